@@ -1,0 +1,16 @@
+//! Live behaviour: the link to the boards, their sessions, tenants, and the upstreams of their customers.
+//!
+//! An actor here is a shell around a state machine that knows no actor: message, machine, effects.
+//! Invariant: nothing in this crate knows HTTP, the command line or the configuration file.
+
+pub mod admission;
+pub mod coap;
+pub mod hub;
+pub mod identity;
+pub mod link;
+pub mod metrics;
+pub mod recorder;
+pub mod refusal;
+pub mod session;
+pub mod tenant;
+pub mod upstream;

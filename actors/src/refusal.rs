@@ -1,0 +1,167 @@
+//! Why a handshake ended without a session: the words for people, the alert for the peer.
+
+use openssl::x509::X509VerifyResult;
+
+/// The reason a handshake was refused or given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// No certificate was presented.
+    #[error("the peer presented no certificate")]
+    NoCertificate,
+    /// No tenant's authority issued the certificate.
+    #[error("the certificate was issued by no authority of this hub")]
+    UnknownAuthority,
+    /// The certificate's or a message's signature is wrong.
+    #[error("a signature does not verify")]
+    BadSignature,
+    /// The certificate's validity has ended.
+    #[error("the certificate has expired")]
+    Expired,
+    /// The certificate's validity has not begun.
+    #[error("the certificate is not valid yet")]
+    NotYetValid,
+    /// Key usage or extended key usage does not allow client authentication.
+    #[error("the certificate's key usage does not allow client authentication")]
+    WrongKeyUsage,
+    /// The certificate cannot be read, or its key is not ECDSA P-256.
+    #[error("the certificate is malformed or its key is not ECDSA P-256")]
+    UnsupportedCertificate,
+    /// The certificate names no hardware id (RFC 4108 hardwareModuleName).
+    #[error("the certificate holds no hardware id")]
+    NoHardwareId,
+    /// The hardware id is not registered.
+    #[error("no board with this hardware id is registered")]
+    UnknownBoard,
+    /// The board is registered with another certificate.
+    #[error("the board is registered with another certificate")]
+    OtherCertificate,
+    /// The certificate was issued by another tenant's authority than the board's.
+    #[error("the certificate comes from another tenant's authority")]
+    OtherTenant,
+    /// The board is blocked.
+    #[error("the board is blocked")]
+    Blocked,
+    /// The board or its certificate is revoked.
+    #[error("the board is revoked")]
+    Revoked,
+    /// The tenant is suspended.
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    /// No cipher suite, group or signature algorithm in common.
+    #[error("no cipher suite, group or signature algorithm in common")]
+    NothingInCommon,
+    /// The peer broke the protocol.
+    #[error("the peer broke the protocol")]
+    Protocol,
+    /// The peer's Finished does not verify.
+    #[error("the peer's finished does not verify")]
+    BadFinished,
+    /// The peer ended the handshake with an alert.
+    #[error("the peer ended the handshake with an alert")]
+    PeerAlert,
+    /// The peer went silent.
+    #[error("the handshake did not finish in time")]
+    TimedOut,
+    /// The hub failed: its store or its cryptography.
+    #[error("the hub could not decide")]
+    Internal,
+}
+
+impl Refusal {
+    /// Every reason, for metrics that exist before the first refusal.
+    pub const ALL: [Self; 20] = [
+        Self::NoCertificate,
+        Self::UnknownAuthority,
+        Self::BadSignature,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::WrongKeyUsage,
+        Self::UnsupportedCertificate,
+        Self::NoHardwareId,
+        Self::UnknownBoard,
+        Self::OtherCertificate,
+        Self::OtherTenant,
+        Self::Blocked,
+        Self::Revoked,
+        Self::TenantSuspended,
+        Self::NothingInCommon,
+        Self::Protocol,
+        Self::BadFinished,
+        Self::PeerAlert,
+        Self::TimedOut,
+        Self::Internal,
+    ];
+
+    /// The label in metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no_certificate",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::BadSignature => "bad_signature",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongKeyUsage => "wrong_key_usage",
+            Self::UnsupportedCertificate => "unsupported_certificate",
+            Self::NoHardwareId => "no_hardware_id",
+            Self::UnknownBoard => "unknown_board",
+            Self::OtherCertificate => "other_certificate",
+            Self::OtherTenant => "other_tenant",
+            Self::Blocked => "blocked",
+            Self::Revoked => "revoked",
+            Self::TenantSuspended => "tenant_suspended",
+            Self::NothingInCommon => "nothing_in_common",
+            Self::Protocol => "protocol",
+            Self::BadFinished => "bad_finished",
+            Self::PeerAlert => "peer_alert",
+            Self::TimedOut => "timed_out",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The AlertDescription for the peer (RFC 5246 7.2); `None` where silence is the answer.
+    #[must_use]
+    pub fn alert(self) -> Option<u8> {
+        match self {
+            Self::NoCertificate | Self::NothingInCommon => Some(40), // handshake_failure
+            Self::UnknownAuthority => Some(48),                      // unknown_ca
+            Self::BadSignature | Self::BadFinished => Some(51),      // decrypt_error
+            Self::Expired => Some(45),                               // certificate_expired
+            Self::NotYetValid | Self::NoHardwareId => Some(42),      // bad_certificate
+            Self::WrongKeyUsage | Self::UnsupportedCertificate => Some(43), // unsupported_certificate
+            Self::UnknownBoard | Self::OtherCertificate => Some(46), // certificate_unknown
+            Self::Revoked => Some(44),                               // certificate_revoked
+            Self::OtherTenant | Self::Blocked | Self::TenantSuspended => Some(49), // access_denied
+            Self::Protocol => Some(47),                              // illegal_parameter
+            Self::Internal => Some(80),                              // internal_error
+            Self::PeerAlert | Self::TimedOut => None,
+        }
+    }
+
+    /// What OpenSSL's verdict on a chain means.
+    #[must_use]
+    pub fn from_verdict(verdict: X509VerifyResult) -> Self {
+        // Values of X509_V_ERR_*, x509_vfy.h.
+        match verdict.as_raw() {
+            2 | 18 | 19 | 20 | 21 | 27 => Self::UnknownAuthority,
+            4 | 6 | 7 => Self::BadSignature,
+            9 | 13 => Self::NotYetValid,
+            10 | 14 => Self::Expired,
+            23 => Self::Revoked,
+            26 | 32 => Self::WrongKeyUsage,
+            _ => Self::UnsupportedCertificate,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_reason_has_a_label_of_its_own() {
+        let labels: HashSet<_> = Refusal::ALL.iter().map(|r| r.label()).collect();
+        assert_eq!(labels.len(), Refusal::ALL.len());
+    }
+}
