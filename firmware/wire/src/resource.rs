@@ -1,0 +1,10 @@
+//! The CoAP resources a hub serves. Short paths: every byte of one is paid from a battery.
+//!
+//! Never a path that a tenant's route chooses; those are configuration.
+
+/// Telemetry: POST a SenML pack, answered 2.04 once the customer's system has it.
+pub const TELEMETRY: &str = "t";
+/// Measurements and load: a fixture routes it to `discard`, answered on receipt.
+pub const DISCARD: &str = "d";
+/// What the hub serves this board, in link format (RFC 6690, section 4).
+pub const WELL_KNOWN_CORE: &str = ".well-known/core";
