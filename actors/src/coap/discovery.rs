@@ -1,0 +1,73 @@
+//! The resources of a tenant, and what `GET /.well-known/core` says of them (RFC 6690).
+//! Built when the tenant's routes change and shared by all its sessions.
+
+use std::borrow::Cow;
+
+/// Where discovery lives.
+pub(super) const WELL_KNOWN_CORE: &[u8] = b".well-known/core";
+
+/// The resource type of a route, as boards look for it with `?rt=`.
+const RESOURCE_TYPE: &str = "hub.uplink";
+
+/// The paths a tenant's boards may POST or PUT to.
+#[derive(Debug, Default)]
+pub struct Resources {
+    /// Sorted by path; the number is the place in the list given to `new`.
+    by_path: Box<[(Box<str>, usize)]>,
+    links: String,
+}
+
+impl Resources {
+    /// Takes the paths of the routes ("t", "r/x"); deliveries name them by their place in this
+    /// order. Of two equal paths the first counts.
+    pub fn new(paths: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let mut by_path: Vec<(Box<str>, usize)> =
+            paths.into_iter().enumerate().map(|(at, path)| (path.as_ref().into(), at)).collect();
+        by_path.sort();
+        by_path.dedup_by(|later, earlier| later.0 == earlier.0);
+        let links = by_path.iter().map(|(path, _)| link(path)).collect::<Vec<_>>().join(",");
+        Self { by_path: by_path.into(), links }
+    }
+
+    /// The place of a path.
+    pub fn find(&self, path: &[u8]) -> Option<usize> {
+        let found = self.by_path.binary_search_by(|(known, _)| known.as_bytes().cmp(path)).ok()?;
+        self.by_path.get(found).map(|&(_, at)| at)
+    }
+
+    /// Link format of the resources that match every query; all of them without one.
+    pub(super) fn links<'q>(
+        &self,
+        queries: impl Iterator<Item = &'q [u8]> + Clone,
+    ) -> Cow<'_, str> {
+        if queries.clone().next().is_none() {
+            return Cow::Borrowed(&self.links);
+        }
+        let matching = self
+            .by_path
+            .iter()
+            .filter(|(path, _)| queries.clone().all(|query| matches(path, query)));
+        Cow::Owned(matching.map(|(path, _)| link(path)).collect::<Vec<_>>().join(","))
+    }
+}
+
+fn link(path: &str) -> String {
+    format!("</{path}>;rt=\"{RESOURCE_TYPE}\"")
+}
+
+/// `href` and `rt` are known, each whole or as a prefix before `*` (section 4.1).
+fn matches(path: &str, query: &[u8]) -> bool {
+    let Some((name, wanted)) = str::from_utf8(query).ok().and_then(|query| query.split_once('='))
+    else {
+        return false;
+    };
+    let fits = |value: &str| match wanted.strip_suffix('*') {
+        Some(prefix) => value.starts_with(prefix),
+        None => value == wanted,
+    };
+    match name {
+        "href" => wanted.strip_prefix('/').is_some() && fits(&format!("/{path}")),
+        "rt" => fits(RESOURCE_TYPE),
+        _ => false,
+    }
+}

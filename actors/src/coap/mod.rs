@@ -1,0 +1,29 @@
+//! The CoAP server side of one board's association: RFC 7252 messages and exchanges, RFC 7959
+//! block-wise transfer, RFC 6690 discovery. Bytes and moments in, effects out.
+//! Invariant: no clock, socket, store, actor or source of randomness is reachable from here, and
+//! no amount of input makes an [`Endpoint`] hold more than its [`Limits`] allow.
+
+mod discovery;
+mod effect;
+mod endpoint;
+mod exchanges;
+mod limits;
+mod message;
+mod reply;
+mod request;
+mod upload;
+
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod tests;
+
+pub use discovery::Resources;
+pub use effect::{Answer, DropReason, Effect};
+pub use endpoint::Endpoint;
+pub use exchanges::ExchangeId;
+pub use limits::Limits;
+pub use message::code;
+
+/// Milliseconds on the shell's monotonic clock.
+pub type Millis = u64;
