@@ -1,0 +1,280 @@
+//! The closed sets that label values come from.
+//! Invariant: no value is made at run time; a new one is a new variant, and appears in `ALL`.
+
+/// A closed set of label values.
+pub trait Label: Copy + 'static {
+    /// Every value, in the order of [`Label::index`].
+    const ALL: &'static [Self];
+    /// The value as Prometheus shows it.
+    fn label(&self) -> &'static str;
+    /// The value's place in [`Label::ALL`].
+    fn index(self) -> usize;
+}
+
+macro_rules! labels {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn label(&self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// How a handshake ended, and why when it was not a session.
+    pub enum HandshakeEnd {
+        /// A session began.
+        Completed = "none",
+        /// The certificate's issuer is no tenant's authority.
+        UnknownAuthority = "unknown_authority",
+        /// The certificate is good and its board is not registered.
+        UnknownBoard = "unknown_board",
+        /// The certificate's time is over.
+        Expired = "expired",
+        /// The certificate's time has not begun.
+        NotYetValid = "not_yet_valid",
+        /// The board's certificate was revoked.
+        Revoked = "revoked",
+        /// An admin blocked the board.
+        Blocked = "blocked",
+        /// The board's tenant is suspended.
+        TenantSuspended = "tenant_suspended",
+        /// The certificate may not be used by a client.
+        WrongKeyUsage = "wrong_key_usage",
+        /// The certificate names no hardware id.
+        NoHardwareId = "no_hardware_id",
+        /// The board is registered with another certificate.
+        OtherCertificate = "other_certificate",
+        /// The certificate was issued by another tenant's authority than the board's.
+        OtherTenant = "other_tenant",
+        /// The client sent no certificate.
+        NoCertificate = "no_certificate",
+        /// The client's certificate cannot be read, or its key is not ECDSA P-256.
+        BadCertificate = "bad_certificate",
+        /// A signature of the client, or of its authority, does not verify.
+        BadSignature = "bad_signature",
+        /// The client's Finished does not verify.
+        BadFinished = "bad_finished",
+        /// No cipher suite, group or signature algorithm in common.
+        NoCommonCipher = "no_common_cipher",
+        /// The client's version is not DTLS 1.2.
+        Version = "version",
+        /// A message could not be parsed.
+        Malformed = "malformed",
+        /// A message came where another one was due, or a Finished was wrong.
+        Unexpected = "unexpected",
+        /// The client ended it with an alert.
+        PeerAlert = "peer_alert",
+        /// The client fell silent.
+        TimedOut = "timed_out",
+        /// As many handshakes as are allowed were in progress.
+        TooMany = "too_many",
+        /// The hub stopped.
+        Shutdown = "shutdown",
+        /// The hub's own fault.
+        Internal = "internal",
+    }
+}
+
+impl HandshakeEnd {
+    /// The `outcome` label: `completed`, `refused` (for who the client is), `failed` (for how it spoke).
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::UnknownAuthority
+            | Self::UnknownBoard
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::Revoked
+            | Self::Blocked
+            | Self::TenantSuspended
+            | Self::WrongKeyUsage
+            | Self::NoHardwareId
+            | Self::OtherCertificate
+            | Self::OtherTenant
+            | Self::NoCertificate
+            | Self::BadCertificate
+            | Self::BadSignature => "refused",
+            Self::BadFinished
+            | Self::NoCommonCipher
+            | Self::Version
+            | Self::Malformed
+            | Self::Unexpected
+            | Self::PeerAlert
+            | Self::TimedOut
+            | Self::TooMany
+            | Self::Shutdown
+            | Self::Internal => "failed",
+        }
+    }
+}
+
+labels! {
+    /// Why a session ended.
+    pub enum SessionEnd {
+        /// The board said goodbye.
+        CloseNotify = "close_notify",
+        /// The board ended it with a fatal alert.
+        PeerAlert = "peer_alert",
+        /// The board began another session.
+        Replaced = "replaced",
+        /// Nothing was heard for as long as is allowed.
+        Idle = "idle",
+        /// An admin blocked, revoked or removed the board, or suspended its tenant.
+        Refused = "refused",
+        /// The session's actor panicked.
+        Panicked = "panicked",
+        /// The sequence numbers are used up.
+        Exhausted = "exhausted",
+        /// There was no room for it.
+        Capacity = "capacity",
+        /// The hub stopped.
+        Shutdown = "shutdown",
+    }
+}
+
+labels! {
+    /// Why a datagram or record was dropped.
+    pub enum RecordDrop {
+        /// It could not be parsed.
+        Malformed = "malformed",
+        /// Longer than a datagram or record may be.
+        Oversize = "oversize",
+        /// No session has this address or Connection ID.
+        UnknownSession = "unknown_session",
+        /// It does not authenticate.
+        Forged = "forged",
+        /// Its sequence number was seen before or is too old.
+        Replayed = "replayed",
+        /// An epoch that has no keys.
+        WrongEpoch = "wrong_epoch",
+        /// A type of record that has no place here.
+        UnexpectedType = "unexpected_type",
+        /// A ClientHello whose cookie is not ours.
+        BadCookie = "bad_cookie",
+        /// As many handshakes as are allowed were in progress.
+        HandshakesFull = "handshakes_full",
+        /// The actor it was for had a full mailbox.
+        MailboxFull = "mailbox_full",
+        /// It decrypted to something that is no CoAP message.
+        NotCoap = "not_coap",
+        /// A plain CoAP datagram from an address that is no board's.
+        UnknownAddress = "unknown_address",
+    }
+}
+
+labels! {
+    /// What kind of upstream a route leads to.
+    pub enum RouteKind {
+        /// An MQTT broker.
+        Mqtt = "mqtt",
+        /// Nowhere, for measuring.
+        Discard = "discard",
+    }
+}
+
+labels! {
+    /// What became of a message.
+    pub enum MessageOutcome {
+        /// The upstream has it; the board was told so.
+        Accepted = "accepted",
+        /// The upstream could not be reached.
+        Down = "down",
+        /// The upstream's queue, or its quota, was full.
+        Full = "full",
+        /// The upstream will never take it.
+        Refused = "refused",
+        /// The adapter ended before it knew.
+        Lost = "lost",
+        /// The route's upstream does not exist.
+        NoUpstream = "no_upstream",
+    }
+}
+
+labels! {
+    /// The kinds of actors that have mailboxes.
+    pub enum ActorKind {
+        /// The one at the top.
+        Hub = "hub",
+        /// A tenant's supervisor.
+        Tenant = "tenant",
+        /// A board's session.
+        Session = "session",
+        /// An upstream's adapter.
+        Upstream = "upstream",
+        /// A socket's reader and writer.
+        Link = "link",
+    }
+}
+
+labels! {
+    /// Why a connection to an upstream, or an attempt at one, ended.
+    pub enum ConnectionEnd {
+        /// The host's name has no address.
+        Unresolved = "unresolved",
+        /// No connection at the transport: refused, unreachable, reset.
+        Unreachable = "unreachable",
+        /// No answer in time while connecting.
+        TimedOut = "timed_out",
+        /// The server's certificate is not from an authority we trust, or out of its time.
+        Untrusted = "untrusted",
+        /// The server's certificate is for another name.
+        WrongName = "wrong_name",
+        /// TLS failed otherwise; often the server refused our certificate.
+        Tls = "tls",
+        /// The broker refused our user name, password or certificate.
+        Unauthorised = "unauthorised",
+        /// The broker refused the connection for another reason.
+        Rejected = "rejected",
+        /// The broker cannot do what is needed: QoS 1.
+        Incompatible = "incompatible",
+        /// The broker broke the protocol.
+        Protocol = "protocol",
+        /// The broker fell silent after connecting.
+        Silent = "silent",
+        /// The broker closed the connection.
+        Closed = "closed",
+        /// We did: the upstream was stopped.
+        Stopped = "stopped",
+        /// Our own fault.
+        Internal = "internal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_a_closed_set<L: Label>() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (place, value) in L::ALL.iter().enumerate() {
+            assert_eq!(value.index(), place);
+            assert!(seen.insert(value.label()), "{} twice", value.label());
+        }
+    }
+
+    #[test]
+    fn indexes_follow_the_order_and_labels_are_distinct() {
+        is_a_closed_set::<HandshakeEnd>();
+        is_a_closed_set::<SessionEnd>();
+        is_a_closed_set::<RecordDrop>();
+        is_a_closed_set::<RouteKind>();
+        is_a_closed_set::<MessageOutcome>();
+        is_a_closed_set::<ActorKind>();
+        is_a_closed_set::<ConnectionEnd>();
+    }
+}

@@ -1,0 +1,387 @@
+//! What the hub counts, in a registry of its own, with one typed method for each event.
+//! Invariant: a label's value comes from a closed enum or from the configuration (tenant, upstream);
+//! never from a board, a payload or an address. Every series of the hot path is resolved once, here.
+
+mod labels;
+mod series;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
+};
+
+pub use labels::{
+    ActorKind, ConnectionEnd, HandshakeEnd, Label, MessageOutcome, RecordDrop, RouteKind,
+    SessionEnd,
+};
+use series::{CodeSeries, DepthSeries, Series};
+pub use upstream::UpstreamMetrics;
+
+/// Upper bounds of `hub_acknowledge_seconds`: a local broker at the left, a modem's patience right.
+const ACKNOWLEDGE_BUCKETS_S: [f64; 16] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// The hub's counters. Shared by every arbiter; an increment is one atomic addition.
+pub struct Metrics {
+    registry: Registry,
+    handshakes: Series<HandshakeEnd>,
+    handshakes_in_progress: IntGauge,
+    sessions: IntGauge,
+    sessions_ended: Series<SessionEnd>,
+    datagrams_received: IntCounter,
+    records_dropped: Series<RecordDrop>,
+    messages_mqtt: Series<MessageOutcome>,
+    messages_discard: Series<MessageOutcome>,
+    acknowledge: Histogram,
+    mailbox_depths: DepthSeries,
+    mailbox_full: Series<ActorKind>,
+    socket_drops: IntCounter,
+    coap_requests: CodeSeries,
+    upstream_connected: IntGaugeVec,
+    upstream_in_flight: IntGaugeVec,
+    upstream_connections_ended: IntCounterVec,
+}
+
+impl Metrics {
+    /// A registry with every series at nought.
+    #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        clippy::expect_used,
+        reason = "names, help texts and labels are constants; a test builds every one of them"
+    )]
+    pub fn new() -> Self {
+        Self::build().expect("metric names are valid and distinct")
+    }
+
+    fn build() -> Result<Self, prometheus::Error> {
+        let to = Registry::new();
+        let info = gauges(
+            &to,
+            "hub_build_info",
+            "1; says which build runs and with which OpenSSL.",
+            &["version", "openssl"],
+        )?;
+        info.get_metric_with_label_values(&[
+            env!("CARGO_PKG_VERSION"),
+            openssl::version::version(),
+        ])?
+        .set(1);
+        let messages = counters(
+            &to,
+            "hub_messages_total",
+            "Messages that boards sent, by the route's kind and what became of them.",
+            &["route_kind", "outcome"],
+        )?;
+        Ok(Self {
+            handshakes: Series::new(
+                &counters(
+                    &to,
+                    "hub_handshakes_total",
+                    "DTLS handshakes that ended, by outcome and reason.",
+                    &["outcome", "reason"],
+                )?,
+                |end: HandshakeEnd| vec![end.outcome(), end.label()],
+            )?,
+            handshakes_in_progress: gauge(
+                &to,
+                "hub_handshakes_in_progress",
+                "DTLS handshakes past the cookie that have not ended.",
+            )?,
+            sessions: gauge(&to, "hub_sessions", "Sessions that live in memory.")?,
+            sessions_ended: Series::new(
+                &counters(
+                    &to,
+                    "hub_sessions_ended_total",
+                    "Sessions that ended, by reason.",
+                    &["reason"],
+                )?,
+                |end: SessionEnd| vec![end.label()],
+            )?,
+            datagrams_received: counter(
+                &to,
+                "hub_datagrams_received_total",
+                "Datagrams read from the sockets.",
+            )?,
+            records_dropped: Series::new(
+                &counters(
+                    &to,
+                    "hub_records_dropped_total",
+                    "Datagrams and records dropped without an answer, by reason.",
+                    &["reason"],
+                )?,
+                |drop: RecordDrop| vec![drop.label()],
+            )?,
+            messages_mqtt: Series::new(&messages, |outcome: MessageOutcome| {
+                vec![RouteKind::Mqtt.label(), outcome.label()]
+            })?,
+            messages_discard: Series::new(&messages, |outcome: MessageOutcome| {
+                vec![RouteKind::Discard.label(), outcome.label()]
+            })?,
+            acknowledge: registered(
+                &to,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "hub_acknowledge_seconds",
+                        "From a reading's datagram to its acceptance by the upstream.",
+                    )
+                    .buckets(ACKNOWLEDGE_BUCKETS_S.to_vec()),
+                )?,
+            )?,
+            mailbox_depths: DepthSeries::new(&gauges(
+                &to,
+                "hub_mailbox_depth_max",
+                "Deepest mailbox seen since the last scrape, by the kind of actor.",
+                &["actor"],
+            )?)?,
+            mailbox_full: Series::new(
+                &counters(
+                    &to,
+                    "hub_mailbox_full_total",
+                    "Messages given back because a mailbox was full, by the kind of actor.",
+                    &["actor"],
+                )?,
+                |actor: ActorKind| vec![actor.label()],
+            )?,
+            socket_drops: counter(
+                &to,
+                "hub_socket_drops_total",
+                "Datagrams the kernel dropped because a socket's buffer was full.",
+            )?,
+            coap_requests: CodeSeries::new(&counters(
+                &to,
+                "hub_coap_requests_total",
+                "CoAP requests, by the code they were answered with.",
+                &["code"],
+            )?)?,
+            upstream_connected: gauges(
+                &to,
+                "hub_upstream_connected",
+                "1 while the upstream takes deliveries.",
+                &["tenant", "upstream"],
+            )?,
+            upstream_in_flight: gauges(
+                &to,
+                "hub_upstream_in_flight",
+                "Published and not yet acknowledged by the upstream.",
+                &["tenant", "upstream"],
+            )?,
+            upstream_connections_ended: counters(
+                &to,
+                "hub_upstream_connections_ended_total",
+                "Connections and attempts to connect that ended, by reason.",
+                &["tenant", "upstream", "reason"],
+            )?,
+            registry: to,
+        })
+    }
+
+    /// A handshake ended.
+    pub fn handshake_ended(&self, end: HandshakeEnd) {
+        self.handshakes.of(end).inc();
+    }
+
+    /// Handshakes past the cookie now in progress.
+    pub fn set_handshakes_in_progress(&self, count: usize) {
+        self.handshakes_in_progress.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// One handshake more is in progress, where several workers count together.
+    pub fn handshake_started(&self) {
+        self.handshakes_in_progress.inc();
+    }
+
+    /// One handshake fewer is in progress; its outcome is [`Metrics::handshake_ended`]'s.
+    pub fn handshake_left(&self) {
+        self.handshakes_in_progress.dec();
+    }
+
+    /// A session began.
+    pub fn session_started(&self) {
+        self.sessions.inc();
+    }
+
+    /// A session that had begun ended.
+    pub fn session_ended(&self, end: SessionEnd) {
+        self.sessions.dec();
+        self.sessions_ended.of(end).inc();
+    }
+
+    /// Datagrams were read in one batch.
+    pub fn datagrams_received(&self, count: u64) {
+        self.datagrams_received.inc_by(count);
+    }
+
+    /// A datagram or record was dropped.
+    pub fn record_dropped(&self, reason: RecordDrop) {
+        self.records_dropped.of(reason).inc();
+    }
+
+    /// What became of a message on a route of this kind.
+    pub fn message(&self, kind: RouteKind, outcome: MessageOutcome) {
+        match kind {
+            RouteKind::Mqtt => self.messages_mqtt.of(outcome).inc(),
+            RouteKind::Discard => self.messages_discard.of(outcome).inc(),
+        }
+    }
+
+    /// Time from a reading's datagram to its acceptance by the upstream.
+    pub fn acknowledged(&self, after: Duration) {
+        self.acknowledge.observe(after.as_secs_f64());
+    }
+
+    /// How deep a mailbox was when looked at; the deepest since the last scrape is shown.
+    pub fn mailbox_depth(&self, actor: ActorKind, depth: u64) {
+        self.mailbox_depths.saw(actor, depth);
+    }
+
+    /// A full mailbox gave a message back.
+    pub fn mailbox_full(&self, actor: ActorKind) {
+        self.mailbox_full.of(actor).inc();
+    }
+
+    /// Datagrams that the kernel reported as dropped.
+    pub fn socket_drops(&self, count: u64) {
+        self.socket_drops.inc_by(count);
+    }
+
+    /// A CoAP request was answered with `code` (RFC 7252 section 3: class in the upper three bits).
+    pub fn coap_request(&self, code: u8) {
+        self.coap_requests.of(code).inc();
+    }
+
+    /// The series of one configured upstream; they leave the registry when it is dropped.
+    #[must_use]
+    pub fn upstream(self: &Arc<Self>, tenant: &str, upstream: &str) -> UpstreamMetrics {
+        UpstreamMetrics::new(Arc::clone(self), tenant, upstream)
+    }
+
+    /// Everything, in Prometheus' text format 0.0.4. The mailbox depths begin anew.
+    ///
+    /// # Errors
+    /// The registry refused to be written, which no input can bring about.
+    pub fn encode(&self) -> Result<String, prometheus::Error> {
+        self.mailbox_depths.publish();
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn counter(to: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    registered(to, IntCounter::new(name, help)?)
+}
+
+fn gauge(to: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    registered(to, IntGauge::new(name, help)?)
+}
+
+fn counters(
+    to: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    registered(to, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauges(
+    to: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    registered(to, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_there_before_anything_happened() {
+        let text = Metrics::new().encode().unwrap();
+        for line in [
+            r#"hub_handshakes_total{outcome="refused",reason="unknown_board"} 0"#,
+            r#"hub_messages_total{outcome="accepted",route_kind="mqtt"} 0"#,
+            r#"hub_coap_requests_total{code="2.04"} 0"#,
+            r#"hub_acknowledge_seconds_bucket{le="0.0005"} 0"#,
+            "hub_sessions 0",
+            "hub_socket_drops_total 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("hub_build_info{openssl=\"OpenSSL"));
+    }
+
+    #[test]
+    fn an_event_changes_its_own_series_only() {
+        let metrics = Metrics::new();
+        let before = metrics.encode().unwrap();
+        metrics.handshake_ended(HandshakeEnd::Expired);
+        metrics.record_dropped(RecordDrop::Replayed);
+        let after = metrics.encode().unwrap();
+        let changed: Vec<_> =
+            after.lines().filter(|line| !before.lines().any(|old| old == *line)).collect();
+        assert_eq!(
+            changed,
+            [
+                r#"hub_handshakes_total{outcome="refused",reason="expired"} 1"#,
+                r#"hub_records_dropped_total{reason="replayed"} 1"#
+            ]
+        );
+    }
+
+    #[test]
+    fn a_scrape_shows_the_deepest_mailbox_and_forgets_it() {
+        let metrics = Metrics::new();
+        metrics.mailbox_depth(ActorKind::Session, 7);
+        metrics.mailbox_depth(ActorKind::Session, 3);
+        let line = |depth| format!("hub_mailbox_depth_max{{actor=\"session\"}} {depth}\n");
+        assert!(metrics.encode().unwrap().contains(&line(7)));
+        assert!(metrics.encode().unwrap().contains(&line(0)));
+    }
+
+    #[test]
+    fn a_code_outside_the_known_ones_is_counted_as_other() {
+        let metrics = Metrics::new();
+        metrics.coap_request(0x44);
+        metrics.coap_request(0xff);
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("hub_coap_requests_total{code=\"2.04\"} 1\n"));
+        assert!(text.contains("hub_coap_requests_total{code=\"other\"} 1\n"));
+    }
+
+    #[test]
+    fn an_upstream_that_is_gone_leaves_no_series() {
+        let metrics = Arc::new(Metrics::new());
+        let upstream = metrics.upstream("acme", "broker");
+        upstream.connected(true);
+        upstream.in_flight(3);
+        upstream.ended(ConnectionEnd::Untrusted);
+        let text = metrics.encode().unwrap();
+        assert!(text.contains(r#"hub_upstream_connected{tenant="acme",upstream="broker"} 1"#));
+        assert!(text.contains(r#"hub_upstream_in_flight{tenant="acme",upstream="broker"} 3"#));
+        assert!(text.contains(
+            r#"hub_upstream_connections_ended_total{reason="untrusted",tenant="acme",upstream="broker"} 1"#
+        ));
+        drop(upstream);
+        assert!(!metrics.encode().unwrap().contains("acme"));
+    }
+}
