@@ -1,0 +1,77 @@
+//! A Connectivity Board as the hub knows it. Holds no key: a board's private key never leaves it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bincode::{Decode, Encode};
+use serde::Serialize;
+
+use crate::record::Record;
+use crate::{BoardId, Fingerprint, TenantId, UnixSeconds};
+
+/// One board: who it is, whose it is, and when it was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Board {
+    /// The hardware id, as in the certificate.
+    pub id: BoardId,
+    /// The tenant it belongs to.
+    pub tenant: TenantId,
+    /// The one certificate it may present; none while it is not provisioned.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether it may connect.
+    pub state: BoardState,
+    /// What people call it and sort it by.
+    pub labels: BTreeMap<String, String>,
+    /// Its identity on a plain CoAP listener: the SIM's address on a private APN.
+    pub address: Option<IpAddr>,
+    /// When it was added.
+    pub created: UnixSeconds,
+    /// When it was first heard.
+    pub first_seen: Option<UnixSeconds>,
+    /// When it was last heard; may lag by what [`crate::Boards::mark_seen`] had not yet flushed.
+    pub last_seen: Option<UnixSeconds>,
+}
+
+/// Whether a board may connect.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum BoardState {
+    /// It may.
+    #[default]
+    Active,
+    /// Refused until an admin lifts the block.
+    Blocked {
+        /// Why, in an admin's words.
+        reason: String,
+        /// Since when.
+        since: UnixSeconds,
+    },
+    /// Refused for good: its certificate is not to be trusted any more.
+    Revoked {
+        /// Why, in an admin's words.
+        reason: String,
+        /// Since when.
+        since: UnixSeconds,
+    },
+}
+
+impl Board {
+    /// An active board without certificate, labels or address that was never heard.
+    pub fn new(id: BoardId, tenant: TenantId, created: UnixSeconds) -> Self {
+        Self {
+            id,
+            tenant,
+            fingerprint: None,
+            state: BoardState::Active,
+            labels: BTreeMap::new(),
+            address: None,
+            created,
+            first_seen: None,
+            last_seen: None,
+        }
+    }
+}
+
+impl Record for Board {
+    const VERSION: u8 = 1;
+}
