@@ -1,0 +1,271 @@
+//! Boards in the store, with an index each over fingerprint, address and tenant.
+//!
+//! Invariant: no two boards share a fingerprint or an address, every board's tenant exists, and
+//! the indexes name exactly the boards there are.
+
+use std::net::IpAddr;
+use std::ops::Bound;
+
+use sled::transaction::{ConflictableTransactionResult, TransactionalTree};
+use sled::{IVec, Transactional};
+
+use super::{Inner, abort, corrupt, decode, encode, ended, scoped};
+use crate::record::{self, RecordError};
+use crate::{Board, BoardId, Fingerprint, StoreError, TenantId, UnixSeconds};
+
+/// The boards of a [`crate::Store`].
+#[derive(Clone, Copy)]
+pub struct Boards<'a> {
+    pub(super) inner: &'a Inner,
+}
+
+const TREE: &str = "boards";
+
+/// Boards that [`Boards::put_many`] writes in one transaction; readers wait meanwhile.
+const CHUNK: usize = 256;
+
+impl<'a> Boards<'a> {
+    /// Adds the board or replaces the one with its id; durable on return.
+    ///
+    /// Refused without its tenant ([`StoreError::UnknownTenant`]) and when its fingerprint or
+    /// address is another board's ([`StoreError::FingerprintTaken`],
+    /// [`StoreError::AddressTaken`]). To alter a board that may be heard meanwhile, use
+    /// [`Boards::change`].
+    pub fn put(self, board: &Board) -> Result<(), StoreError> {
+        self.put_chunk(std::slice::from_ref(board))?;
+        self.inner.flush()
+    }
+
+    /// Puts all of them and says how many, with one flush at the end; durable on return. After an
+    /// error, those before the refused one's group of 256 are stored.
+    pub fn put_many(self, boards: impl IntoIterator<Item = Board>) -> Result<u64, StoreError> {
+        let mut boards = boards.into_iter();
+        let mut count = 0;
+        loop {
+            let chunk: Vec<Board> = boards.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            if let Err(error) = self.put_chunk(&chunk) {
+                self.inner.flush()?;
+                return Err(error);
+            }
+            count += chunk.len() as u64;
+        }
+        self.inner.flush()?;
+        Ok(count)
+    }
+
+    /// Alters the board in place and returns it as it then is, or nothing when there is none;
+    /// durable on return, refused like [`Boards::put`]. `change` sees the newest state, may run
+    /// more than once, and must not touch the store nor the id.
+    pub fn change(
+        self,
+        id: &BoardId,
+        change: impl Fn(&mut Board),
+    ) -> Result<Option<Board>, StoreError> {
+        let changed = self.transaction(|trees| {
+            let Some(mut board) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };
+            change(&mut board);
+            board.id = id.clone();
+            trees.put(&board)?;
+            Ok(Some(board))
+        })?;
+        self.inner.flush()?;
+        Ok(changed)
+    }
+
+    /// The board with this id.
+    pub fn find(self, id: &BoardId) -> Result<Option<Board>, StoreError> {
+        self.find_key(id.as_str().as_bytes())
+    }
+
+    /// The board that owns this certificate.
+    pub fn find_by_fingerprint(
+        self,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Board>, StoreError> {
+        let Some(id) = self.inner.by_fingerprint.get(fingerprint.as_bytes())? else {
+            return Ok(None);
+        };
+        // It may have changed hands between the two reads.
+        Ok(self.find_key(&id)?.filter(|board| board.fingerprint.as_ref() == Some(fingerprint)))
+    }
+
+    /// The board that owns this address; an IPv4 address mapped into IPv6 is that IPv4 address.
+    pub fn find_by_address(self, address: IpAddr) -> Result<Option<BoardId>, StoreError> {
+        let id = self.inner.by_address.get(address_key(address))?;
+        id.map(|id| parse_id("boards/address", &id)).transpose()
+    }
+
+    /// At most `limit` boards by id, from the one behind `after` on.
+    pub fn list(self, after: Option<&BoardId>, limit: usize) -> Result<Vec<Board>, StoreError> {
+        let from = match after {
+            Some(id) => Bound::Excluded(id.as_str().as_bytes()),
+            None => Bound::Unbounded,
+        };
+        let entries = self.inner.boards.range::<&[u8], _>((from, Bound::Unbounded)).take(limit);
+        entries
+            .map(|entry| {
+                let (key, record) = entry?;
+                decode(TREE, &key, &record)
+            })
+            .collect()
+    }
+
+    /// Every board of the tenant, by id.
+    pub fn of_tenant(
+        self,
+        tenant: &TenantId,
+    ) -> impl Iterator<Item = Result<Board, StoreError>> + use<'a> {
+        let prefix = scoped(tenant, "");
+        let skip = prefix.len();
+        self.inner.by_tenant.scan_prefix(prefix).filter_map(move |entry| {
+            let found = entry
+                .map_err(StoreError::from)
+                .and_then(|(key, _)| self.find_key(key.get(skip..).unwrap_or_default()));
+            found.transpose()
+        })
+    }
+
+    /// How many boards there are; reads all their keys.
+    pub fn count(self) -> usize {
+        self.inner.boards.len()
+    }
+
+    /// How many boards the tenant has; reads all their keys.
+    pub fn count_of_tenant(self, tenant: &TenantId) -> usize {
+        self.inner.by_tenant.scan_prefix(scoped(tenant, "")).count()
+    }
+
+    /// Removes the board and says whether it existed; durable on return.
+    pub fn remove(self, id: &BoardId) -> Result<bool, StoreError> {
+        let existed = self.transaction(|trees| {
+            let Some(board) = trees.find(id.as_str().as_bytes())? else { return Ok(false) };
+            trees.unlink(&board)?;
+            trees.boards.remove(id.as_str())?;
+            Ok(true)
+        })?;
+        self.inner.flush()?;
+        Ok(existed)
+    }
+
+    /// Notes when boards were heard: the first time stays, the last only moves forward, unknown
+    /// boards are passed over. Not flushed: a crash may lose the last half second, no more than
+    /// a time of day on a page.
+    pub fn mark_seen(self, heard: &[(BoardId, UnixSeconds)]) -> Result<(), StoreError> {
+        for (id, at) in heard {
+            let mut failed = None;
+            self.inner.boards.update_and_fetch(id.as_str(), |record| {
+                let record = record?;
+                match seen(id, record, *at) {
+                    Ok(marked) => Some(IVec::from(marked)),
+                    Err(error) => {
+                        failed = Some(error);
+                        Some(IVec::from(record))
+                    }
+                }
+            })?;
+            failed.map_or(Ok(()), Err)?;
+        }
+        Ok(())
+    }
+
+    fn find_key(self, key: &[u8]) -> Result<Option<Board>, StoreError> {
+        let record = self.inner.boards.get(key)?;
+        record.map(|record| decode(TREE, key, &record)).transpose()
+    }
+
+    fn put_chunk(self, boards: &[Board]) -> Result<(), StoreError> {
+        self.transaction(|trees| boards.iter().try_for_each(|board| trees.put(board)))
+    }
+
+    /// Runs `body` in one transaction over everything a board is in. Inside, only `body`'s own
+    /// trees may be touched: sled's others wait for the transaction's end.
+    fn transaction<T>(
+        self,
+        body: impl Fn(&BoardTrees<'_>) -> ConflictableTransactionResult<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner;
+        let _writer = inner.writer();
+        (&inner.tenants, &inner.boards, &inner.by_fingerprint, &inner.by_address, &inner.by_tenant)
+            .transaction(|(tenants, boards, by_fingerprint, by_address, by_tenant)| {
+                body(&BoardTrees { tenants, boards, by_fingerprint, by_address, by_tenant })
+            })
+            .map_err(ended)
+    }
+}
+
+/// The trees a board is in, inside a transaction.
+struct BoardTrees<'t> {
+    tenants: &'t TransactionalTree,
+    boards: &'t TransactionalTree,
+    by_fingerprint: &'t TransactionalTree,
+    by_address: &'t TransactionalTree,
+    by_tenant: &'t TransactionalTree,
+}
+
+impl BoardTrees<'_> {
+    fn find(&self, key: &[u8]) -> ConflictableTransactionResult<Option<Board>, StoreError> {
+        let record = self.boards.get(key)?;
+        record.map(|record| decode(TREE, key, &record)).transpose().map_err(abort)
+    }
+
+    fn put(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
+        let key = board.id.as_str().as_bytes();
+        let record = encode(key, board).map_err(abort)?;
+        if self.tenants.get(board.tenant.as_str())?.is_none() {
+            return Err(abort(StoreError::UnknownTenant { tenant: board.tenant.clone() }));
+        }
+        if let Some(old) = self.find(key)? {
+            self.unlink(&old)?;
+        }
+        if let Some(fingerprint) = board.fingerprint
+            && let Some(owner) = self.by_fingerprint.insert(fingerprint.as_bytes(), key)?
+        {
+            let board = parse_id("boards/fingerprint", &owner).map_err(abort)?;
+            let fingerprint = Box::new(fingerprint);
+            return Err(abort(StoreError::FingerprintTaken { fingerprint, board }));
+        }
+        if let Some(address) = board.address
+            && let Some(owner) = self.by_address.insert(address_key(address), key)?
+        {
+            let board = parse_id("boards/address", &owner).map_err(abort)?;
+            return Err(abort(StoreError::AddressTaken { address, board }));
+        }
+        self.by_tenant.insert(scoped(&board.tenant, board.id.as_str()), &[])?;
+        self.boards.insert(key, record)?;
+        Ok(())
+    }
+
+    /// Removes the board's index entries.
+    fn unlink(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
+        if let Some(fingerprint) = &board.fingerprint {
+            self.by_fingerprint.remove(fingerprint.as_bytes())?;
+        }
+        if let Some(address) = board.address {
+            self.by_address.remove(address_key(address))?;
+        }
+        self.by_tenant.remove(scoped(&board.tenant, board.id.as_str()))?;
+        Ok(())
+    }
+}
+
+fn seen(id: &BoardId, record: &[u8], at: UnixSeconds) -> Result<Vec<u8>, StoreError> {
+    let key = id.as_str().as_bytes();
+    let mut board: Board = decode(TREE, key, record)?;
+    board.first_seen = board.first_seen.or(Some(at));
+    board.last_seen = board.last_seen.max(Some(at));
+    encode(key, &board)
+}
+
+fn address_key(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn parse_id(tree: &'static str, id: &[u8]) -> Result<BoardId, StoreError> {
+    record::parse_utf8(id).map_err(|source: RecordError| corrupt(tree, id, source))
+}

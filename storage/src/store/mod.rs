@@ -1,0 +1,226 @@
+//! The store: one folder, one database, one tree a noun and one an index.
+//!
+//! | tree | key | value |
+//! | --- | --- | --- |
+//! | `meta` | `schema` | u32, big-endian |
+//! | `tenants` | tenant | record |
+//! | `boards` | board | record |
+//! | `boards/fingerprint` | 32 bytes | board |
+//! | `boards/address` | 4 or 16 bytes | board |
+//! | `boards/tenant` | tenant NUL board | nothing |
+//! | `routes` | tenant NUL resource | record |
+//! | `upstreams` | tenant NUL upstream | record |
+//!
+//! Invariant: a board and its three index entries change in one transaction, and whatever writes
+//! returns when the disk has it, [`Boards::mark_seen`] apart. Nothing outside `store` sees sled.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sled::transaction::{ConflictableTransactionError, TransactionError};
+use sled::{Db, Tree};
+
+use crate::record::{self, Record};
+use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
+
+pub(crate) mod boards;
+pub(crate) mod error;
+pub(crate) mod routes;
+pub(crate) mod tenants;
+pub(crate) mod upstreams;
+
+/// The one schema this version reads and writes.
+pub const SCHEMA: u32 = 1;
+
+const SCHEMA_KEY: &[u8] = b"schema";
+
+/// Bytes of memory that the database may keep pages in.
+const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// An open store; clones are the same store. The folder is free again when the last one is gone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tenants: Tree,
+    boards: Tree,
+    by_fingerprint: Tree,
+    by_address: Tree,
+    by_tenant: Tree,
+    routes: Tree,
+    upstreams: Tree,
+    db: Db,
+    /// The database's file once more: sled's own flush leaves the file's size and the disk's
+    /// cache to the system.
+    file: File,
+    /// Held by whoever checks across trees and then writes.
+    writer: Mutex<()>,
+    /// Last, so that the folder is free only when the database is closed.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store in `dir`, which is made with mode 0700 when it is missing.
+    ///
+    /// Fails when the folder is open elsewhere ([`StoreError::Locked`]), was written with another
+    /// schema ([`StoreError::UnknownSchema`]), or is no folder that can be written.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let unusable = |source| StoreError::Unusable { dir: dir.to_owned(), source };
+        make_folder(dir)?;
+        let lock = lock(dir)?;
+        let database = dir.join("sled");
+        let db = sled::Config::new().path(&database).cache_capacity(CACHE_BYTES).open()?;
+        check_schema(&db, dir)?;
+        let file = File::open(database.join("db")).map_err(unusable)?;
+        let inner = Inner {
+            tenants: db.open_tree("tenants")?,
+            boards: db.open_tree("boards")?,
+            by_fingerprint: db.open_tree("boards/fingerprint")?,
+            by_address: db.open_tree("boards/address")?,
+            by_tenant: db.open_tree("boards/tenant")?,
+            routes: db.open_tree("routes")?,
+            upstreams: db.open_tree("upstreams")?,
+            db,
+            file,
+            writer: Mutex::new(()),
+            _lock: lock,
+        };
+        let store = Self { inner: Arc::new(inner) };
+        store.flush()?;
+        Ok(store)
+    }
+
+    /// Returns when everything written so far is on the disk.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.inner.flush()
+    }
+
+    /// The tenants.
+    pub fn tenants(&self) -> Tenants<'_> {
+        Tenants { inner: &self.inner }
+    }
+
+    /// The boards.
+    pub fn boards(&self) -> Boards<'_> {
+        Boards { inner: &self.inner }
+    }
+
+    /// The tenants' routes.
+    pub fn routes(&self) -> Routes<'_> {
+        Routes { inner: &self.inner }
+    }
+
+    /// The tenants' upstreams.
+    pub fn upstreams(&self) -> Upstreams<'_> {
+        Upstreams { inner: &self.inner }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        self.file.sync_data().map_err(StoreError::NotDurable)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, ()> {
+        // The lock guards no value, so whoever panicked with it left nothing half-changed.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses a tenant that does not exist; the caller holds the writer's lock.
+    fn require_tenant(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        match self.tenants.contains_key(tenant.as_str())? {
+            true => Ok(()),
+            false => Err(StoreError::UnknownTenant { tenant: tenant.clone() }),
+        }
+    }
+}
+
+fn make_folder(dir: &Path) -> Result<(), StoreError> {
+    let unusable = |source| StoreError::Unusable { dir: dir.to_owned(), source };
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(unusable)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(unusable(error)),
+        _ if !dir.is_dir() => Err(StoreError::NotADirectory { dir: dir.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let unusable = |source| StoreError::Unusable { dir: dir.to_owned(), source };
+    let path = dir.join("lock");
+    let lock = File::options().write(true).create(true).truncate(false).open(path);
+    let lock = lock.map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+/// Writes the schema into a new database and refuses any other; sees it before any other tree is
+/// opened.
+fn check_schema(db: &Db, dir: &Path) -> Result<(), StoreError> {
+    let unknown = |found| StoreError::UnknownSchema { dir: dir.to_owned(), found, known: SCHEMA };
+    let is_new = db.tree_names().iter().all(|name| name == b"meta" || name == b"__sled__default");
+    let meta = db.open_tree("meta")?;
+    match meta.get(SCHEMA_KEY)? {
+        Some(value) => match <[u8; 4]>::try_from(value.as_ref()).map(u32::from_be_bytes) {
+            Ok(SCHEMA) => Ok(()),
+            Ok(found) => Err(unknown(found)),
+            Err(_) => Err(unknown(0)),
+        },
+        None if is_new => {
+            meta.insert(SCHEMA_KEY, &SCHEMA.to_be_bytes())?;
+            db.flush()?;
+            Ok(())
+        }
+        None => Err(unknown(0)),
+    }
+}
+
+/// `tenant NUL name`; no name holds a NUL, so one tenant's keys are a range of their own.
+fn scoped(tenant: &TenantId, name: &str) -> Vec<u8> {
+    [tenant.as_str().as_bytes(), b"\0", name.as_bytes()].concat()
+}
+
+fn encode<T: Record>(key: &[u8], noun: &T) -> Result<Vec<u8>, StoreError> {
+    record::encode(noun).map_err(|source| StoreError::Unwritable { key: printable(key), source })
+}
+
+fn decode<T: Record>(tree: &'static str, key: &[u8], record: &[u8]) -> Result<T, StoreError> {
+    record::decode(record).map_err(|source| corrupt(tree, key, source))
+}
+
+fn corrupt(tree: &'static str, key: &[u8], source: record::RecordError) -> StoreError {
+    StoreError::Corrupt { tree, key: printable(key), source }
+}
+
+fn printable(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).replace('\0', "/")
+}
+
+/// Ends a transaction with an error of ours.
+fn abort(error: StoreError) -> ConflictableTransactionError<StoreError> {
+    ConflictableTransactionError::Abort(error)
+}
+
+fn ended(error: TransactionError<StoreError>) -> StoreError {
+    match error {
+        TransactionError::Abort(error) => error,
+        TransactionError::Storage(error) => StoreError::Database(error),
+    }
+}

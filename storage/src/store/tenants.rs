@@ -1,0 +1,70 @@
+//! Tenants in the store. Invariant: a tenant with boards is never removed, and its routes and
+//! upstreams go with it.
+
+use sled::Transactional;
+
+use super::{Inner, decode, encode, ended, scoped};
+use crate::{StoreError, Tenant, TenantId};
+
+/// The tenants of a [`crate::Store`].
+#[derive(Clone, Copy)]
+pub struct Tenants<'a> {
+    pub(super) inner: &'a Inner,
+}
+
+const TREE: &str = "tenants";
+
+impl<'a> Tenants<'a> {
+    /// Adds the tenant or replaces the one with its id; durable on return.
+    pub fn put(self, tenant: &Tenant) -> Result<(), StoreError> {
+        let record = encode(tenant.id.as_str().as_bytes(), tenant)?;
+        let writer = self.inner.writer();
+        self.inner.tenants.insert(tenant.id.as_str(), record)?;
+        drop(writer);
+        self.inner.flush()
+    }
+
+    /// The tenant with this id.
+    pub fn find(self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        let record = self.inner.tenants.get(id.as_str())?;
+        record.map(|record| decode(TREE, id.as_str().as_bytes(), &record)).transpose()
+    }
+
+    /// Every tenant, by id.
+    pub fn list(self) -> impl Iterator<Item = Result<Tenant, StoreError>> + use<'a> {
+        self.inner.tenants.iter().map(|entry| {
+            let (key, record) = entry?;
+            decode(TREE, &key, &record)
+        })
+    }
+
+    /// Removes the tenant with its routes and upstreams, and says whether it existed; durable on
+    /// return. Refused while it has boards ([`StoreError::TenantHasBoards`]).
+    pub fn remove(self, id: &TenantId) -> Result<bool, StoreError> {
+        let inner = self.inner;
+        let writer = inner.writer();
+        let prefix = scoped(id, "");
+        let count = inner.by_tenant.scan_prefix(&prefix).count();
+        if count > 0 {
+            return Err(StoreError::TenantHasBoards { tenant: id.clone(), count });
+        }
+        let keys = |tree: &sled::Tree| -> Result<Vec<sled::IVec>, sled::Error> {
+            tree.scan_prefix(&prefix).keys().collect()
+        };
+        let (route_keys, upstream_keys) = (keys(&inner.routes)?, keys(&inner.upstreams)?);
+        let existed = (&inner.tenants, &inner.routes, &inner.upstreams)
+            .transaction(|(tenants, routes, upstreams)| {
+                for key in &route_keys {
+                    routes.remove(key)?;
+                }
+                for key in &upstream_keys {
+                    upstreams.remove(key)?;
+                }
+                Ok(tenants.remove(id.as_str())?.is_some())
+            })
+            .map_err(ended)?;
+        drop(writer);
+        inner.flush()?;
+        Ok(existed)
+    }
+}
