@@ -48,7 +48,7 @@ fn the_example_of_rfc_8428_section_6_is_read_with_its_base_fields_resolved() {
     );
     assert_eq!(validate(&pack), Ok(7));
     let all: Vec<_> = readings(&pack).unwrap().map(Result::unwrap).collect();
-    assert_eq!(all[0].to_string(), "urn:dev:ow:10e2073a01080006:voltage");
+    assert_eq!(all[0].to_string(), "urn:dev:ow:10e2073a0108006:voltage");
     assert_eq!(all[0].reading.unit, Some("V"));
     assert_eq!(all[1].reading.unit, Some("A"));
     assert_eq!(all[4].reading.value, Value::F64(1.5));
