@@ -6,15 +6,14 @@
 use std::collections::VecDeque;
 
 use super::Millis;
-use super::discovery::{Resources, WELL_KNOWN_CORE};
+use super::discovery::Resources;
 use super::effect::{Answer, DropReason, Effect};
 use super::exchanges::{ExchangeId, Exchanges, Open, Remembered, Response, Seen, Stage};
 use super::limits::Limits;
-use super::message::{Block, Encoder, Kind, Malformed, Message, MessageId};
-use super::message::{code, empty, option};
+use super::message::{Kind, Malformed, Message, MessageId, code, empty};
 use super::reply::Reply;
-use super::request::{BadOption, Request};
-use super::upload::{Progress, Upload};
+use super::request::Request;
+use super::upload::Upload;
 
 /// ACK_TIMEOUT of RFC 7252 section 4.8: the first wait for the ACK of a separate response.
 const ACK_TIMEOUT_MS: Millis = 2_000;
@@ -22,18 +21,13 @@ const ACK_TIMEOUT_MS: Millis = 2_000;
 /// MAX_RETRANSMIT of the same section.
 const MAX_RETRANSMIT: u8 = 4;
 
-/// Bytes of discovery that go without block-wise transfer, and the size exponent above that.
-const BLOCK2_EXPONENT: u8 = 5;
-
-const LINK_FORMAT: u32 = 40;
-
 /// The server side of one board's association.
 #[derive(Debug)]
 pub struct Endpoint {
-    exchanges: Exchanges,
+    pub(super) exchanges: Exchanges,
     effects: VecDeque<Effect>,
-    upload: Option<Box<Upload>>,
-    next_exchange: u32,
+    pub(super) upload: Option<Box<Upload>>,
+    pub(super) next_exchange: u32,
     next_id: MessageId,
 }
 
@@ -198,152 +192,6 @@ impl Endpoint {
         self.exchanges.open.iter().filter(|open| open.is_awaiting_outcome()).count()
     }
 
-    fn request(
-        &mut self,
-        now: Millis,
-        message: &Message<'_>,
-        resources: &Resources,
-        limits: &Limits,
-    ) {
-        let request = match Request::read(message) {
-            Ok(request) => request,
-            Err(BadOption) if message.kind == Kind::NonConfirmable => {
-                return self.dropped(DropReason::BadOption);
-            }
-            Err(BadOption) => return self.reply(message, &Reply::new(code::BAD_OPTION, "")),
-        };
-        if request.wants_proxy {
-            return self.reply(message, &Reply::new(code::PROXYING_NOT_SUPPORTED, ""));
-        }
-        if request.path() == Some(WELL_KNOWN_CORE) {
-            return self.discover(message, &request, resources);
-        }
-        let Some(resource) = request.path().and_then(|path| resources.find(path)) else {
-            return self.reply(message, &Reply::new(code::NOT_FOUND, ""));
-        };
-        if !matches!(message.code, code::POST | code::PUT) {
-            return self.reply(message, &Reply::new(code::METHOD_NOT_ALLOWED, ""));
-        }
-        if request.has_query {
-            return self.reply(message, &Reply::new(code::BAD_REQUEST, "no query here"));
-        }
-        self.uplink(now, message, &request, resource, limits);
-    }
-
-    /// A POST or PUT to a route's resource. What depends on more than the message itself is
-    /// remembered, so that a duplicate gets the same.
-    fn uplink(
-        &mut self,
-        now: Millis,
-        message: &Message<'_>,
-        request: &Request,
-        resource: usize,
-        limits: &Limits,
-    ) {
-        let until = Exchanges::remember_until(now, limits.exchange_lifetime_ms);
-        if self.exchanges.is_full() {
-            return self.reply(message, &Reply::busy(limits, request.block1));
-        }
-        let last = request.block1.is_none_or(|block| !block.more);
-        if last && self.exchanges.open.len() >= limits.in_flight_max {
-            return self.refuse(message, until, &Reply::busy(limits, request.block1));
-        }
-        let payload = match request.block1 {
-            None if message.payload.len() > limits.payload_max => {
-                return self.reply(message, &Reply::too_large(limits, None));
-            }
-            None => message.payload.to_vec(),
-            Some(block) => {
-                let slot = &mut self.upload;
-                match Upload::accept(slot, now, resource, request, block, message.payload, limits) {
-                    Progress::Complete(payload) => payload,
-                    Progress::Continue => {
-                        let block1 = request.block1;
-                        let reply = Reply { block1, ..Reply::new(code::CONTINUE, "") };
-                        return self.refuse(message, until, &reply);
-                    }
-                    Progress::Refused(code::ENTITY_TOO_LARGE, _) => {
-                        return self.refuse(
-                            message,
-                            until,
-                            &Reply::too_large(limits, request.block1),
-                        );
-                    }
-                    Progress::Refused(code, why) => {
-                        let block1 = request.block1;
-                        return self.refuse(
-                            message,
-                            until,
-                            &Reply { block1, ..Reply::new(code, why) },
-                        );
-                    }
-                }
-            }
-        };
-        if let Err(diagnostic) = check(request.content_format, &payload) {
-            let block1 = request.block1;
-            let reply = Reply { block1, ..Reply::new(code::BAD_REQUEST, diagnostic) };
-            return match block1 {
-                Some(_) => self.refuse(message, until, &reply),
-                None => self.reply(message, &reply),
-            };
-        }
-        let exchange = ExchangeId(self.next_exchange);
-        self.next_exchange = self.next_exchange.wrapping_add(1);
-        let stage = match message.kind {
-            Kind::Confirmable => {
-                let acknowledge_by = now.saturating_add(limits.acknowledge_within_ms);
-                Stage::Fresh { acknowledge_by }
-            }
-            Kind::NonConfirmable | Kind::Acknowledgement | Kind::Reset => Stage::Unconfirmed,
-        };
-        self.exchanges.open(Open {
-            exchange,
-            id: message.id,
-            token: message.token,
-            block1: request.block1,
-            remember_until: until,
-            stage,
-        });
-        let content_format = request.content_format;
-        self.effect(Effect::Deliver { exchange, resource, content_format, payload });
-    }
-
-    /// `GET /.well-known/core` (RFC 6690), in blocks where it is long or the board asks for them.
-    fn discover(&mut self, message: &Message<'_>, request: &Request, resources: &Resources) {
-        if message.code != code::GET {
-            return self.reply(message, &Reply::new(code::METHOD_NOT_ALLOWED, ""));
-        }
-        if request.accept.is_some_and(|format| format != LINK_FORMAT) {
-            return self.reply(message, &Reply::new(code::NOT_ACCEPTABLE, ""));
-        }
-        let queries = message.options().filter(|&(number, _)| number == option::URI_QUERY);
-        let links = resources.links(queries.map(|(_, query)| query));
-        let whole = Block { number: 0, more: false, exponent: BLOCK2_EXPONENT };
-        let mut block = request.block2.unwrap_or(whole);
-        let Some(rest) = links
-            .as_bytes()
-            .get(block.offset()..)
-            .filter(|rest| block.number == 0 || !rest.is_empty())
-        else {
-            return self.reply(message, &Reply::new(code::BAD_REQUEST, "no such block"));
-        };
-        let (slice, after) = rest.split_at_checked(block.size()).unwrap_or((rest, &[]));
-        block.more = !after.is_empty();
-
-        let (kind, id) = self.answer_header(message);
-        let mut answer = Encoder::new(kind, code::CONTENT, id, &message.token, 16 + slice.len());
-        if request.block2.is_some() || block.more {
-            answer = answer.option(option::ETAG, &etag(links.as_bytes()));
-        }
-        answer = answer.uint(option::CONTENT_FORMAT, LINK_FORMAT);
-        if request.block2.is_some() || block.more {
-            answer = answer.block(option::BLOCK2, block);
-        }
-        self.effect(Effect::Send(answer.finish(slice)));
-        self.effect(Effect::Counted { code: code::CONTENT });
-    }
-
     /// Says again what was said to a message id seen before. A repeated NON gets nothing.
     fn repeat(&mut self, seen: Seen, message: &Message<'_>, limits: &Limits) {
         self.dropped(DropReason::Duplicate);
@@ -366,20 +214,20 @@ impl Endpoint {
     }
 
     /// Answers at once and remembers the answer.
-    fn refuse(&mut self, message: &Message<'_>, until: Millis, reply: &Reply) {
+    pub(super) fn refuse(&mut self, message: &Message<'_>, until: Millis, reply: &Reply) {
         let answer = Remembered { code: reply.code, max_age_s: reply.max_age_s };
         self.exchanges.remember(message.id, until, answer);
         self.reply(message, reply);
     }
 
     /// Answers at once. A duplicate is worked out anew, to the same end.
-    fn reply(&mut self, message: &Message<'_>, reply: &Reply) {
+    pub(super) fn reply(&mut self, message: &Message<'_>, reply: &Reply) {
         let (kind, id) = self.answer_header(message);
         self.effect(Effect::Send(reply.encode(kind, id, &message.token)));
         self.effect(Effect::Counted { code: reply.code });
     }
 
-    fn answer_header(&mut self, message: &Message<'_>) -> (Kind, MessageId) {
+    pub(super) fn answer_header(&mut self, message: &Message<'_>) -> (Kind, MessageId) {
         match message.kind {
             Kind::Confirmable => (Kind::Acknowledgement, message.id),
             Kind::NonConfirmable | Kind::Acknowledgement | Kind::Reset => {
@@ -405,11 +253,11 @@ impl Endpoint {
         }
     }
 
-    fn dropped(&mut self, reason: DropReason) {
+    pub(super) fn dropped(&mut self, reason: DropReason) {
         self.effect(Effect::Dropped { reason });
     }
 
-    fn effect(&mut self, effect: Effect) {
+    pub(super) fn effect(&mut self, effect: Effect) {
         if self.effects.capacity() == 0 {
             self.effects.reserve_exact(2);
         }
@@ -426,28 +274,4 @@ fn take(next: &mut MessageId) -> MessageId {
 /// ACK_TIMEOUT spread over ACK_RANDOM_FACTOR 1.5 by the message id, whose start is random.
 fn first_wait(id: MessageId) -> Millis {
     ACK_TIMEOUT_MS + Millis::from(id.wrapping_mul(40_503)) % (ACK_TIMEOUT_MS / 2)
-}
-
-/// Whether a payload is what its content format says; formats not known here pass as they are.
-fn check(content_format: Option<u16>, payload: &[u8]) -> Result<(), &'static str> {
-    if payload.is_empty() {
-        return Err("no payload");
-    }
-    match content_format {
-        Some(wire::CONTENT_FORMAT_SENML_CBOR) => {
-            wire::validate(payload).map(drop).map_err(|_| "no SenML pack in CBOR")
-        }
-        Some(wire::CONTENT_FORMAT_CBOR) => {
-            wire::well_formed(payload).map_err(|_| "no well-formed CBOR")
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// A stamp that changes with the text (FNV-1a), so that slices of two texts are not put together.
-fn etag(text: &[u8]) -> [u8; 4] {
-    let hash = text
-        .iter()
-        .fold(0x811c_9dc5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash.to_be_bytes()
 }

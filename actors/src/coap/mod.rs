@@ -11,6 +11,7 @@ mod limits;
 mod message;
 mod reply;
 mod request;
+mod serve;
 mod upload;
 
 #[cfg(test)]

@@ -1,0 +1,191 @@
+//! What a request gets that was not seen before: each refusal in its order, discovery, or delivery.
+//! Invariant: only `uplink` delivers, and what it answers is remembered wherever a duplicate could
+//! otherwise get something else.
+
+use super::Millis;
+use super::discovery::{Resources, WELL_KNOWN_CORE};
+use super::effect::{DropReason, Effect};
+use super::endpoint::Endpoint;
+use super::exchanges::{ExchangeId, Exchanges, Open, Stage};
+use super::limits::Limits;
+use super::message::{Block, Encoder, Kind, Message, code, option};
+use super::reply::Reply;
+use super::request::{BadOption, Request};
+use super::upload::{Progress, Upload};
+
+/// Bytes of discovery that go without block-wise transfer, and the size exponent above that.
+const BLOCK2_EXPONENT: u8 = 5;
+
+const LINK_FORMAT: u32 = 40;
+
+impl Endpoint {
+    pub(super) fn request(
+        &mut self,
+        now: Millis,
+        message: &Message<'_>,
+        resources: &Resources,
+        limits: &Limits,
+    ) {
+        let request = match Request::read(message) {
+            Ok(request) => request,
+            Err(BadOption) if message.kind == Kind::NonConfirmable => {
+                return self.dropped(DropReason::BadOption);
+            }
+            Err(BadOption) => return self.reply(message, &Reply::new(code::BAD_OPTION, "")),
+        };
+        if request.wants_proxy {
+            return self.reply(message, &Reply::new(code::PROXYING_NOT_SUPPORTED, ""));
+        }
+        if request.path() == Some(WELL_KNOWN_CORE) {
+            return self.discover(message, &request, resources);
+        }
+        let Some(resource) = request.path().and_then(|path| resources.find(path)) else {
+            return self.reply(message, &Reply::new(code::NOT_FOUND, ""));
+        };
+        if !matches!(message.code, code::POST | code::PUT) {
+            return self.reply(message, &Reply::new(code::METHOD_NOT_ALLOWED, ""));
+        }
+        if request.has_query {
+            return self.reply(message, &Reply::new(code::BAD_REQUEST, "no query here"));
+        }
+        self.uplink(now, message, &request, resource, limits);
+    }
+
+    /// A POST or PUT to a route's resource. What depends on more than the message itself is
+    /// remembered, so that a duplicate gets the same.
+    fn uplink(
+        &mut self,
+        now: Millis,
+        message: &Message<'_>,
+        request: &Request,
+        resource: usize,
+        limits: &Limits,
+    ) {
+        let until = Exchanges::remember_until(now, limits.exchange_lifetime_ms);
+        if self.exchanges.is_full() {
+            return self.reply(message, &Reply::busy(limits, request.block1));
+        }
+        let last = request.block1.is_none_or(|block| !block.more);
+        if last && self.exchanges.open.len() >= limits.in_flight_max {
+            return self.refuse(message, until, &Reply::busy(limits, request.block1));
+        }
+        let payload = match request.block1 {
+            None if message.payload.len() > limits.payload_max => {
+                return self.reply(message, &Reply::too_large(limits, None));
+            }
+            None => message.payload.to_vec(),
+            Some(block) => {
+                let slot = &mut self.upload;
+                match Upload::accept(slot, now, resource, request, block, message.payload, limits) {
+                    Progress::Complete(payload) => payload,
+                    Progress::Continue => {
+                        let block1 = request.block1;
+                        let reply = Reply { block1, ..Reply::new(code::CONTINUE, "") };
+                        return self.refuse(message, until, &reply);
+                    }
+                    Progress::Refused(code::ENTITY_TOO_LARGE, _) => {
+                        return self.refuse(
+                            message,
+                            until,
+                            &Reply::too_large(limits, request.block1),
+                        );
+                    }
+                    Progress::Refused(code, why) => {
+                        let block1 = request.block1;
+                        return self.refuse(
+                            message,
+                            until,
+                            &Reply { block1, ..Reply::new(code, why) },
+                        );
+                    }
+                }
+            }
+        };
+        if let Err(diagnostic) = check(request.content_format, &payload) {
+            let block1 = request.block1;
+            let reply = Reply { block1, ..Reply::new(code::BAD_REQUEST, diagnostic) };
+            return match block1 {
+                Some(_) => self.refuse(message, until, &reply),
+                None => self.reply(message, &reply),
+            };
+        }
+        let exchange = ExchangeId(self.next_exchange);
+        self.next_exchange = self.next_exchange.wrapping_add(1);
+        let stage = match message.kind {
+            Kind::Confirmable => {
+                let acknowledge_by = now.saturating_add(limits.acknowledge_within_ms);
+                Stage::Fresh { acknowledge_by }
+            }
+            Kind::NonConfirmable | Kind::Acknowledgement | Kind::Reset => Stage::Unconfirmed,
+        };
+        self.exchanges.open(Open {
+            exchange,
+            id: message.id,
+            token: message.token,
+            block1: request.block1,
+            remember_until: until,
+            stage,
+        });
+        let content_format = request.content_format;
+        self.effect(Effect::Deliver { exchange, resource, content_format, payload });
+    }
+
+    /// `GET /.well-known/core` (RFC 6690), in blocks where it is long or the board asks for them.
+    fn discover(&mut self, message: &Message<'_>, request: &Request, resources: &Resources) {
+        if message.code != code::GET {
+            return self.reply(message, &Reply::new(code::METHOD_NOT_ALLOWED, ""));
+        }
+        if request.accept.is_some_and(|format| format != LINK_FORMAT) {
+            return self.reply(message, &Reply::new(code::NOT_ACCEPTABLE, ""));
+        }
+        let queries = message.options().filter(|&(number, _)| number == option::URI_QUERY);
+        let links = resources.links(queries.map(|(_, query)| query));
+        let whole = Block { number: 0, more: false, exponent: BLOCK2_EXPONENT };
+        let mut block = request.block2.unwrap_or(whole);
+        let Some(rest) = links
+            .as_bytes()
+            .get(block.offset()..)
+            .filter(|rest| block.number == 0 || !rest.is_empty())
+        else {
+            return self.reply(message, &Reply::new(code::BAD_REQUEST, "no such block"));
+        };
+        let (slice, after) = rest.split_at_checked(block.size()).unwrap_or((rest, &[]));
+        block.more = !after.is_empty();
+
+        let (kind, id) = self.answer_header(message);
+        let mut answer = Encoder::new(kind, code::CONTENT, id, &message.token, 16 + slice.len());
+        if request.block2.is_some() || block.more {
+            answer = answer.option(option::ETAG, &etag(links.as_bytes()));
+        }
+        answer = answer.uint(option::CONTENT_FORMAT, LINK_FORMAT);
+        if request.block2.is_some() || block.more {
+            answer = answer.block(option::BLOCK2, block);
+        }
+        self.effect(Effect::Send(answer.finish(slice)));
+        self.effect(Effect::Counted { code: code::CONTENT });
+    }
+}
+
+/// Whether a payload is what its content format says; formats not known here pass as they are.
+fn check(content_format: Option<u16>, payload: &[u8]) -> Result<(), &'static str> {
+    if payload.is_empty() {
+        return Err("no payload");
+    }
+    match content_format {
+        Some(wire::CONTENT_FORMAT_SENML_CBOR) => {
+            wire::validate(payload).map(drop).map_err(|_| "no SenML pack in CBOR")
+        }
+        Some(wire::CONTENT_FORMAT_CBOR) => {
+            wire::well_formed(payload).map_err(|_| "no well-formed CBOR")
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A stamp that changes with the text (FNV-1a), so that slices of two texts are not put together.
+fn etag(text: &[u8]) -> [u8; 4] {
+    let hash = text
+        .iter()
+        .fold(0x811c_9dc5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.to_be_bytes()
+}
