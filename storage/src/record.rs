@@ -90,3 +90,6 @@ pub(crate) fn parse_utf8(value: &[u8]) -> Result<crate::BoardId, RecordError> {
         RecordError::Malformed(DecodeError::OtherString(error.to_string()))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,3 +224,6 @@ fn ended(error: TransactionError<StoreError>) -> StoreError {
         TransactionError::Storage(error) => StoreError::Database(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! Golden bytes of every record: what a released hub wrote is read for ever.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::*;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `text` as its length and its bytes.
+fn text(text: &str) -> String {
+    format!("{:02x}{}", text.len(), hex(text.as_bytes()))
+}
+
+#[track_caller]
+fn assert_golden<T: Record + PartialEq + Debug>(noun: &T, golden: &[&str]) {
+    let bytes = encode(noun).unwrap();
+    assert_eq!(hex(&bytes), golden.concat());
+    assert_eq!(&decode::<T>(&bytes).unwrap(), noun);
+}
+
+fn bare_board() -> Board {
+    Board::new("CB-00000001".parse().unwrap(), "acme".parse().unwrap(), UnixSeconds(1_700_000_000))
+}
+
+#[test]
+fn a_tenants_bytes_are_frozen() {
+    let mut tenant = Tenant {
+        id: "acme".parse().unwrap(),
+        name: "Acme".into(),
+        state: TenantState::Active,
+        created: UnixSeconds(1_700_000_000),
+        authority: None,
+    };
+    let id = "0461636d65";
+    assert_golden(&tenant, &["01", id, "0441636d65", "00", "fc00f15365", "00"]);
+    tenant.state = TenantState::Suspended;
+    tenant.authority = Some(vec![0x30, 0x82]);
+    assert_golden(&tenant, &["01", id, "0441636d65", "01", "fc00f15365", "01", "023082"]);
+}
+
+#[test]
+fn a_boards_bytes_are_frozen() {
+    let mut board = bare_board();
+    let id = "0b43422d3030303030303031";
+    let tenant = "0461636d65";
+    let created = "fc00f15365";
+    assert_golden(&board, &["01", id, tenant, "00", "00", "00", "00", created, "00", "00"]);
+
+    board.fingerprint = Some(Fingerprint([0xab; 32]));
+    let digest = &format!("01{}", "ab".repeat(32));
+    board.state = BoardState::Blocked { reason: "lost".into(), since: UnixSeconds(5) };
+    board.labels.insert("site".into(), "roof".into());
+    board.address = Some("10.0.0.1".parse().unwrap());
+    board.first_seen = Some(UnixSeconds(250));
+    board.last_seen = Some(UnixSeconds(251));
+    let labels = "01047369746504726f6f66";
+    let seen = ["01fa", "01fbfb00"].concat();
+    assert_golden(
+        &board,
+        &["01", id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen],
+    );
+
+    board.state = BoardState::Revoked { reason: String::new(), since: UnixSeconds(0) };
+    board.address = Some("2001:db8::1".parse().unwrap());
+    let address = "010120010db8000000000000000000000001";
+    assert_golden(&board, &["01", id, tenant, digest, "020000", labels, address, created, &seen]);
+}
+
+#[test]
+fn a_routes_bytes_are_frozen() {
+    let mut route = Route {
+        tenant: "acme".parse().unwrap(),
+        resource: "r/x".parse().unwrap(),
+        upstream: "broker".parse().unwrap(),
+        topic: "{tenant}/{board}".parse().unwrap(),
+        acknowledge: Acknowledge::OnUpstream,
+    };
+    let body = [text("acme"), text("r/x"), text("broker"), text("{tenant}/{board}")].concat();
+    assert_golden(&route, &["01", &body, "00"]);
+    route.acknowledge = Acknowledge::OnReceive;
+    assert_golden(&route, &["01", &body, "01"]);
+}
+
+#[test]
+fn an_upstreams_bytes_are_frozen() {
+    let (tenant, name) = ("acme".parse().unwrap(), "sink".parse().unwrap());
+    let mut upstream = Upstream { tenant, name, kind: UpstreamKind::Discard };
+    let head = &[text("acme"), text("sink")].concat();
+    assert_golden(&upstream, &["01", head, "00"]);
+
+    let mut mqtt = MqttUpstream {
+        host: "h".into(),
+        port: 8883,
+        tls: true,
+        version: MqttVersion::V5,
+        client_id: "hub".into(),
+        ca_file: Some("a".into()),
+        username: Some("u".into()),
+        password_file: Some("p".into()),
+        client_certificate_file: Some("c".into()),
+        client_key_file: Some("k".into()),
+        in_flight_max: 1_000,
+        queue_max: 100_000,
+    };
+    upstream.kind = UpstreamKind::Mqtt(mqtt.clone());
+    let (port, limits) = ("fbb322", "fbe803fca0860100");
+    let files = "01016101017501017001016301016b";
+    let id = &text("hub");
+    assert_golden(&upstream, &["01", head, "01", "0168", port, "01", "01", id, files, limits]);
+
+    mqtt.tls = false;
+    mqtt.version = MqttVersion::V311;
+    mqtt.ca_file = None;
+    mqtt.username = None;
+    mqtt.password_file = None;
+    mqtt.client_certificate_file = None;
+    mqtt.client_key_file = None;
+    upstream.kind = UpstreamKind::Mqtt(mqtt);
+    let files = "0000000000";
+    assert_golden(&upstream, &["01", head, "01", "0168", port, "00", "00", id, files, limits]);
+}
+
+#[test]
+fn a_provisioned_boards_record_is_compact() {
+    let board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
+    assert!(encode(&board).unwrap().len() <= 64);
+}
+
+#[test]
+fn another_version_and_leftover_bytes_are_refused() {
+    let mut bytes = encode(&bare_board()).unwrap();
+    bytes.push(0);
+    assert!(matches!(decode::<Board>(&bytes), Err(RecordError::TooLong { count: 1 })));
+    bytes[0] = 2;
+    let refused = decode::<Board>(&bytes);
+    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 2, known: 1 })));
+    assert!(matches!(decode::<Board>(&[]), Err(RecordError::Malformed(_))));
+}
+
+#[test]
+fn a_name_that_breaks_its_rule_is_refused_on_the_way_back_in() {
+    let mut bytes = encode(&bare_board()).unwrap();
+    bytes[2] = b'/';
+    assert!(matches!(decode::<Board>(&bytes), Err(RecordError::Malformed(_))));
+}
+
+#[test]
+fn the_largest_record_that_is_written_can_be_read() {
+    let mut board = bare_board();
+    let label = |i: u32| (char::from_u32(0x100 + i).unwrap().to_string(), String::new());
+    board.labels = (0..13_000_u32).map(label).collect();
+    let bytes = encode(&board).unwrap();
+    assert!(bytes.len() > RECORD_BYTES_MAX * 9 / 10);
+    assert_eq!(decode::<Board>(&bytes).unwrap(), board);
+}
+
+prop_compose! {
+    fn any_board()(
+        id in "[A-Za-z0-9._:-]{1,32}",
+        tenant in "[a-z0-9][a-z0-9-]{0,31}",
+        fingerprint in any::<Option<[u8; 32]>>(),
+        reason in proptest::option::of((any::<String>(), any::<u64>(), any::<bool>())),
+        labels in any::<BTreeMap<String, String>>(),
+        address in any::<Option<IpAddr>>(),
+        created in any::<u64>(),
+        seen in any::<(Option<u64>, Option<u64>)>(),
+    ) -> Board {
+        let state = match reason {
+            None => BoardState::Active,
+            Some((reason, at, true)) => BoardState::Blocked { reason, since: UnixSeconds(at) },
+            Some((reason, at, false)) => BoardState::Revoked { reason, since: UnixSeconds(at) },
+        };
+        Board {
+            id: id.parse().unwrap(),
+            tenant: tenant.parse().unwrap(),
+            fingerprint: fingerprint.map(Fingerprint),
+            state,
+            labels,
+            address,
+            created: UnixSeconds(created),
+            first_seen: seen.0.map(UnixSeconds),
+            last_seen: seen.1.map(UnixSeconds),
+        }
+    }
+}
+
+prop_compose! {
+    fn any_tenant()(
+        id in "[a-z0-9][a-z0-9-]{0,31}",
+        name in any::<String>(),
+        suspended in any::<bool>(),
+        created in any::<u64>(),
+        authority in any::<Option<Vec<u8>>>(),
+    ) -> Tenant {
+        let state = if suspended { TenantState::Suspended } else { TenantState::Active };
+        Tenant { id: id.parse().unwrap(), name, state, created: UnixSeconds(created), authority }
+    }
+}
+
+prop_compose! {
+    fn any_route()(
+        tenant in "[a-z0-9][a-z0-9-]{0,31}",
+        resource in "[A-Za-z0-9_-]{1,32}(/[A-Za-z0-9_-]{1,32}){0,2}",
+        upstream in "[a-z0-9][a-z0-9-]{0,31}",
+        topic in "[a-z/]{1,40}(\\{board\\}|\\{tenant\\}|\\{resource\\})?",
+        receive in any::<bool>(),
+    ) -> Route {
+        Route {
+            tenant: tenant.parse().unwrap(),
+            resource: resource.parse().unwrap(),
+            upstream: upstream.parse().unwrap(),
+            topic: topic.parse().unwrap(),
+            acknowledge: if receive { Acknowledge::OnReceive } else { Acknowledge::OnUpstream },
+        }
+    }
+}
+
+prop_compose! {
+    fn any_upstream()(
+        tenant in "[a-z0-9][a-z0-9-]{0,31}",
+        name in "[a-z0-9][a-z0-9-]{0,31}",
+        (host, client_id, tls, v5) in any::<(String, String, bool, bool)>(),
+        files in any::<[Option<String>; 5]>(),
+        (port, in_flight_max, queue_max) in any::<(u16, u16, u32)>(),
+        discard in proptest::bool::weighted(0.2),
+    ) -> Upstream {
+        let [ca_file, username, password_file, client_certificate_file, client_key_file] = files;
+        let mqtt = MqttUpstream {
+            host, port, tls, client_id, ca_file, username, password_file,
+            client_certificate_file, client_key_file, in_flight_max, queue_max,
+            version: if v5 { MqttVersion::V5 } else { MqttVersion::V311 },
+        };
+        let kind = if discard { UpstreamKind::Discard } else { UpstreamKind::Mqtt(mqtt) };
+        Upstream { tenant: tenant.parse().unwrap(), name: name.parse().unwrap(), kind }
+    }
+}
+
+fn round_trips<T: Record + PartialEq + Debug>(noun: &T) -> Result<(), TestCaseError> {
+    // Text that no admin types may pass the size limit, which is then the answer.
+    let Ok(bytes) = encode(noun) else { return Ok(()) };
+    prop_assert_eq!(&decode::<T>(&bytes).unwrap(), noun);
+    Ok(())
+}
+
+fn decode_as_every_noun(bytes: &[u8]) {
+    let _ = decode::<Tenant>(bytes);
+    let _ = decode::<Board>(bytes);
+    let _ = decode::<Route>(bytes);
+    let _ = decode::<Upstream>(bytes);
+    let _ = parse_utf8(bytes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn every_tenant_comes_back(noun in any_tenant()) { round_trips(&noun)?; }
+
+    #[test]
+    fn every_board_comes_back(noun in any_board()) { round_trips(&noun)?; }
+
+    #[test]
+    fn every_route_comes_back(noun in any_route()) { round_trips(&noun)?; }
+
+    #[test]
+    fn every_upstream_comes_back(noun in any_upstream()) { round_trips(&noun)?; }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(mut bytes in any::<Vec<u8>>()) {
+        decode_as_every_noun(&bytes);
+        bytes.insert(0, 1);
+        decode_as_every_noun(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_record_never_panics(
+        board in any_board(),
+        damage in proptest::collection::vec(any::<(proptest::sample::Index, u8)>(), 1..4),
+        cut in any::<proptest::sample::Index>(),
+    ) {
+        let mut bytes = encode(&board).unwrap();
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        decode_as_every_noun(&bytes);
+        decode_as_every_noun(&bytes[..cut.index(bytes.len())]);
+    }
+
+    #[test]
+    fn any_text_is_a_name_or_refused(text in any::<String>()) {
+        if let Ok(topic) = text.parse::<TopicTemplate>() {
+            let rendered = topic.render(
+                &"t".parse().unwrap(), &"b".parse().unwrap(), &"r".parse().unwrap());
+            prop_assert!(!rendered.contains(['+', '#', '\0']));
+        }
+        let _ = (text.parse::<BoardId>(), text.parse::<ResourcePath>(), text.parse::<Fingerprint>());
+    }
+}

@@ -1,0 +1,116 @@
+//! The key layout and the schema, seen from behind the store's back.
+
+use super::*;
+use crate::{Acknowledge, Board, Fingerprint, Route, Tenant, TenantState, UnixSeconds};
+use crate::{Upstream, UpstreamKind};
+
+fn raw(dir: &Path) -> Db {
+    sled::open(dir.join("sled")).unwrap()
+}
+
+fn write_one_of_each(dir: &Path) {
+    let store = Store::open(dir).unwrap();
+    let tenant = Tenant {
+        id: "acme".parse().unwrap(),
+        name: "Acme".into(),
+        state: TenantState::Active,
+        created: UnixSeconds(1),
+        authority: None,
+    };
+    store.tenants().put(&tenant).unwrap();
+    for (id, address) in [("CB-1", "10.0.0.1"), ("CB-2", "2001:db8::1")] {
+        let mut board = Board::new(id.parse().unwrap(), tenant.id.clone(), UnixSeconds(1));
+        board.fingerprint = Some(Fingerprint([id.as_bytes()[3]; 32]));
+        board.address = Some(address.parse().unwrap());
+        store.boards().put(&board).unwrap();
+    }
+    let route = Route {
+        tenant: tenant.id.clone(),
+        resource: "r/x".parse().unwrap(),
+        upstream: "sink".parse().unwrap(),
+        topic: "{board}".parse().unwrap(),
+        acknowledge: Acknowledge::OnUpstream,
+    };
+    store.routes().put(&route).unwrap();
+    let name = route.upstream.clone();
+    let upstream = Upstream { tenant: tenant.id.clone(), name, kind: UpstreamKind::Discard };
+    store.upstreams().put(&upstream).unwrap();
+}
+
+#[test]
+fn every_key_is_where_the_layout_says() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_of_each(dir.path());
+    let db = raw(dir.path());
+    let keys = |tree: &str| -> Vec<Vec<u8>> {
+        db.open_tree(tree).unwrap().iter().keys().map(|key| key.unwrap().to_vec()).collect()
+    };
+    let entries = |tree: &str| -> Vec<(Vec<u8>, Vec<u8>)> {
+        let entries = db.open_tree(tree).unwrap().iter();
+        entries.map(|entry| entry.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect()
+    };
+    assert_eq!(entries("meta"), [(b"schema".to_vec(), vec![0, 0, 0, 1])]);
+    assert_eq!(keys("tenants"), [b"acme"]);
+    assert_eq!(keys("boards"), [b"CB-1", b"CB-2"]);
+    let address = |hex: &[u8], board: &[u8]| (hex.to_vec(), board.to_vec());
+    let mut v6 = [0; 16];
+    v6[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
+    v6[15] = 1;
+    assert_eq!(
+        entries("boards/address"),
+        [address(&[10, 0, 0, 1], b"CB-1"), address(&v6, b"CB-2")]
+    );
+    assert_eq!(
+        entries("boards/fingerprint"),
+        [address(&[b'1'; 32], b"CB-1"), address(&[b'2'; 32], b"CB-2")]
+    );
+    assert_eq!(
+        entries("boards/tenant"),
+        [address(b"acme\0CB-1", b""), address(b"acme\0CB-2", b"")]
+    );
+    assert_eq!(keys("routes"), [b"acme\0r/x"]);
+    assert_eq!(keys("upstreams"), [b"acme\0sink"]);
+}
+
+#[test]
+fn a_store_of_another_schema_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_of_each(dir.path());
+    let set = |value: Option<&[u8]>| {
+        let db = raw(dir.path());
+        let meta = db.open_tree("meta").unwrap();
+        match value {
+            Some(value) => meta.insert(SCHEMA_KEY, value).unwrap(),
+            None => meta.remove(SCHEMA_KEY).unwrap(),
+        };
+        db.flush().unwrap();
+    };
+    let cases: [(Option<&[u8]>, u32); 4] =
+        [(Some(&[0, 0, 0, 2]), 2), (Some(&[0, 0, 0, 0]), 0), (Some(b"odd"), 0), (None, 0)];
+    for (value, shown) in cases {
+        set(value);
+        let error = Store::open(dir.path()).unwrap_err();
+        let named = dir.path().display().to_string();
+        assert!(error.to_string().contains(&named), "{error}");
+        assert!(
+            matches!(error, StoreError::UnknownSchema { found, known: 1, .. } if found == shown)
+        );
+    }
+    set(Some(&[0, 0, 0, 1]));
+    assert_eq!(Store::open(dir.path()).unwrap().boards().count(), 2);
+}
+
+#[test]
+fn a_damaged_record_is_named_and_the_others_are_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_of_each(dir.path());
+    let db = raw(dir.path());
+    db.open_tree("boards").unwrap().insert("CB-1", &[9, 9]).unwrap();
+    drop(db);
+    let store = Store::open(dir.path()).unwrap();
+    let one = "CB-1".parse().unwrap();
+    let error = store.boards().find(&one).unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { tree: "boards", key, .. } if key == "CB-1"));
+    assert!(store.boards().mark_seen(&[(one, UnixSeconds(1))]).is_err());
+    assert!(store.boards().find(&"CB-2".parse().unwrap()).unwrap().is_some());
+}
