@@ -1,0 +1,22 @@
+//! The portable core of a Connectivity Board: it keeps readings until the hub has them.
+//!
+//! The shell around it (a real board, an emulated one or a host process) owns the clock, the
+//! socket, DTLS and the randomness, and calls in: `submit` and `handle_*` with the time, then
+//! drains `poll_event` and `poll_transmit`, and sleeps until `poll_timeout`.
+//! Invariant: no clock, socket, operating system or DTLS is reachable from here.
+#![no_std]
+
+extern crate alloc;
+
+mod config;
+mod link;
+mod machine;
+mod message;
+mod random;
+
+pub use config::Config;
+pub use machine::{Board, Event, ReadingId, Status, SubmitError};
+pub use random::Random;
+
+/// Milliseconds on the shell's clock; only differences matter, and it never runs backwards.
+pub type Millis = u64;

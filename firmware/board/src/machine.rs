@@ -1,0 +1,389 @@
+//! The board's state machine: a bounded queue, one exchange at a time (NSTART = 1), in order.
+//!
+//! A reading leaves the queue only when the hub said 2.01 or 2.04, or refused it for good.
+//! Its token stays the same over every attempt, so that a late answer still counts; the message
+//! id is new for every attempt but the retransmissions.
+//! Invariant: no clock, socket or randomness but those given.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::link::{Backoff, Link};
+use crate::message::{self, Incoming};
+use crate::random::Random;
+use crate::{Config, Millis};
+
+/// One board.
+#[derive(Clone, Debug)]
+pub struct Board {
+    config: Config,
+    random: Random,
+    link: Link,
+    backoff: Backoff,
+    queue: VecDeque<Pending>,
+    exchange: Exchange,
+    next_reading: u64,
+    next_message: u16,
+    token_base: u16,
+    last_confirmed: Option<u16>,
+    datagrams: VecDeque<Vec<u8>>,
+    events: VecDeque<Event>,
+}
+
+/// Counts the readings of one board since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadingId(pub u64);
+
+/// What the shell is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The hub has the reading for good.
+    Acknowledged {
+        /// Which.
+        id: ReadingId,
+    },
+    /// The hub will never take the reading; it is gone from the queue.
+    Rejected {
+        /// Which.
+        id: ReadingId,
+        /// The answer, three bits class and five detail (0x84 is 4.04).
+        code: u8,
+    },
+    /// The hub cannot take the reading now; it stays and is sent again.
+    Deferred {
+        /// Which.
+        id: ReadingId,
+        /// The answer.
+        code: u8,
+        /// When it is sent again.
+        until: Millis,
+    },
+    /// Connect anew (drop what there was), then call `handle_connected` or
+    /// `handle_disconnected`.
+    ConnectWanted,
+}
+
+/// Why a reading was not taken into the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// The queue is full. What is in it stays: the newest reading is the one refused.
+    QueueFull {
+        /// Readings it holds.
+        limit: usize,
+    },
+    /// The message would not fit one datagram, or the path is not one.
+    TooLarge {
+        /// Bytes it may have.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QueueFull { limit } => write!(f, "the queue holds {limit} readings already"),
+            Self::TooLarge { limit } => write!(f, "the message does not fit {limit} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for SubmitError {}
+
+/// What a board is doing, for a status line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// No connection.
+    Offline,
+    /// The shell is connecting.
+    Connecting,
+    /// Connected.
+    Online,
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    id: ReadingId,
+    token: [u8; 2],
+    message: Vec<u8>,
+}
+
+/// What is happening to the first reading of the queue.
+#[derive(Clone, Debug)]
+enum Exchange {
+    /// Nothing yet.
+    Idle,
+    /// Sent, not heard of.
+    Sent { message_id: u16, retransmissions: u32, wait: Millis, until: Millis },
+    /// The hub has it and will answer.
+    AwaitingResponse { until: Millis },
+    /// The hub asked to try later.
+    Deferred { until: Millis },
+}
+
+impl Board {
+    /// A board that has nothing to say and no connection. Different boards need different seeds.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let (next_message, token_base) = (random.bits16(), random.bits16());
+        Self {
+            config,
+            random,
+            link: Link::Offline { not_before: 0 },
+            backoff: Backoff::default(),
+            queue: VecDeque::new(),
+            exchange: Exchange::Idle,
+            next_reading: 0,
+            next_message,
+            token_base,
+            last_confirmed: None,
+            datagrams: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes a reading for delivery to `resource` (segments joined by `/`). It is kept until the
+    /// hub acknowledges or rejects it; a connection is asked for if there is none.
+    pub fn submit(
+        &mut self,
+        now: Millis,
+        resource: &str,
+        content_format: u16,
+        payload: Vec<u8>,
+    ) -> Result<ReadingId, SubmitError> {
+        if self.queue.len() >= self.config.queue_max {
+            return Err(SubmitError::QueueFull { limit: self.config.queue_max });
+        }
+        let limit = self.config.message_max;
+        let id = ReadingId(self.next_reading);
+        let low = u16::try_from(id.0 & 0xffff).unwrap_or_default();
+        let token = self.token_base.wrapping_add(low);
+        let is_path = resource.split('/').all(|segment| (1..=255).contains(&segment.len()));
+        let message = is_path
+            .then(|| message::post(token, resource, content_format, payload, limit))
+            .flatten()
+            .ok_or(SubmitError::TooLarge { limit })?;
+        self.next_reading += 1;
+        self.queue.push_back(Pending { id, token: token.to_be_bytes(), message });
+        self.advance(now);
+        Ok(id)
+    }
+
+    /// The shell has a connection.
+    pub fn handle_connected(&mut self, now: Millis) {
+        self.link = Link::Online;
+        self.last_confirmed = None;
+        self.abandon_exchange();
+        self.advance(now);
+    }
+
+    /// The connection is lost, or could not be made.
+    pub fn handle_disconnected(&mut self, now: Millis) {
+        self.go_offline(now);
+        self.advance(now);
+    }
+
+    /// A CoAP message came; malformed ones are ignored.
+    pub fn handle_datagram(&mut self, now: Millis, datagram: &[u8]) {
+        match message::read(datagram) {
+            None => {}
+            Some(Incoming::Acknowledged { message_id }) if self.is_sent_as(message_id) => {
+                let until = now.saturating_add(self.config.response_wait);
+                self.exchange = Exchange::AwaitingResponse { until };
+            }
+            Some(Incoming::Reset { message_id }) if self.is_sent_as(message_id) => {
+                self.defer(now, 0, None);
+            }
+            Some(Incoming::Acknowledged { .. } | Incoming::Reset { .. }) => {}
+            Some(Incoming::Ping { message_id }) => self.reply(message::reset(message_id)),
+            Some(Incoming::Request { token, message_id, confirm: true }) => {
+                self.reply(message::not_found(message_id, &token));
+            }
+            Some(Incoming::Request { confirm: false, .. }) => {}
+            Some(Incoming::Response { token, code, max_age_s, message_id, confirm }) => {
+                let is_repeated = confirm && self.last_confirmed == Some(message_id);
+                let is_ours = !is_repeated
+                    && self.queue.front().is_some_and(|head| head.token[..] == token[..]);
+                if confirm && (is_ours || is_repeated) {
+                    self.last_confirmed = Some(message_id);
+                    self.reply(message::acknowledgement(message_id));
+                } else if confirm {
+                    self.reply(message::reset(message_id));
+                }
+                if is_ours {
+                    self.answered(now, code, max_age_s);
+                }
+            }
+        }
+        self.advance(now);
+    }
+
+    /// `poll_timeout` has come.
+    pub fn handle_timeout(&mut self, now: Millis) {
+        self.advance(now);
+    }
+
+    /// The next CoAP message to send; lost ones are the core's business, not the shell's.
+    pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.datagrams.pop_front()
+    }
+
+    /// The next thing to know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call `handle_timeout`; `None`: not before something else happens.
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        match (&self.link, &self.exchange) {
+            (Link::Connecting, _) | (Link::Online, Exchange::Idle) => None,
+            (Link::Offline { not_before }, Exchange::Deferred { until }) => {
+                Some(*until.max(not_before))
+            }
+            (Link::Offline { not_before }, _) => Some(*not_before),
+            (
+                Link::Online,
+                Exchange::Sent { until, .. }
+                | Exchange::AwaitingResponse { until }
+                | Exchange::Deferred { until },
+            ) => Some(*until),
+        }
+    }
+
+    /// Readings not yet acknowledged.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What the connection is like.
+    pub fn status(&self) -> Status {
+        match self.link {
+            Link::Offline { .. } => Status::Offline,
+            Link::Connecting => Status::Connecting,
+            Link::Online => Status::Online,
+        }
+    }
+
+    /// Does everything that is due at `now`.
+    fn advance(&mut self, now: Millis) {
+        if self.queue.is_empty() {
+            self.exchange = Exchange::Idle;
+            return;
+        }
+        if let Exchange::Deferred { until } = self.exchange {
+            if now < until {
+                return;
+            }
+            self.exchange = Exchange::Idle;
+        }
+        match self.link {
+            Link::Offline { not_before } if now >= not_before => {
+                self.link = Link::Connecting;
+                self.events.push_back(Event::ConnectWanted);
+            }
+            Link::Offline { .. } | Link::Connecting => {}
+            Link::Online => self.advance_exchange(now),
+        }
+    }
+
+    fn advance_exchange(&mut self, now: Millis) {
+        match self.exchange {
+            Exchange::Idle => self.send_anew(now),
+            Exchange::AwaitingResponse { until } if now >= until => self.send_anew(now),
+            Exchange::Sent { message_id, retransmissions, wait, until } if now >= until => {
+                if retransmissions >= self.config.retransmit_max {
+                    self.go_offline(now);
+                    return;
+                }
+                let wait = wait.saturating_mul(2);
+                self.exchange = Exchange::Sent {
+                    message_id,
+                    retransmissions: retransmissions + 1,
+                    wait,
+                    until: now.saturating_add(wait),
+                };
+                self.transmit();
+            }
+            Exchange::AwaitingResponse { .. }
+            | Exchange::Sent { .. }
+            | Exchange::Deferred { .. } => {}
+        }
+    }
+
+    /// The first reading in a message of its own.
+    fn send_anew(&mut self, now: Millis) {
+        let message_id = self.next_message;
+        self.next_message = self.next_message.wrapping_add(1);
+        if let Some(head) = self.queue.front_mut() {
+            message::number(&mut head.message, message_id);
+        }
+        let half = self.config.ack_timeout / 2;
+        let wait = self.config.ack_timeout.saturating_add(self.random.up_to(half));
+        let until = now.saturating_add(wait);
+        self.exchange = Exchange::Sent { message_id, retransmissions: 0, wait, until };
+        self.transmit();
+    }
+
+    fn transmit(&mut self) {
+        if let Some(head) = self.queue.front() {
+            self.datagrams.push_back(head.message.clone());
+        }
+    }
+
+    /// Answers are few and small, but a flood of what asks for one is not ours to store.
+    fn reply(&mut self, message: Vec<u8>) {
+        if self.datagrams.len() < 16 {
+            self.datagrams.push_back(message);
+        }
+    }
+
+    fn is_sent_as(&self, sent: u16) -> bool {
+        matches!(self.exchange, Exchange::Sent { message_id, .. } if message_id == sent)
+    }
+
+    fn answered(&mut self, now: Millis, code: u8, max_age_s: Option<u32>) {
+        const CREATED: u8 = 0x41;
+        const CHANGED: u8 = 0x44;
+        const TOO_MANY_REQUESTS: u8 = 0x9d;
+        self.backoff.reset();
+        let Some(id) = self.queue.front().map(|head| head.id) else { return };
+        let event = match (code, code >> 5) {
+            (CREATED | CHANGED, _) => Event::Acknowledged { id },
+            (TOO_MANY_REQUESTS, _) | (_, 5) => return self.defer(now, code, max_age_s),
+            _ => Event::Rejected { id, code },
+        };
+        self.queue.pop_front();
+        self.exchange = Exchange::Idle;
+        self.events.push_back(event);
+    }
+
+    /// Later, and not all boards at once: up to an eighth longer than was asked.
+    fn defer(&mut self, now: Millis, code: u8, max_age_s: Option<u32>) {
+        let Some(id) = self.queue.front().map(|head| head.id) else { return };
+        if matches!(self.exchange, Exchange::Deferred { .. }) {
+            return;
+        }
+        let asked = max_age_s.map_or(self.config.retry_after, |s| u64::from(s) * 1000);
+        let wait = asked.saturating_add(self.random.up_to(asked / 8)).max(1);
+        let until = now.saturating_add(wait);
+        self.exchange = Exchange::Deferred { until };
+        self.events.push_back(Event::Deferred { id, code, until });
+    }
+
+    fn go_offline(&mut self, now: Millis) {
+        let wait = self.backoff.wait(&self.config, &mut self.random);
+        self.link = Link::Offline { not_before: now.saturating_add(wait) };
+        self.datagrams.clear();
+        self.abandon_exchange();
+    }
+
+    /// The connection an exchange lived on is gone; what the hub asked for still holds.
+    fn abandon_exchange(&mut self) {
+        if !matches!(self.exchange, Exchange::Deferred { .. }) {
+            self.exchange = Exchange::Idle;
+        }
+    }
+}

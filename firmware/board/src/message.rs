@@ -1,0 +1,124 @@
+//! The few CoAP messages a board writes and reads (RFC 7252, section 3).
+//!
+//! Invariant: a message that cannot be read is `None`, whatever its bytes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType};
+
+/// What came from the hub, as far as a board cares.
+pub(crate) enum Incoming {
+    /// An empty acknowledgement: the answer will come separately.
+    Acknowledged { message_id: u16 },
+    /// The hub does not know what we are talking about.
+    Reset { message_id: u16 },
+    /// An empty confirmable message: are you there?
+    Ping { message_id: u16 },
+    /// An answer; `confirm` when it wants an acknowledgement.
+    Response { token: Vec<u8>, code: u8, max_age_s: Option<u32>, message_id: u16, confirm: bool },
+    /// A request; the board serves nothing yet.
+    Request { token: Vec<u8>, message_id: u16, confirm: bool },
+}
+
+/// Reads a message; anything malformed, or of a class that does not exist, is `None`.
+pub(crate) fn read(datagram: &[u8]) -> Option<Incoming> {
+    let packet = Packet::from_bytes(datagram).ok()?;
+    if packet.header.get_version() != 1 {
+        return None;
+    }
+    let message_id = packet.header.message_id;
+    let token = packet.get_token().to_vec();
+    let kind = packet.header.get_type();
+    let confirm = kind == MessageType::Confirmable;
+    match packet.header.code {
+        MessageClass::Empty => match kind {
+            MessageType::Acknowledgement => Some(Incoming::Acknowledged { message_id }),
+            MessageType::Reset => Some(Incoming::Reset { message_id }),
+            MessageType::Confirmable => Some(Incoming::Ping { message_id }),
+            MessageType::NonConfirmable => None,
+        },
+        _ if kind == MessageType::Reset => None,
+        MessageClass::Request(_) if kind == MessageType::Acknowledgement => None,
+        MessageClass::Request(_) => Some(Incoming::Request { token, message_id, confirm }),
+        MessageClass::Response(_) | MessageClass::Reserved(_) => {
+            let code = u8::from(packet.header.code);
+            let max_age_s = packet.get_first_option(CoapOption::MaxAge).and_then(|v| uint(v));
+            let is_response = matches!(code >> 5, 2..=5);
+            is_response.then_some(Incoming::Response {
+                token,
+                code,
+                max_age_s,
+                message_id,
+                confirm,
+            })
+        }
+    }
+}
+
+/// A POST with message id 0, to be given one by [`number`] each time it is sent anew.
+pub(crate) fn post(
+    token: u16,
+    resource: &str,
+    content_format: u16,
+    payload: Vec<u8>,
+    limit: usize,
+) -> Option<Vec<u8>> {
+    let mut packet = Packet::new();
+    packet.header.set_type(MessageType::Confirmable);
+    packet.header.code = MessageClass::Request(RequestType::Post);
+    packet.set_token(token.to_be_bytes().to_vec());
+    for segment in resource.split('/') {
+        packet.add_option(CoapOption::UriPath, String::from(segment).into_bytes());
+    }
+    let format = content_format.to_be_bytes();
+    let leading_zeros = format.iter().take_while(|byte| **byte == 0).count();
+    packet.add_option(
+        CoapOption::ContentFormat,
+        format.get(leading_zeros..).unwrap_or_default().to_vec(),
+    );
+    packet.payload = payload;
+    packet.to_bytes_with_limit(limit).ok()
+}
+
+/// Puts a message id into a written message.
+pub(crate) fn number(message: &mut [u8], message_id: u16) {
+    if let Some(field) = message.get_mut(2..4) {
+        field.copy_from_slice(&message_id.to_be_bytes());
+    }
+}
+
+const ACKNOWLEDGEMENT: u8 = 0b0110_0000;
+const RESET: u8 = 0b0111_0000;
+const NOT_FOUND: u8 = 0x84;
+
+/// The empty acknowledgement of a confirmable message.
+pub(crate) fn acknowledgement(message_id: u16) -> Vec<u8> {
+    empty(ACKNOWLEDGEMENT, message_id)
+}
+
+/// The rejection of a message.
+pub(crate) fn reset(message_id: u16) -> Vec<u8> {
+    empty(RESET, message_id)
+}
+
+fn empty(first: u8, message_id: u16) -> Vec<u8> {
+    let [high, low] = message_id.to_be_bytes();
+    alloc::vec![first, 0, high, low]
+}
+
+/// 4.04 in the acknowledgement of a request.
+pub(crate) fn not_found(message_id: u16, token: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(token.len()).unwrap_or_default();
+    let mut message = empty(ACKNOWLEDGEMENT | length, message_id);
+    if let Some(code) = message.get_mut(1) {
+        *code = NOT_FOUND;
+    }
+    message.extend_from_slice(token);
+    message
+}
+
+/// An option's unsigned integer; more than four bytes is none (section 3.2).
+fn uint(value: &[u8]) -> Option<u32> {
+    (value.len() <= 4).then(|| value.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+}
