@@ -18,7 +18,8 @@ pub struct Board {
     pub tenant: TenantId,
     /// The one certificate it may present; none while it is not provisioned.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether it may connect.
+    /// Whether it may connect; in JSON its fields stand beside the board's.
+    #[serde(flatten)]
     pub state: BoardState,
     /// What people call it and sort it by.
     pub labels: BTreeMap<String, String>,
@@ -34,7 +35,7 @@ pub struct Board {
 
 /// Whether a board may connect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "state", rename_all = "kebab-case")]
 pub enum BoardState {
     /// It may.
     #[default]

@@ -20,7 +20,8 @@ pub struct Upstream {
     pub tenant: TenantId,
     /// Its name within the tenant.
     pub name: UpstreamName,
-    /// What it is and how to reach it.
+    /// What it is and how to reach it; in JSON its fields stand beside the upstream's.
+    #[serde(flatten)]
     pub kind: UpstreamKind,
 }
 

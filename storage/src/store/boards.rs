@@ -98,6 +98,13 @@ impl<'a> Boards<'a> {
         id.map(|id| parse_id("boards/address", &id)).transpose()
     }
 
+    /// Every board that owns an address.
+    pub fn with_address(self) -> impl Iterator<Item = Result<Board, StoreError>> + use<'a> {
+        self.inner.by_address.iter().values().filter_map(move |id| {
+            id.map_err(StoreError::from).and_then(|id| self.find_key(&id)).transpose()
+        })
+    }
+
     /// At most `limit` boards by id, from the one behind `after` on.
     pub fn list(self, after: Option<&BoardId>, limit: usize) -> Result<Vec<Board>, StoreError> {
         let from = match after {

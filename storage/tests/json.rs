@@ -1,0 +1,52 @@
+//! The nouns as JSON, as scripts get them from `--json`.
+#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
+
+mod rig;
+
+use serde_json::{json, to_value};
+use storage::*;
+
+#[test]
+fn a_boards_state_stands_beside_its_other_fields() {
+    let mut board = rig::board("CB-1", "acme");
+    assert_eq!(to_value(&board).unwrap()["state"], "active");
+    board.state = BoardState::Blocked { reason: "lost".into(), since: UnixSeconds(5) };
+    board.fingerprint = Some(Fingerprint([0xab; 32]));
+    board.address = Some("10.0.0.1".parse().unwrap());
+    let expected = json!({
+        "id": "CB-1", "tenant": "acme", "fingerprint": "ab".repeat(32), "state": "blocked",
+        "reason": "lost", "since": 5, "labels": {}, "address": "10.0.0.1",
+        "created": 1_700_000_000, "first_seen": null, "last_seen": null,
+    });
+    assert_eq!(to_value(&board).unwrap(), expected);
+}
+
+#[test]
+fn a_tenants_authority_is_hexadecimal() {
+    let tenant = Tenant { authority: Some(vec![0x30, 0x82]), ..rig::tenant("acme") };
+    let expected = json!({
+        "id": "acme", "name": "ACME", "state": "active", "created": 1_700_000_000,
+        "authority": "3082",
+    });
+    assert_eq!(to_value(&tenant).unwrap(), expected);
+}
+
+#[test]
+fn routes_and_upstreams_are_flat() {
+    let expected = json!({
+        "tenant": "acme", "resource": "t", "upstream": "broker",
+        "topic": "{tenant}/{board}/telemetry", "acknowledge": "on-receive",
+    });
+    assert_eq!(to_value(rig::route("acme", "t")).unwrap(), expected);
+    let upstream = to_value(rig::upstream("acme", "broker")).unwrap();
+    assert_eq!(upstream["kind"], "mqtt");
+    assert_eq!(upstream["version"], "5");
+    assert_eq!(upstream["host"], "broker.example");
+}
+
+#[test]
+fn a_name_is_checked_when_it_is_read() {
+    assert!(serde_json::from_str::<TenantId>("\"acme\"").is_ok());
+    assert!(serde_json::from_str::<TenantId>("\"../etc\"").is_err());
+    assert!(serde_json::from_str::<Fingerprint>("\"00\"").is_err());
+}
