@@ -125,7 +125,7 @@ impl Endpoint {
     }
 
     /// Does what has become due; needed at [`Endpoint::poll_timeout`], harmless at any time.
-    pub fn handle_timeout(&mut self, now: Millis, _limits: &Limits) {
+    pub fn handle_timeout(&mut self, now: Millis) {
         self.exchanges.forget(now);
         if self.upload.as_ref().is_some_and(|upload| upload.deadline() <= now) {
             self.upload = None;
@@ -190,6 +190,24 @@ impl Endpoint {
     /// Deliveries whose outcome is awaited.
     pub fn in_flight(&self) -> usize {
         self.exchanges.open.iter().filter(|open| open.is_awaiting_outcome()).count()
+    }
+
+    /// Bytes on the heap, as near as capacities tell.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        let upload =
+            self.upload.as_ref().map_or(0, |upload| size_of::<Upload>() + upload.capacity());
+        self.exchanges.heap_bytes() + self.effects.capacity() * size_of::<Effect>() + upload
+    }
+
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.exchanges.entries()
+    }
+
+    #[cfg(test)]
+    pub(super) fn open_exchanges(&self) -> usize {
+        self.exchanges.open.len()
     }
 
     /// Says again what was said to a message id seen before. A repeated NON gets nothing.

@@ -200,6 +200,17 @@ impl Exchanges {
     }
 
     #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        let responses = self.open.iter().map(|open| match &open.stage {
+            Stage::Responding(response) => size_of::<Response>() + response.bytes.capacity(),
+            Stage::Fresh { .. } | Stage::Acknowledged | Stage::Unconfirmed => 0,
+        });
+        self.answered.capacity() * size_of::<Run>()
+            + self.open.capacity() * size_of::<Open>()
+            + responses.sum::<usize>()
+    }
+
+    #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
         self.answered.len() + self.open.len()
     }

@@ -15,8 +15,6 @@ mod serve;
 mod upload;
 
 #[cfg(test)]
-mod rig;
-#[cfg(test)]
 mod tests;
 
 pub use discovery::Resources;

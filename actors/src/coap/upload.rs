@@ -78,12 +78,20 @@ impl Upload {
         if block.more {
             return Progress::Continue;
         }
-        slot.take().map_or(Progress::Continue, |upload| Progress::Complete(upload.body))
+        slot.take().map_or(Progress::Continue, |mut upload| {
+            upload.body.shrink_to_fit();
+            Progress::Complete(upload.body)
+        })
     }
 
     /// When it is given up.
     pub(super) fn deadline(&self) -> Millis {
         self.give_up_at.min(self.end_by)
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.body.capacity()
     }
 
     fn is_of(&self, resource: usize, request: &Request) -> bool {

@@ -2,8 +2,8 @@
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
 
-use super::message::code;
-use super::{Answer, DropReason, Effect, Endpoint, ExchangeId, Limits, Millis, Resources};
+use crate::coap::message::code;
+use crate::coap::{Answer, DropReason, Effect, Endpoint, ExchangeId, Limits, Millis, Resources};
 
 pub(super) const LIMITS: Limits = Limits {
     payload_max: 4096,
@@ -85,7 +85,7 @@ impl Rig {
         let end = self.now + ms;
         while let Some(due) = self.endpoint.poll_timeout().filter(|&due| due <= end) {
             self.now = due.max(self.now);
-            self.endpoint.handle_timeout(self.now, &self.limits);
+            self.endpoint.handle_timeout(self.now);
             self.drain();
         }
         self.now = end;
