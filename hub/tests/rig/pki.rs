@@ -1,0 +1,180 @@
+//! Authorities and certificates made by a test, right ones and wrong ones.
+
+use std::path::Path;
+
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name};
+
+/// A certificate with its private key.
+#[derive(Clone)]
+pub struct Identity {
+    pub certificate: X509,
+    pub key: PKey<Private>,
+}
+
+impl Identity {
+    pub fn read(certificate: &Path, key: &Path) -> Self {
+        let read = |path: &Path| {
+            std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        Self {
+            certificate: X509::from_pem(&read(certificate)).unwrap(),
+            key: PKey::private_key_from_pem(&read(key)).unwrap(),
+        }
+    }
+
+    pub fn write(&self, certificate: &Path, key: &Path) {
+        std::fs::write(certificate, self.certificate.to_pem().unwrap()).unwrap();
+        std::fs::write(key, self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    }
+
+    pub fn fingerprint(&self) -> String {
+        let digest = self.certificate.digest(MessageDigest::sha256()).unwrap();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a board's certificate says; `Default` is one the hub has to accept.
+pub struct Certificate<'a> {
+    pub hardware_id: Option<&'a str>,
+    /// Seconds from now.
+    pub not_before: i64,
+    pub not_after: i64,
+    pub client_auth: bool,
+    pub digital_signature: bool,
+}
+
+impl Default for Certificate<'_> {
+    fn default() -> Self {
+        Self {
+            hardware_id: Some("CB-00000000"),
+            not_before: -3600,
+            not_after: 86_400,
+            client_auth: true,
+            digital_signature: true,
+        }
+    }
+}
+
+/// A certificate authority.
+pub struct Authority(Identity);
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let key = p256();
+        let mut builder = builder(name, &key, -3600, 86_400);
+        builder.set_issuer_name(&named(name)).unwrap();
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
+        builder.append_extension(usage).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        Self(Identity { certificate: builder.build(), key })
+    }
+
+    pub fn read(certificate: &Path, key: &Path) -> Self {
+        Self(Identity::read(certificate, key))
+    }
+
+    pub fn write_certificate(&self, path: &Path) {
+        std::fs::write(path, self.0.certificate.to_pem().unwrap()).unwrap();
+    }
+
+    pub fn certificate(&self) -> &X509 {
+        &self.0.certificate
+    }
+
+    /// A certificate for a server on 127.0.0.1 and localhost.
+    pub fn server(&self) -> Identity {
+        let key = p256();
+        let mut builder = builder("localhost", &key, -3600, 86_400);
+        let names = SubjectAlternativeName::new()
+            .dns("localhost")
+            .ip("127.0.0.1")
+            .build(&builder.x509v3_context(None, None))
+            .unwrap();
+        builder.append_extension(names).unwrap();
+        builder.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap()).unwrap();
+        self.sign(builder, key)
+    }
+
+    pub fn board(&self, wanted: &Certificate<'_>) -> Identity {
+        let key = p256();
+        let name = wanted.hardware_id.unwrap_or("nameless");
+        let mut builder = builder(name, &key, wanted.not_before, wanted.not_after);
+        if let Some(id) = wanted.hardware_id {
+            builder.append_extension(hardware_module_name(id)).unwrap();
+        }
+        let mut usage = KeyUsage::new();
+        let usage = usage.critical();
+        let usage = if wanted.digital_signature {
+            usage.digital_signature()
+        } else {
+            usage.key_agreement()
+        };
+        builder.append_extension(usage.build().unwrap()).unwrap();
+        let mut extended = ExtendedKeyUsage::new();
+        let extended =
+            if wanted.client_auth { extended.client_auth() } else { extended.server_auth() };
+        builder.append_extension(extended.build().unwrap()).unwrap();
+        self.sign(builder, key)
+    }
+
+    fn sign(&self, mut builder: X509Builder, key: PKey<Private>) -> Identity {
+        builder.set_issuer_name(self.0.certificate.subject_name()).unwrap();
+        builder.sign(&self.0.key, MessageDigest::sha256()).unwrap();
+        Identity { certificate: builder.build(), key }
+    }
+}
+
+fn p256() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+fn named(common_name: &str) -> X509Name {
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, common_name).unwrap();
+    name.build()
+}
+
+fn builder(name: &str, key: &PKey<Private>, not_before: i64, not_after: i64) -> X509Builder {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_secs()).unwrap();
+    let mut serial = BigNum::new().unwrap();
+    serial.rand(120, MsbOption::ONE, false).unwrap();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&Asn1Integer::from_bn(&serial).unwrap()).unwrap();
+    builder.set_subject_name(&named(name)).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(now + not_before).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(now + not_after).unwrap()).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder
+}
+
+/// The subject alternative name that carries a hardware id (RFC 4108 5).
+fn hardware_module_name(id: &str) -> X509Extension {
+    const HARDWARE_MODULE_NAME: &[u8] = &[0x06, 8, 0x2b, 6, 1, 5, 5, 7, 8, 4]; // 1.3.6.1.5.5.7.8.4
+    const HARDWARE_TYPE: &[u8] = &[0x06, 9, 0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f, 1]; // ..99999.1
+    let serial = der(0x04, &[id.as_bytes()]);
+    let module = der(0x30, &[HARDWARE_TYPE, &serial]);
+    let other_name = der(0xa0, &[HARDWARE_MODULE_NAME, &der(0xa0, &[&module])]);
+    let names = Asn1OctetString::new_from_bytes(&der(0x30, &[&other_name])).unwrap();
+    let subject_alternative_name = Asn1Object::from_str("2.5.29.17").unwrap();
+    X509Extension::new_from_der(&subject_alternative_name, false, &names).unwrap()
+}
+
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = u8::try_from(content.len()).unwrap();
+    assert!(length < 0x80, "short forms only");
+    [&[tag, length][..], &content].concat()
+}
