@@ -129,6 +129,10 @@ fn compare(store: &Store, model: &Model) {
         let found = store.boards().find_by_address(address(mark)).unwrap();
         assert_eq!(found.as_ref(), owner.map(|board| &board.id));
     }
+    let mut placed: Vec<_> = store.boards().with_address().map(Result::unwrap).collect();
+    placed.sort_by(|a, b| a.id.cmp(&b.id));
+    let expected: Vec<_> = model.values().filter(|b| b.address.is_some()).cloned().collect();
+    assert_eq!(placed, expected);
     for id in TENANTS {
         let id: TenantId = id.parse().unwrap();
         let owned: Vec<_> = model.values().filter(|b| b.tenant == id).cloned().collect();
