@@ -1,0 +1,205 @@
+//! Who a board is: the hardware id in its certificate's subject alternative name (RFC 4108,
+//! section 5: the `otherName` hardwareModuleName).
+//!
+//! Invariant: this reads bytes and decides nothing. Whether the certificate is to be trusted, and
+//! whether the hub knows the board, is the handshake's and the store's business.
+
+use storage::BoardId;
+use x509_parser::asn1_rs::{Any, Class, FromDer as _, OctetString, Oid, Sequence, Tag, oid};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer as _;
+
+/// `id-on-hardwareModuleName` (RFC 4108): the `otherName` that holds a board's hardware id.
+pub const HARDWARE_MODULE_NAME: &str = "1.3.6.1.5.5.7.8.4";
+
+/// Why a certificate does not say which board it belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum IdentityError {
+    /// There is no subject alternative name at all.
+    #[error("the certificate has no subject alternative name")]
+    NoSubjectAlternativeName,
+    /// There are other names, but none is a hardwareModuleName.
+    #[error("the certificate's subject alternative name holds no hardware id")]
+    NoHardwareModuleName,
+    /// It is not one whole certificate, or the name is not what RFC 4108 says, or it is there twice.
+    #[error("the certificate or the hardware id in it is malformed")]
+    Malformed,
+    /// The serial number is there, but no text the hub takes for a board's id.
+    #[error("the certificate's hardware id is not a valid board id")]
+    NotABoardId,
+}
+
+/// The hardware id that `certificate_der`, one X.509 certificate, was issued for.
+pub fn hardware_id(certificate_der: &[u8]) -> Result<BoardId, IdentityError> {
+    let (rest, certificate) =
+        X509Certificate::from_der(certificate_der).map_err(|_| IdentityError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(IdentityError::Malformed);
+    }
+    let names = certificate
+        .subject_alternative_name()
+        .map_err(|_| IdentityError::Malformed)?
+        .ok_or(IdentityError::NoSubjectAlternativeName)?;
+
+    let mut hardware_modules = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::OtherName(kind, value) if *kind == oid!(1.3.6.1.5.5.7.8.4) => Some(*value),
+        GeneralName::Invalid(..) => Some([].as_slice()),
+        _ => None,
+    });
+    let value = hardware_modules.next().ok_or(IdentityError::NoHardwareModuleName)?;
+    if hardware_modules.next().is_some() {
+        return Err(IdentityError::Malformed);
+    }
+
+    let serial = serial_number(value).ok_or(IdentityError::Malformed)?;
+    let text = std::str::from_utf8(serial).map_err(|_| IdentityError::NotABoardId)?;
+    text.parse().map_err(|_| IdentityError::NotABoardId)
+}
+
+/// `[0] EXPLICIT SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }`, nothing else.
+fn serial_number(value: &[u8]) -> Option<&[u8]> {
+    let (rest, explicit) = Any::from_der(value).ok()?;
+    let is_tag_0 = explicit.class() == Class::ContextSpecific && explicit.tag() == Tag(0);
+    if !is_tag_0 || !rest.is_empty() {
+        return None;
+    }
+    let (rest, name) = Sequence::from_der(explicit.data).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let content: &[u8] = match name.content {
+        std::borrow::Cow::Borrowed(content) => content,
+        std::borrow::Cow::Owned(_) => return None,
+    };
+    let (rest, _hardware_type) = Oid::from_der(content).ok()?;
+    let (rest, serial) = Any::from_der(rest).ok()?;
+    if serial.class() != Class::Universal || serial.tag() != Tag::OctetString || !rest.is_empty() {
+        return None;
+    }
+    OctetString::try_from(&serial).ok()?;
+    Some(serial.data)
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::{Asn1Object, Asn1Time};
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::x509::X509;
+    use openssl::x509::extension::SubjectAlternativeName;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `SEQUENCE { OID 1.3.6.1.4.1.99999.1, OCTET STRING serial }`
+    fn module_name(serial: &[u8]) -> Vec<u8> {
+        let hardware_type = [0x06, 9, 0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f, 1];
+        let length = |n: usize| u8::try_from(n).unwrap();
+        let mut content = hardware_type.to_vec();
+        content.extend([0x04, length(serial.len())]);
+        content.extend(serial);
+        let mut sequence = vec![0x30, length(content.len())];
+        sequence.extend(content);
+        sequence
+    }
+
+    fn certificate(names: Option<&mut SubjectAlternativeName>) -> Vec<u8> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        if let Some(names) = names {
+            let extension = names.build(&builder.x509v3_context(None, None)).unwrap();
+            builder.append_extension(extension).unwrap();
+        }
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        builder.build().to_der().unwrap()
+    }
+
+    fn with_module(name: &[u8]) -> Vec<u8> {
+        let kind = Asn1Object::from_str(HARDWARE_MODULE_NAME).unwrap();
+        certificate(Some(SubjectAlternativeName::new().other_name2(kind, name)))
+    }
+
+    #[test]
+    fn the_serial_number_is_the_board_id() {
+        let der = with_module(&module_name(b"CB-00000042"));
+        assert_eq!(hardware_id(&der).unwrap().as_ref(), "CB-00000042");
+    }
+
+    #[test]
+    fn a_certificate_without_names_is_told_apart_from_one_with_other_names() {
+        assert_eq!(hardware_id(&certificate(None)), Err(IdentityError::NoSubjectAlternativeName));
+        let der = certificate(Some(SubjectAlternativeName::new().dns("board.example")));
+        assert_eq!(hardware_id(&der), Err(IdentityError::NoHardwareModuleName));
+    }
+
+    #[test]
+    fn a_serial_number_that_is_no_board_id_is_refused() {
+        for serial in [b"".as_slice(), b"a/b", b"a+b", b"\xff\xfe", &[b'x'; 33]] {
+            let der = with_module(&module_name(serial));
+            assert_eq!(hardware_id(&der), Err(IdentityError::NotABoardId), "{serial:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_shape_is_malformed() {
+        let mut longer = module_name(b"CB-1");
+        longer.extend([0x05, 0x00]);
+        let wrapped = [&[0x30, u8::try_from(longer.len()).unwrap()], longer.as_slice()].concat();
+        for name in [wrapped.as_slice(), b"\x0c\x04CB-1", b"\x30\x00", b"\x04\x04CB-1"] {
+            assert_eq!(hardware_id(&with_module(name)), Err(IdentityError::Malformed), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn two_hardware_ids_in_one_certificate_are_malformed() {
+        let kind = || Asn1Object::from_str(HARDWARE_MODULE_NAME).unwrap();
+        let der = certificate(Some(
+            SubjectAlternativeName::new()
+                .other_name2(kind(), &module_name(b"CB-1"))
+                .other_name2(kind(), &module_name(b"CB-2")),
+        ));
+        assert_eq!(hardware_id(&der), Err(IdentityError::Malformed));
+    }
+
+    #[test]
+    fn bytes_after_the_certificate_are_malformed() {
+        let mut der = with_module(&module_name(b"CB-1"));
+        der.push(0);
+        assert_eq!(hardware_id(&der), Err(IdentityError::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(der in prop::collection::vec(any::<u8>(), 0..600)) {
+            let _ = hardware_id(&der);
+        }
+
+        #[test]
+        fn a_mutated_certificate_is_answered(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in any::<prop::sample::Index>(),
+            keep_whole in any::<bool>(),
+        ) {
+            thread_local! {
+                static DER: Vec<u8> = with_module(&module_name(b"CB-00000042"));
+            }
+            let mut der = DER.with(Clone::clone);
+            for (at, byte) in edits {
+                let at = at.index(der.len());
+                der[at] = byte;
+            }
+            if !keep_whole {
+                der.truncate(cut.index(der.len()));
+            }
+            let _ = hardware_id(&der);
+        }
+    }
+}
