@@ -138,7 +138,9 @@ impl Endpoint {
                 continue;
             }
             let over = match &mut open.stage {
-                Stage::Responding(response) if response.attempts_left == 0 => {
+                Stage::Responding(response)
+                    if response.attempts_left == 0 || open.remember_until <= now =>
+                {
                     Some(DropReason::Unacknowledged)
                 }
                 Stage::Responding(response) => {
@@ -149,6 +151,7 @@ impl Endpoint {
                     None
                 }
                 Stage::Acknowledged | Stage::Unconfirmed => Some(DropReason::NoOutcome),
+                Stage::Fresh { .. } if open.remember_until <= now => Some(DropReason::NoOutcome),
                 Stage::Fresh { .. } => {
                     self.effects.push_back(Effect::Send(empty(Kind::Acknowledgement, open.id)));
                     open.stage = Stage::Acknowledged;

@@ -81,7 +81,7 @@ impl Open {
         match &self.stage {
             Stage::Fresh { acknowledge_by } => self.remember_until.min(*acknowledge_by),
             Stage::Acknowledged | Stage::Unconfirmed => self.remember_until,
-            Stage::Responding(response) => response.again_at,
+            Stage::Responding(response) => self.remember_until.min(response.again_at),
         }
     }
 
@@ -127,7 +127,9 @@ pub(super) struct Exchanges {
 impl Exchanges {
     /// None when the id is new.
     pub(super) fn seen(&self, now: Millis, message: &Message<'_>) -> Option<Seen> {
-        if let Some(open) = self.open.iter().find(|open| open.id == message.id) {
+        if let Some(open) =
+            self.open.iter().find(|open| open.id == message.id && open.remember_until > now)
+        {
             return Some(match open.stage {
                 Stage::Fresh { .. } | Stage::Unconfirmed => Seen::Awaited,
                 Stage::Acknowledged | Stage::Responding(_) => Seen::Acknowledged,

@@ -280,13 +280,11 @@ impl Encoder {
         self.last = number;
         let value = value.get(..12).unwrap_or(value);
         let len = u8::try_from(value.len()).unwrap_or(0);
-        match u8::try_from(delta) {
-            Ok(delta @ 0..13) => self.out.push(delta << 4 | len),
-            Ok(delta) => self.out.extend_from_slice(&[13 << 4 | len, delta - 13]),
-            Err(_) => {
-                let [high, low] = delta.saturating_sub(269).to_be_bytes();
-                self.out.extend_from_slice(&[14 << 4 | len, high, low]);
-            }
+        let [high, low] = delta.saturating_sub(269).to_be_bytes();
+        match (u8::try_from(delta), u8::try_from(delta.saturating_sub(13))) {
+            (Ok(delta @ 0..13), _) => self.out.push(delta << 4 | len),
+            (_, Ok(delta)) => self.out.extend_from_slice(&[13 << 4 | len, delta]),
+            (_, Err(_)) => self.out.extend_from_slice(&[14 << 4 | len, high, low]),
         }
         self.out.extend_from_slice(value);
         self
