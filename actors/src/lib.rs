@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod coap;
+pub mod deliveries;
 pub mod hub;
 pub mod identity;
 pub mod link;

@@ -1,20 +1,23 @@
 //! The way in and out of the hub: UDP, the stateless front door, DTLS 1.2 handshakes and records.
 //!
 //! Invariant: nothing here knows CoAP, tenants' routes or upstreams.
-//! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `cookie`, `engine`, `association`)
-//! hold no clock and no socket; `shard`, `socket` and `handshaker` are the shells around them.
+//! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `cookie`, `engine`, `handshake`,
+//! `association`) hold no clock and no socket; the rest are the shells around them.
 
 pub mod association;
 pub mod cipher;
 pub mod connection_id;
 pub mod cookie;
 pub mod engine;
+pub mod handshake;
 pub mod handshaker;
 pub mod hello;
 pub mod keys;
+pub mod link_actor;
 pub mod plain;
 pub mod record;
 pub mod shard;
+pub mod slots;
 pub mod socket;
 pub mod table;
 pub mod window;

@@ -1,6 +1,10 @@
 //! The closed sets that label values come from.
 //! Invariant: no value is made at run time; a new one is a new variant, and appears in `ALL`.
 
+use crate::coap::DropReason;
+
+use crate::coap::DropReason;
+
 /// A closed set of label values.
 pub trait Label: Copy + 'static {
     /// Every value, in the order of [`Label::index`].
@@ -182,8 +186,10 @@ labels! {
     pub enum RouteKind {
         /// An MQTT broker.
         Mqtt = "mqtt",
-        /// Nowhere, for measuring.
+        /// Into the void, for measuring.
         Discard = "discard",
+        /// To an upstream that does not exist.
+        Nowhere = "nowhere",
     }
 }
 
@@ -216,6 +222,8 @@ labels! {
         Session = "session",
         /// An upstream's adapter.
         Upstream = "upstream",
+        /// A worker that carries handshakes.
+        Handshaker = "handshaker",
         /// A socket's reader and writer.
         Link = "link",
     }
@@ -255,6 +263,26 @@ labels! {
     }
 }
 
+impl Label for DropReason {
+    const ALL: &'static [Self] = &[
+        Self::Malformed,
+        Self::Unexpected,
+        Self::Duplicate,
+        Self::BadOption,
+        Self::UploadTimeout,
+        Self::Unacknowledged,
+        Self::NoOutcome,
+    ];
+
+    fn label(&self) -> &'static str {
+        DropReason::label(*self)
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,5 +304,26 @@ mod tests {
         is_a_closed_set::<MessageOutcome>();
         is_a_closed_set::<ActorKind>();
         is_a_closed_set::<ConnectionEnd>();
+        is_a_closed_set::<DropReason>();
+    }
+}
+
+impl Label for DropReason {
+    const ALL: &'static [Self] = &[
+        Self::Malformed,
+        Self::Unexpected,
+        Self::Duplicate,
+        Self::BadOption,
+        Self::UploadTimeout,
+        Self::Unacknowledged,
+        Self::NoOutcome,
+    ];
+
+    fn label(&self) -> &'static str {
+        DropReason::label(*self)
+    }
+
+    fn index(self) -> usize {
+        self as usize
     }
 }

@@ -6,6 +6,7 @@ mod labels;
 mod series;
 mod upstream;
 
+use crate::coap::DropReason;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
+use crate::coap::DropReason;
 pub use labels::{
     ActorKind, ConnectionEnd, HandshakeEnd, Label, MessageOutcome, RecordDrop, RouteKind,
     SessionEnd,
@@ -34,13 +36,17 @@ pub struct Metrics {
     sessions_ended: Series<SessionEnd>,
     datagrams_received: IntCounter,
     records_dropped: Series<RecordDrop>,
+    coap_dropped: Series<DropReason>,
     messages_mqtt: Series<MessageOutcome>,
     messages_discard: Series<MessageOutcome>,
+    messages_nowhere: Series<MessageOutcome>,
+    messages_nowhere: Series<MessageOutcome>,
     acknowledge: Histogram,
     mailbox_depths: DepthSeries,
     mailbox_full: Series<ActorKind>,
     socket_drops: IntCounter,
     coap_requests: CodeSeries,
+    coap_dropped: Series<DropReason>,
     upstream_connected: IntGaugeVec,
     upstream_in_flight: IntGaugeVec,
     upstream_connections_ended: IntCounterVec,
@@ -116,11 +122,26 @@ impl Metrics {
                 )?,
                 |drop: RecordDrop| vec![drop.label()],
             )?,
+            coap_dropped: Series::new(
+                &counters(
+                    &to,
+                    "hub_coap_dropped_total",
+                    "CoAP messages, exchanges and uploads that came to nothing, by reason.",
+                    &["reason"],
+                )?,
+                |reason: DropReason| vec![reason.label()],
+            )?,
             messages_mqtt: Series::new(&messages, |outcome: MessageOutcome| {
                 vec![RouteKind::Mqtt.label(), outcome.label()]
             })?,
             messages_discard: Series::new(&messages, |outcome: MessageOutcome| {
                 vec![RouteKind::Discard.label(), outcome.label()]
+            })?,
+            messages_nowhere: Series::new(&messages, |outcome: MessageOutcome| {
+                vec![RouteKind::Nowhere.label(), outcome.label()]
+            })?,
+            messages_nowhere: Series::new(&messages, |outcome: MessageOutcome| {
+                vec![RouteKind::Nowhere.label(), outcome.label()]
             })?,
             acknowledge: registered(
                 &to,
@@ -158,6 +179,15 @@ impl Metrics {
                 "CoAP requests, by the code they were answered with.",
                 &["code"],
             )?)?,
+            coap_dropped: Series::new(
+                &counters(
+                    &to,
+                    "hub_coap_dropped_total",
+                    "CoAP messages, exchanges and uploads that came to nothing, by reason.",
+                    &["reason"],
+                )?,
+                |reason: DropReason| vec![Label::label(&reason)],
+            )?,
             upstream_connected: gauges(
                 &to,
                 "hub_upstream_connected",
@@ -183,11 +213,6 @@ impl Metrics {
     /// A handshake ended.
     pub fn handshake_ended(&self, end: HandshakeEnd) {
         self.handshakes.of(end).inc();
-    }
-
-    /// Handshakes past the cookie now in progress.
-    pub fn set_handshakes_in_progress(&self, count: usize) {
-        self.handshakes_in_progress.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// One handshake more is in progress, where several workers count together.
@@ -226,6 +251,8 @@ impl Metrics {
         match kind {
             RouteKind::Mqtt => self.messages_mqtt.of(outcome).inc(),
             RouteKind::Discard => self.messages_discard.of(outcome).inc(),
+            RouteKind::Nowhere => self.messages_nowhere.of(outcome).inc(),
+            RouteKind::Nowhere => self.messages_nowhere.of(outcome).inc(),
         }
     }
 
@@ -249,9 +276,19 @@ impl Metrics {
         self.socket_drops.inc_by(count);
     }
 
+    /// A CoAP message, exchange or upload came to nothing.
+    pub fn coap_dropped(&self, reason: DropReason) {
+        self.coap_dropped.of(reason).inc();
+    }
+
     /// A CoAP request was answered with `code` (RFC 7252 section 3: class in the upper three bits).
     pub fn coap_request(&self, code: u8) {
         self.coap_requests.of(code).inc();
+    }
+
+    /// A CoAP message, exchange or upload came to nothing.
+    pub fn coap_dropped(&self, reason: DropReason) {
+        self.coap_dropped.of(reason).inc();
     }
 
     /// The series of one configured upstream; they leave the registry when it is dropped.
@@ -261,12 +298,11 @@ impl Metrics {
     }
 
     /// Everything, in Prometheus' text format 0.0.4. The mailbox depths begin anew.
-    ///
-    /// # Errors
-    /// The registry refused to be written, which no input can bring about.
-    pub fn encode(&self) -> Result<String, prometheus::Error> {
+    #[must_use]
+    pub fn encode(&self) -> String {
         self.mailbox_depths.publish();
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        // Only a metric without a name or a value cannot be written, and those are not registered.
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
 }
 
@@ -316,7 +352,7 @@ mod tests {
 
     #[test]
     fn every_series_is_there_before_anything_happened() {
-        let text = Metrics::new().encode().unwrap();
+        let text = Metrics::new().encode();
         for line in [
             r#"hub_handshakes_total{outcome="refused",reason="unknown_board"} 0"#,
             r#"hub_messages_total{outcome="accepted",route_kind="mqtt"} 0"#,
@@ -333,10 +369,10 @@ mod tests {
     #[test]
     fn an_event_changes_its_own_series_only() {
         let metrics = Metrics::new();
-        let before = metrics.encode().unwrap();
+        let before = metrics.encode();
         metrics.handshake_ended(HandshakeEnd::Expired);
         metrics.record_dropped(RecordDrop::Replayed);
-        let after = metrics.encode().unwrap();
+        let after = metrics.encode();
         let changed: Vec<_> =
             after.lines().filter(|line| !before.lines().any(|old| old == *line)).collect();
         assert_eq!(
@@ -354,8 +390,8 @@ mod tests {
         metrics.mailbox_depth(ActorKind::Session, 7);
         metrics.mailbox_depth(ActorKind::Session, 3);
         let line = |depth| format!("hub_mailbox_depth_max{{actor=\"session\"}} {depth}\n");
-        assert!(metrics.encode().unwrap().contains(&line(7)));
-        assert!(metrics.encode().unwrap().contains(&line(0)));
+        assert!(metrics.encode().contains(&line(7)));
+        assert!(metrics.encode().contains(&line(0)));
     }
 
     #[test]
@@ -363,7 +399,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.coap_request(0x44);
         metrics.coap_request(0xff);
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode();
         assert!(text.contains("hub_coap_requests_total{code=\"2.04\"} 1\n"));
         assert!(text.contains("hub_coap_requests_total{code=\"other\"} 1\n"));
     }
@@ -375,13 +411,13 @@ mod tests {
         upstream.connected(true);
         upstream.in_flight(3);
         upstream.ended(ConnectionEnd::Untrusted);
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode();
         assert!(text.contains(r#"hub_upstream_connected{tenant="acme",upstream="broker"} 1"#));
         assert!(text.contains(r#"hub_upstream_in_flight{tenant="acme",upstream="broker"} 3"#));
         assert!(text.contains(
             r#"hub_upstream_connections_ended_total{reason="untrusted",tenant="acme",upstream="broker"} 1"#
         ));
         drop(upstream);
-        assert!(!metrics.encode().unwrap().contains("acme"));
+        assert!(!metrics.encode().contains("acme"));
     }
 }

@@ -1,0 +1,98 @@
+//! Who may have a session: the certificate's board, checked against the registry.
+//!
+//! The chain has been verified by the handshake engine before anybody asks here.
+//! Invariant: nothing is written here; a refused board leaves no trace but a counter and a log line.
+
+use std::sync::Arc;
+
+use openssl::sha::sha256;
+use storage::{Board, BoardId, BoardState, Fingerprint, Store, Tenant, TenantId, TenantState};
+
+use crate::identity::{self, IdentityError};
+use crate::refusal::Refusal;
+
+/// A board that may have a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// The board the certificate names.
+    pub board: BoardId,
+    /// The tenant it belongs to.
+    pub tenant: TenantId,
+    /// SHA-256 of the certificate it authenticated with.
+    pub fingerprint: Fingerprint,
+}
+
+/// Decides whether the holder of a verified certificate may have a session.
+pub trait Admission: Send + Sync {
+    /// `leaf` and `issuer` are DER; `issuer` is the authority the chain ended at.
+    ///
+    /// # Errors
+    /// The reason the board is refused.
+    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, Refusal>;
+}
+
+/// Admission by the registry in the store.
+pub struct Registry {
+    store: Store,
+}
+
+impl Registry {
+    /// A registry that reads `store`.
+    #[must_use]
+    pub fn new(store: Store) -> Arc<Self> {
+        Arc::new(Self { store })
+    }
+
+    fn board(&self, id: &BoardId) -> Result<Board, Refusal> {
+        match self.store.boards().find(id) {
+            Ok(Some(board)) => Ok(board),
+            Ok(None) => Err(Refusal::UnknownBoard),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    fn tenant(&self, id: &TenantId) -> Result<Tenant, Refusal> {
+        match self.store.tenants().find(id) {
+            Ok(Some(tenant)) => Ok(tenant),
+            Ok(None) => Err(Refusal::UnknownBoard),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+impl Admission for Registry {
+    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, Refusal> {
+        let id = identity::hardware_id(leaf).map_err(|error| match error {
+            IdentityError::NoSubjectAlternativeName | IdentityError::NoHardwareModuleName => {
+                Refusal::NoHardwareId
+            }
+            IdentityError::Malformed | IdentityError::NotABoardId => {
+                Refusal::UnsupportedCertificate
+            }
+        })?;
+        let board = self.board(&id)?;
+        let tenant = self.tenant(&board.tenant)?;
+        if tenant.authority.as_deref() != Some(issuer) {
+            return Err(Refusal::OtherTenant);
+        }
+        match board.state {
+            BoardState::Active => {}
+            BoardState::Blocked { .. } => return Err(Refusal::Blocked),
+            BoardState::Revoked { .. } => return Err(Refusal::Revoked),
+        }
+        match tenant.state {
+            TenantState::Active => {}
+            TenantState::Suspended => return Err(Refusal::TenantSuspended),
+        }
+        let fingerprint = Fingerprint(sha256(leaf));
+        if board.fingerprint != Some(fingerprint) {
+            return Err(Refusal::OtherCertificate);
+        }
+        Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint })
+    }
+}
+
+fn unreadable(error: &storage::StoreError) -> Refusal {
+    tracing::error!(%error, "the registry cannot be read; the handshake is refused");
+    Refusal::Internal
+}

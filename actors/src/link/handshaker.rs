@@ -1,0 +1,170 @@
+//! The actor that carries handshakes on an arbiter of its own, where their arithmetic may block.
+//!
+//! Invariant: no session lives on its arbiter, so no established board ever waits for a signature.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+
+use crate::link::connection_id::{self, ConnectionId};
+use crate::link::engine::{Established, Profile, Progress};
+use crate::link::handshake::Handshake;
+use crate::link::hello::ClientHello;
+use crate::link::link_actor::{HandshakeOver, Link};
+use crate::link::record;
+use crate::link::slots::Slot;
+use crate::link::socket::Sender;
+use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
+use crate::refusal::Refusal;
+
+const MAILBOX: usize = 4096;
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// A datagram of a handshake, from the front door.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FromPeer {
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// Its bytes.
+    pub datagram: Box<[u8]>,
+    /// Whether it begins with a ClientHello whose cookie has verified.
+    pub begins: bool,
+    /// The arbiter that would own the session.
+    pub shard: u8,
+    /// The link to report to.
+    pub link: Addr<Link>,
+    /// The place of a handshake that begins.
+    pub slot: Option<Slot>,
+}
+
+/// What a worker needs beside its mailbox.
+#[derive(Clone)]
+pub struct Worker {
+    /// The hub's certificate, authorities and admission.
+    pub profile: Arc<Profile>,
+    /// Where its datagrams leave.
+    pub sender: Sender,
+    /// The hub's counters.
+    pub metrics: Arc<Metrics>,
+    /// This hub's number, part of every Connection ID.
+    pub node: u8,
+    /// How long one handshake may take.
+    pub timeout: Duration,
+}
+
+/// Carries the handshakes that the front door gives it.
+pub struct Handshaker {
+    worker: Worker,
+    handshakes: HashMap<SocketAddr, InProgress>,
+}
+
+struct InProgress {
+    handshake: Handshake,
+    until: Instant,
+    link: Addr<Link>,
+    slot: Slot,
+}
+
+impl Handshaker {
+    /// A worker without handshakes.
+    #[must_use]
+    pub fn new(worker: Worker) -> Self {
+        Self { worker, handshakes: HashMap::new() }
+    }
+
+    /// The handshake this hello belongs to: the one it began, or a new one in its place.
+    fn begin(&mut self, message: FromPeer) -> Option<Progress> {
+        let record = record::records(&message.datagram, connection_id::LENGTH).next()?.ok()?;
+        let hello = ClientHello::parse(&record).ok()?;
+        let before = self.handshakes.get_mut(&message.peer);
+        if let Some(known) = before.filter(|known| known.handshake.began_with(hello.random)) {
+            return Some(known.handshake.handle_hello(&message.datagram));
+        }
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).ok()?;
+        let ours = ConnectionId::new(self.worker.node, message.shard, random);
+        let mut handshake = Handshake::begin(&self.worker.profile, &hello, ours)?;
+        let before = self.handshakes.remove(&message.peer);
+        let slot = before.map(|known| known.slot).or(message.slot)?;
+        let progress = handshake.handle_hello(&message.datagram);
+        let until = Instant::now() + self.worker.timeout;
+        let link = message.link;
+        self.handshakes.insert(message.peer, InProgress { handshake, until, link, slot });
+        Some(progress)
+    }
+
+    fn after(&mut self, peer: SocketAddr, progress: Progress) {
+        let Some(known) = self.handshakes.get_mut(&peer) else { return };
+        while let Some(datagram) = known.handshake.poll_datagram() {
+            self.worker.sender.send(peer, &datagram);
+        }
+        let established = match progress {
+            Progress::Pending => return,
+            Progress::Established(established) => {
+                self.worker.metrics.handshake_ended(HandshakeEnd::Completed);
+                Some(established)
+            }
+            Progress::Refused(refusal) => {
+                self.refused(peer, refusal);
+                None
+            }
+        };
+        self.over(peer, established);
+    }
+
+    fn over(&mut self, peer: SocketAddr, established: Option<Box<Established>>) {
+        let Some(known) = self.handshakes.remove(&peer) else { return };
+        // Full: the board's handshake was for nothing; it begins again when its data finds no session.
+        if known.link.try_send(HandshakeOver { peer, established }).is_err() {
+            self.worker.metrics.mailbox_full(ActorKind::Link);
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr, refusal: Refusal) {
+        self.worker.metrics.handshake_ended(refusal.end());
+        tracing::info!(%peer, reason = %refusal, "handshake refused");
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        let expired: Vec<(SocketAddr, Refusal)> = self
+            .handshakes
+            .iter()
+            .filter(|(_, known)| known.until <= now)
+            .map(|(peer, known)| (*peer, known.handshake.expired()))
+            .collect();
+        for (peer, refusal) in expired {
+            self.refused(peer, refusal);
+            self.over(peer, None);
+        }
+    }
+}
+
+impl Actor for Handshaker {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(SWEEP, |worker, _| worker.sweep(Instant::now()));
+    }
+}
+
+impl Handler<FromPeer> for Handshaker {
+    type Result = ();
+
+    fn handle(&mut self, message: FromPeer, _: &mut Self::Context) {
+        let peer = message.peer;
+        let progress = if message.begins {
+            self.begin(message)
+        } else {
+            let known = self.handshakes.get_mut(&peer);
+            known.map(|known| known.handshake.handle_datagram(&message.datagram))
+        };
+        if let Some(progress) = progress {
+            self.after(peer, progress);
+        }
+    }
+}

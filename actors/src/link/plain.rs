@@ -1,0 +1,87 @@
+//! CoAP without DTLS, for a private network whose operator vouches for source addresses: off unless
+//! configured. A board is known by its SIM's address.
+//!
+//! Invariant: an address that belongs to no board leaves nothing behind but a count.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
+use storage::BoardId;
+
+use crate::link::link_actor::{self, Drain};
+use crate::link::shard::Shard;
+use crate::link::table::Key;
+use crate::metrics::{ActorKind, RecordDrop};
+use crate::session::{Datagram, DeviceSession, SessionParts, Transport};
+use crate::tenant::Tenant;
+
+/// The boards that are known by address.
+pub type Residents = HashMap<IpAddr, (BoardId, Arc<Tenant>)>;
+
+/// The actor that reads a plain CoAP socket.
+pub struct PlainLink {
+    shard: Rc<Shard>,
+    socket: Option<UdpSocket>,
+    residents: Rc<Residents>,
+}
+
+impl PlainLink {
+    /// A link that reads from `socket` and knows `residents`.
+    #[must_use]
+    pub fn new(shard: Rc<Shard>, socket: UdpSocket, residents: Residents) -> Self {
+        Self { shard, socket: Some(socket), residents: Rc::new(residents) }
+    }
+}
+
+fn receive(shard: &Rc<Shard>, residents: &Residents, from: SocketAddr, bytes: &[u8]) {
+    let key = Key::Address(from);
+    let known = shard.table.borrow().session(&key).cloned();
+    let session = match known {
+        Some(session) => session,
+        None => {
+            let Some((board, tenant)) = residents.get(&from.ip()) else {
+                return shard.metrics.record_dropped(RecordDrop::UnknownAddress);
+            };
+            let serial = shard.next_serial();
+            let session = DeviceSession::start(SessionParts {
+                board: board.clone(),
+                tenant: Arc::clone(tenant),
+                transport: Transport::Plain(from),
+                key,
+                serial,
+                shard: Rc::clone(shard),
+                first_mid: from.port(),
+            });
+            shard.table.borrow_mut().insert(key, serial, session.clone());
+            session
+        }
+    };
+    // Full: dropped; the board repeats its message.
+    if session.try_send(Datagram { from, bytes: bytes.into(), at: Instant::now() }).is_err() {
+        shard.metrics.mailbox_full(ActorKind::Session);
+    }
+}
+
+impl Actor for PlainLink {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let Some(socket) = self.socket.take() else { return };
+        let (shard, residents) = (Rc::clone(&self.shard), Rc::clone(&self.residents));
+        let take = move |from, bytes: &[u8]| receive(&shard, &residents, from, bytes);
+        let reading = link_actor::read(socket, Arc::clone(&self.shard.metrics), take);
+        ctx.spawn(reading.into_actor(self));
+    }
+}
+
+impl Handler<Drain> for PlainLink {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.shard.draining.set(true);
+    }
+}

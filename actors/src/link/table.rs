@@ -1,0 +1,87 @@
+//! Who a datagram belongs to: sessions by Connection ID or address, handshakes by address.
+//!
+//! Invariant: belongs to one arbiter; holds addresses of actors, never their state.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use actix::Addr;
+
+use crate::link::connection_id::ConnectionId;
+use crate::session::DeviceSession;
+
+/// Milliseconds on the arbiter's monotonic clock.
+pub type Millis = u64;
+
+/// Tells a session from another of the same name or board; never used twice by one arbiter.
+pub type Serial = u64;
+
+/// What names a session on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A negotiated Connection ID, from whatever address.
+    ConnectionId(ConnectionId),
+    /// The peer's address.
+    Address(SocketAddr),
+}
+
+/// The sessions and handshakes of one arbiter.
+#[derive(Default)]
+pub struct Table {
+    sessions: HashMap<Key, (Serial, Addr<DeviceSession>)>,
+    handshakes: HashMap<SocketAddr, Pending>,
+}
+
+struct Pending {
+    worker: usize,
+    until: Millis,
+}
+
+impl Table {
+    /// The session named by `key`.
+    #[must_use]
+    pub fn session(&self, key: &Key) -> Option<&Addr<DeviceSession>> {
+        self.sessions.get(key).map(|(_, session)| session)
+    }
+
+    /// Enters a session; one that had the same name is given back.
+    pub fn insert(
+        &mut self,
+        key: Key,
+        serial: Serial,
+        session: Addr<DeviceSession>,
+    ) -> Option<Addr<DeviceSession>> {
+        self.sessions.insert(key, (serial, session)).map(|(_, before)| before)
+    }
+
+    /// Forgets the session `serial` if it still has the name `key`; a successor's entry stays.
+    pub fn remove(&mut self, key: &Key, serial: Serial) {
+        if self.sessions.get(key).is_some_and(|(entered, _)| *entered == serial) {
+            self.sessions.remove(key);
+        }
+    }
+
+    /// The worker that has the handshake with `peer`.
+    #[must_use]
+    pub fn handshake(&self, peer: &SocketAddr) -> Option<usize> {
+        self.handshakes.get(peer).map(|pending| pending.worker)
+    }
+
+    /// Notes that `worker` has the handshake with `peer`, at most until `until`.
+    pub fn begin_handshake(&mut self, peer: SocketAddr, worker: usize, until: Millis) {
+        self.handshakes.insert(peer, Pending { worker, until });
+    }
+
+    /// The handshake with `peer` is over.
+    pub fn end_handshake(&mut self, peer: &SocketAddr) {
+        self.handshakes.remove(peer);
+    }
+
+    /// Forgets handshakes whose time is over, should their worker not have said so.
+    pub fn sweep(&mut self, now: Millis) {
+        self.handshakes.retain(|_, pending| pending.until > now);
+        if self.handshakes.capacity() > 1024 && self.handshakes.len() < 256 {
+            self.handshakes.shrink_to_fit();
+        }
+    }
+}

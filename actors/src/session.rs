@@ -1,0 +1,407 @@
+//! One board's session: the actor around its association and its CoAP endpoint.
+//!
+//! Message, machine, effects: records are opened, CoAP decides, readings go to the tenant's upstream,
+//! and the board is answered on the upstream's own acknowledgement. It has no task and no buffer of
+//! its own while it is idle. Invariant: decides nothing; the machines inside do.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture,
+};
+use bytes::Bytes;
+use storage::{Acknowledge, BoardId};
+use tokio::sync::oneshot;
+
+use crate::coap::{Answer, Effect, Endpoint, ExchangeId};
+use crate::link::association::{Association, Dropped, Received};
+use crate::link::connection_id;
+use crate::link::record;
+use crate::link::shard::Shard;
+use crate::link::table::{Key, Millis, Serial};
+use crate::metrics::{MessageOutcome, RecordDrop, RouteKind, SessionEnd};
+use crate::tenant::{SessionEnded, SessionStarted, Tenant};
+use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
+
+/// Datagrams and notices that may wait; NSTART is 1 for a board, so a handful is plenty.
+const MAILBOX: usize = 32;
+/// How often a board that keeps talking is written down as seen.
+const NOTE_EVERY_MS: Millis = 60_000;
+
+/// A datagram for this session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Datagram {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub bytes: Box<[u8]>,
+    /// When it was received.
+    pub at: Instant,
+}
+
+/// Ends the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum Close {
+    /// The board has a newer session.
+    Replaced,
+    /// The hub stops.
+    Shutdown,
+}
+
+/// How messages travel between the hub and this board.
+pub enum Transport {
+    /// In DTLS records.
+    Dtls(Box<Association>),
+    /// As they are, on a private network where the address is the identity.
+    Plain(SocketAddr),
+}
+
+/// What a session is built from.
+pub struct SessionParts {
+    /// The board.
+    pub board: BoardId,
+    /// Its tenant.
+    pub tenant: Arc<Tenant>,
+    /// The way to it.
+    pub transport: Transport,
+    /// Its name in the shard's table.
+    pub key: Key,
+    /// Tells it from another session of the same name or board.
+    pub serial: Serial,
+    /// The arbiter's link.
+    pub shard: Rc<Shard>,
+    /// Where the hub's own message ids begin.
+    pub first_mid: u16,
+}
+
+/// One board's session.
+pub struct DeviceSession {
+    board: BoardId,
+    tenant: Arc<Tenant>,
+    transport: Transport,
+    key: Key,
+    serial: Serial,
+    shard: Rc<Shard>,
+    endpoint: Endpoint,
+    /// When the board's sighting was last written down.
+    noted: Option<Millis>,
+    /// When the armed timer fires; one at most.
+    armed: Option<Millis>,
+    /// What ended it, where it was ended on purpose.
+    end: Option<SessionEnd>,
+}
+
+impl DeviceSession {
+    /// Starts a session on this arbiter.
+    pub fn start(parts: SessionParts) -> actix::Addr<Self> {
+        parts.shard.metrics.session_started();
+        Actor::start(Self {
+            board: parts.board,
+            tenant: parts.tenant,
+            transport: parts.transport,
+            key: parts.key,
+            serial: parts.serial,
+            shard: parts.shard,
+            endpoint: Endpoint::new(parts.first_mid),
+            noted: None,
+            armed: None,
+            end: None,
+        })
+    }
+
+    fn stop(&mut self, end: SessionEnd, ctx: &mut Context<Self>) {
+        self.end = Some(end);
+        ctx.stop();
+    }
+
+    fn receive(&mut self, datagram: &Datagram, ctx: &mut Context<Self>) {
+        let now = self.shard.now();
+        let association = match &mut self.transport {
+            Transport::Plain(_) => {
+                self.handle_message(now, &datagram.bytes);
+                return self.perform(datagram.at, ctx);
+            }
+            Transport::Dtls(association) => association,
+        };
+        let before = association.peer();
+        let mut plaintext = self.shard.scratch.take();
+        let mut closed = false;
+        for record in record::records(&datagram.bytes, connection_id::LENGTH) {
+            let Ok(record) = record else {
+                self.shard.metrics.record_dropped(RecordDrop::Malformed);
+                break;
+            };
+            let Transport::Dtls(association) = &mut self.transport else { break };
+            match association.open(&record, datagram.from, &mut plaintext) {
+                Ok(Received::Data) => self.handle_message(now, &plaintext),
+                Ok(Received::FlightRepeated) => {
+                    if let Some(flight) = association.final_flight() {
+                        self.shard.sender.send(association.peer(), &flight);
+                    }
+                }
+                Ok(Received::Closed) => closed = true,
+                Ok(Received::Nothing) => {}
+                // The other records of a repeated handshake flight.
+                Err(Dropped::Epoch) if record.epoch == 0 => {}
+                Err(dropped) => self.shard.metrics.record_dropped(reason(dropped)),
+            }
+        }
+        plaintext.clear();
+        self.shard.scratch.replace(plaintext);
+        if let Transport::Dtls(association) = &self.transport
+            && association.peer() != before
+        {
+            tracing::debug!(board = %self.board, from = %before, to = %association.peer(), "board moved");
+        }
+        self.perform(datagram.at, ctx);
+        if closed {
+            self.stop(SessionEnd::CloseNotify, ctx);
+        }
+    }
+
+    fn handle_message(&mut self, now: Millis, message: &[u8]) {
+        let limits = if self.shard.draining.get() {
+            &self.tenant.draining_limits
+        } else {
+            &self.tenant.limits
+        };
+        self.endpoint.handle_message(now, message, &self.tenant.resources, limits);
+        if self.noted.is_none_or(|noted| now.saturating_sub(noted) >= NOTE_EVERY_MS) {
+            self.noted = Some(now);
+            self.tenant.note(&self.board);
+        }
+    }
+
+    /// Performs what the endpoint asks for, until it asks for nothing.
+    fn perform(&mut self, received: Instant, ctx: &mut Context<Self>) {
+        while let Some(effect) = self.endpoint.poll_effect() {
+            match effect {
+                Effect::Send(message) => self.send(&message),
+                Effect::Counted { code } => self.shard.metrics.coap_request(code),
+                Effect::Dropped { reason } => self.shard.metrics.coap_dropped(reason),
+                Effect::Deliver { exchange, resource, content_format, payload } => {
+                    let reading = Reading { exchange, resource, content_format, payload };
+                    self.deliver(reading, received, ctx);
+                }
+            }
+        }
+        self.arm(ctx);
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        match &mut self.transport {
+            Transport::Plain(peer) => {
+                self.shard.sender.send(*peer, message);
+            }
+            Transport::Dtls(association) => {
+                let mut datagram = self.shard.scratch.take();
+                association.seal(message, &mut datagram);
+                self.shard.sender.send(association.peer(), &datagram);
+                datagram.clear();
+                self.shard.scratch.replace(datagram);
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        reading: Reading,
+        received: Instant,
+        ctx: &mut Context<Self>,
+    ) {
+        let Reading { exchange, resource, content_format, payload } = reading;
+        let tenant = Arc::clone(&self.tenant);
+        let Some((route, upstream)) =
+            tenant.routes.get(resource).and_then(|route| Some((route, route.upstream.as_ref()?)))
+        else {
+            self.shard.metrics.message(RouteKind::Nowhere, MessageOutcome::NoUpstream);
+            return self.answer(exchange, self.unavailable());
+        };
+        let uplink = Uplink {
+            tenant: tenant.id.clone(),
+            board: self.board.clone(),
+            message_id: MessageId(self.shard.next_message()),
+            topic: route.topic.render(&tenant.id, &self.board, &route.resource),
+            content_format,
+            payload: Bytes::from(payload),
+        };
+        let kind = upstream.route_kind();
+        let (done, mut outcome) = oneshot::channel();
+        // A mailbox that is full or gone: the board is told at once, and keeps its reading.
+        if upstream.deliver(Deliver { uplink, done }).is_err() {
+            let retry_after = UpstreamHandle::BUSY_RETRY_AFTER;
+            return self.settle(kind, exchange, Some(Outcome::Full { retry_after }), received);
+        }
+        match route.acknowledge {
+            Acknowledge::OnReceive => {
+                self.settle(kind, exchange, Some(Outcome::Accepted), received);
+            }
+            Acknowledge::OnUpstream => match outcome.try_recv() {
+                Ok(at_once) => self.settle(kind, exchange, Some(at_once), received),
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    self.settle(kind, exchange, None, received);
+                }
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    let delivery = self.shard.deliveries.enter();
+                    let waiting = outcome.into_actor(self).map(move |outcome, session, ctx| {
+                        session.settle(kind, exchange, outcome.ok(), received);
+                        session.perform(received, ctx);
+                        drop(delivery);
+                    });
+                    ctx.spawn(waiting);
+                }
+            },
+        }
+    }
+
+    /// The upstream's word, counted and as the board hears it; `None` where nobody is left to say it.
+    fn settle(
+        &mut self,
+        kind: RouteKind,
+        exchange: ExchangeId,
+        outcome: Option<Outcome>,
+        received: Instant,
+    ) {
+        let after = |wait: Duration| Answer::Unavailable {
+            max_age_s: u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX),
+        };
+        let (counted, answer) = match outcome {
+            Some(Outcome::Accepted) => (MessageOutcome::Accepted, Answer::Changed),
+            Some(Outcome::Down { retry_after }) => (MessageOutcome::Down, after(retry_after)),
+            Some(Outcome::Full { retry_after }) => (MessageOutcome::Full, after(retry_after)),
+            Some(Outcome::Refused { reason }) => {
+                tracing::warn!(board = %self.board, reason, "the upstream refused a reading");
+                (MessageOutcome::Refused, Answer::BadGateway)
+            }
+            None => (MessageOutcome::Lost, self.unavailable()),
+        };
+        self.shard.metrics.message(kind, counted);
+        if counted == MessageOutcome::Accepted {
+            self.shard.metrics.acknowledged(received.elapsed());
+        }
+        self.answer(exchange, answer);
+    }
+
+    fn answer(&mut self, exchange: ExchangeId, answer: Answer) {
+        self.endpoint.handle_outcome(self.shard.now(), exchange, answer);
+    }
+
+    fn unavailable(&self) -> Answer {
+        Answer::Unavailable { max_age_s: self.tenant.limits.retry_after_s }
+    }
+
+    /// One timer at a time: an earlier need than the armed one's is rare and arms another.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let Some(at) = self.endpoint.poll_timeout() else { return };
+        if self.armed.is_some_and(|armed| armed <= at) {
+            return;
+        }
+        self.armed = Some(at);
+        let wait = Duration::from_millis(at.saturating_sub(self.shard.now()).max(1));
+        ctx.run_later(wait, move |session, ctx| {
+            if session.armed == Some(at) {
+                session.armed = None;
+            }
+            session.endpoint.handle_timeout(session.shard.now());
+            session.perform(Instant::now(), ctx);
+        });
+    }
+}
+
+/// A reading that the endpoint has accepted.
+struct Reading {
+    exchange: ExchangeId,
+    resource: usize,
+    content_format: Option<u16>,
+    payload: Vec<u8>,
+}
+
+fn reason(dropped: Dropped) -> RecordDrop {
+    match dropped {
+        Dropped::Epoch => RecordDrop::WrongEpoch,
+        Dropped::ConnectionId => RecordDrop::UnexpectedType,
+        Dropped::Replay => RecordDrop::Replayed,
+        Dropped::Forged => RecordDrop::Forged,
+    }
+}
+
+impl Actor for DeviceSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let started = SessionStarted {
+            board: self.board.clone(),
+            serial: self.serial,
+            session: ctx.address(),
+        };
+        if self.tenant.supervisor().try_send(started).is_err() {
+            // Unsupervised it must not live; the board begins again.
+            self.stop(SessionEnd::Capacity, ctx);
+        }
+    }
+}
+
+impl Drop for DeviceSession {
+    /// However it ends, a panic included: out of the table, and its supervisor knows.
+    fn drop(&mut self) {
+        let end = match self.end {
+            Some(end) => end,
+            None if std::thread::panicking() => SessionEnd::Panicked,
+            None => SessionEnd::Shutdown,
+        };
+        self.shard.metrics.session_ended(end);
+        if end == SessionEnd::Panicked {
+            tracing::error!(board = %self.board, "the session panicked; the board may begin another");
+        }
+        if let Ok(mut table) = self.shard.table.try_borrow_mut() {
+            table.remove(&self.key, self.serial);
+        }
+        let ended = SessionEnded { board: self.board.clone(), serial: self.serial };
+        // Full: the supervisor's sweep finds the dead session.
+        let _ = self.tenant.supervisor().try_send(ended);
+    }
+}
+
+impl Handler<Datagram> for DeviceSession {
+    type Result = ();
+
+    fn handle(&mut self, datagram: Datagram, ctx: &mut Self::Context) {
+        self.receive(&datagram, ctx);
+    }
+}
+
+impl Handler<Close> for DeviceSession {
+    type Result = ();
+
+    fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
+        let end = match close {
+            Close::Replaced => SessionEnd::Replaced,
+            Close::Shutdown => SessionEnd::Shutdown,
+        };
+        self.stop(end, ctx);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fault {
+    //! A message that makes a session panic, to see that nobody else notices.
+    use super::{Context, DeviceSession, Handler, Message};
+
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    pub(crate) struct Panic;
+
+    impl Handler<Panic> for DeviceSession {
+        type Result = ();
+
+        fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
+            panic!("as the test asked");
+        }
+    }
+}
