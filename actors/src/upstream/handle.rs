@@ -1,0 +1,91 @@
+//! A session's end of an upstream.
+//! Invariant: giving a delivery never waits; a full mailbox gives it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use actix::prelude::SendError;
+
+use super::delivery::{Deliver, Outcome};
+use super::mqtt::{Adapter, Drain, Stop};
+use crate::metrics::{ActorKind, Metrics, RouteKind};
+
+/// Gives deliveries to an upstream; cheap to clone and to send between arbiters.
+#[derive(Clone)]
+pub struct UpstreamHandle {
+    to: To,
+}
+
+#[derive(Clone)]
+enum To {
+    /// Answers in place: there is nothing to wait for, so neither actor nor queue.
+    Discard,
+    Mqtt {
+        adapter: Addr<Adapter>,
+        metrics: Arc<Metrics>,
+    },
+}
+
+impl UpstreamHandle {
+    pub(super) fn discard() -> Self {
+        Self { to: To::Discard }
+    }
+
+    pub(super) fn mqtt(adapter: Addr<Adapter>, metrics: Arc<Metrics>) -> Self {
+        Self { to: To::Mqtt { adapter, metrics } }
+    }
+
+    /// What a session may tell its board when [`UpstreamHandle::deliver`] gave the delivery back.
+    pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+    /// Hands a delivery over.
+    ///
+    /// # Errors
+    /// The delivery itself, when the adapter's mailbox is full (counted) or the adapter is gone.
+    pub fn deliver(&self, deliver: Deliver) -> Result<(), Deliver> {
+        match &self.to {
+            To::Discard => {
+                // A receiver that is gone does not want to know.
+                let _ = deliver.done.send(Outcome::Accepted);
+                Ok(())
+            }
+            To::Mqtt { adapter, metrics } => {
+                adapter.try_send(deliver).map_err(|error| match error {
+                    SendError::Full(deliver) => {
+                        metrics.mailbox_full(ActorKind::Upstream);
+                        deliver
+                    }
+                    SendError::Closed(deliver) => deliver,
+                })
+            }
+        }
+    }
+
+    /// The label its messages are counted under.
+    #[must_use]
+    pub fn route_kind(&self) -> RouteKind {
+        match &self.to {
+            To::Discard => RouteKind::Discard,
+            To::Mqtt { .. } => RouteKind::Mqtt,
+        }
+    }
+
+    /// Resolves when every delivery given before has its outcome. New ones are still taken, and
+    /// waited for as well: whoever drains stops giving first, and sets a time limit.
+    pub async fn drain(&self) {
+        if let To::Mqtt { adapter, .. } = &self.to {
+            // An adapter that is gone has nothing in flight.
+            let _ = adapter.send(Drain).await;
+        }
+    }
+
+    /// Ends the adapter: whatever has no outcome yet is answered [`Outcome::Down`], the broker is
+    /// told goodbye. Resolves when that is done.
+    pub async fn stop(&self) {
+        if let To::Mqtt { adapter, .. } = &self.to {
+            // An adapter that is gone is stopped.
+            let _ = adapter.send(Stop).await;
+        }
+    }
+}
