@@ -3,8 +3,6 @@
 
 use crate::coap::DropReason;
 
-use crate::coap::DropReason;
-
 /// A closed set of label values.
 pub trait Label: Copy + 'static {
     /// Every value, in the order of [`Label::index`].
@@ -305,25 +303,5 @@ mod tests {
         is_a_closed_set::<ActorKind>();
         is_a_closed_set::<ConnectionEnd>();
         is_a_closed_set::<DropReason>();
-    }
-}
-
-impl Label for DropReason {
-    const ALL: &'static [Self] = &[
-        Self::Malformed,
-        Self::Unexpected,
-        Self::Duplicate,
-        Self::BadOption,
-        Self::UploadTimeout,
-        Self::Unacknowledged,
-        Self::NoOutcome,
-    ];
-
-    fn label(&self) -> &'static str {
-        DropReason::label(*self)
-    }
-
-    fn index(self) -> usize {
-        self as usize
     }
 }

@@ -15,7 +15,6 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
-use crate::coap::DropReason;
 pub use labels::{
     ActorKind, ConnectionEnd, HandshakeEnd, Label, MessageOutcome, RecordDrop, RouteKind,
     SessionEnd,
@@ -40,13 +39,11 @@ pub struct Metrics {
     messages_mqtt: Series<MessageOutcome>,
     messages_discard: Series<MessageOutcome>,
     messages_nowhere: Series<MessageOutcome>,
-    messages_nowhere: Series<MessageOutcome>,
     acknowledge: Histogram,
     mailbox_depths: DepthSeries,
     mailbox_full: Series<ActorKind>,
     socket_drops: IntCounter,
     coap_requests: CodeSeries,
-    coap_dropped: Series<DropReason>,
     upstream_connected: IntGaugeVec,
     upstream_in_flight: IntGaugeVec,
     upstream_connections_ended: IntCounterVec,
@@ -140,9 +137,6 @@ impl Metrics {
             messages_nowhere: Series::new(&messages, |outcome: MessageOutcome| {
                 vec![RouteKind::Nowhere.label(), outcome.label()]
             })?,
-            messages_nowhere: Series::new(&messages, |outcome: MessageOutcome| {
-                vec![RouteKind::Nowhere.label(), outcome.label()]
-            })?,
             acknowledge: registered(
                 &to,
                 Histogram::with_opts(
@@ -179,15 +173,6 @@ impl Metrics {
                 "CoAP requests, by the code they were answered with.",
                 &["code"],
             )?)?,
-            coap_dropped: Series::new(
-                &counters(
-                    &to,
-                    "hub_coap_dropped_total",
-                    "CoAP messages, exchanges and uploads that came to nothing, by reason.",
-                    &["reason"],
-                )?,
-                |reason: DropReason| vec![Label::label(&reason)],
-            )?,
             upstream_connected: gauges(
                 &to,
                 "hub_upstream_connected",
@@ -252,7 +237,6 @@ impl Metrics {
             RouteKind::Mqtt => self.messages_mqtt.of(outcome).inc(),
             RouteKind::Discard => self.messages_discard.of(outcome).inc(),
             RouteKind::Nowhere => self.messages_nowhere.of(outcome).inc(),
-            RouteKind::Nowhere => self.messages_nowhere.of(outcome).inc(),
         }
     }
 
@@ -284,11 +268,6 @@ impl Metrics {
     /// A CoAP request was answered with `code` (RFC 7252 section 3: class in the upper three bits).
     pub fn coap_request(&self, code: u8) {
         self.coap_requests.of(code).inc();
-    }
-
-    /// A CoAP message, exchange or upload came to nothing.
-    pub fn coap_dropped(&self, reason: DropReason) {
-        self.coap_dropped.of(reason).inc();
     }
 
     /// The series of one configured upstream; they leave the registry when it is dropped.
