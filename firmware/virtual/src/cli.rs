@@ -1,0 +1,183 @@
+//! The command line of `virtual-board`: arguments, the status line and the exit code.
+//!
+//! Never a board's business.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::connector::Connector;
+use crate::fixture::Fixture;
+use crate::fleet::{Fleet, run_fleet};
+use crate::tally::Snapshot;
+use crate::virtual_board::Plan;
+
+/// Simulates a fleet of Connectivity Boards against a hub, over DTLS 1.2 and CoAP.
+///
+/// Each board has its own certificate out of a fixture folder (`cellular-hub fixture`), its own
+/// UDP socket and the same core as the real firmware: it sends a SenML pack (seq, temperature,
+/// battery, rsrp), keeps it until the hub acknowledges it, and backs off when asked to.
+///
+/// Exit code: 0 when every reading asked for was acknowledged (or after Ctrl-C without
+/// --readings), 1 when not, 2 for arguments or files that cannot be used.
+#[derive(Debug, Parser)]
+#[command(name = "virtual-board", version)]
+pub struct Arguments {
+    /// The hub's CoAPS address
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5684")]
+    pub hub: String,
+    /// Fixture folder with boards.csv, boards/ and pki/
+    #[arg(long, value_name = "DIR")]
+    pub fixture: PathBuf,
+    /// Boards to simulate, in the order of boards.csv
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: usize,
+    /// Boards of the list to leave out first
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub skip: usize,
+    /// Seconds between two readings of a board, give or take a tenth
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = seconds)]
+    pub interval: f64,
+    /// Stop after this many acknowledged readings of each board (without: run until Ctrl-C)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub readings: Option<u64>,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub timeout: Option<f64>,
+    /// CoAP path to send to
+    #[arg(long, value_name = "PATH", default_value = wire::resource::TELEMETRY)]
+    pub resource: String,
+    /// Name that the hub's certificate must carry
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub server_name: String,
+    /// Root of the hub's certificate, PEM or DER (default: pki/root.pem of the fixture)
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Handshakes in progress at a time; the other boards wait
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub handshakes: usize,
+    /// Seed of the simulated weather, jitter and back-off
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print the counters as a line of JSON to stdout at the end
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=31_536_000.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0.001 to 31536000".to_owned()),
+    }
+}
+
+/// Runs what `arguments` ask for. Writes to stderr, with --json to stdout as well.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let fleet = match fleet(&arguments).await {
+        Ok(fleet) => fleet,
+        Err(error) => {
+            say(&format!("virtual-board: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    let asked = arguments.readings.map(|readings| {
+        readings.saturating_mul(u64::try_from(arguments.count).unwrap_or(u64::MAX))
+    });
+    let (stop, stopped) = watch::channel(false);
+    let tally = Arc::clone(&fleet.tally);
+    let mut boards = tokio::spawn(run_fleet(fleet, stopped));
+    let deadline = arguments.timeout.map(|s| Instant::now() + Duration::from_secs_f64(s));
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let shows_status = std::io::stderr().is_terminal();
+    let end = loop {
+        tokio::select! {
+            end = &mut boards => break end.unwrap_or_else(|_| tally.snapshot()),
+            _ = tokio::signal::ctrl_c() => { stop.send_replace(true); }
+            _ = ticks.tick() => {
+                if shows_status {
+                    overwrite(&status(&tally.snapshot(), asked));
+                }
+                if deadline.is_some_and(|at| Instant::now() >= at) {
+                    stop.send_replace(true);
+                }
+            }
+        }
+    };
+    if shows_status {
+        overwrite("");
+    }
+    conclude(&end, asked, arguments.json)
+}
+
+async fn fleet(arguments: &Arguments) -> Result<Fleet, String> {
+    let hub = resolve(&arguments.hub).await?;
+    let fixture = Fixture::new(&arguments.fixture);
+    let ca = arguments.ca.clone().unwrap_or_else(|| fixture.root());
+    let connector = Connector::new(hub, &arguments.server_name, &ca, arguments.handshakes)
+        .map_err(|error| error.to_string())?;
+    let identities =
+        fixture.boards(arguments.skip, arguments.count).map_err(|error| error.to_string())?;
+    let plan = Plan {
+        interval: Duration::from_secs_f64(arguments.interval),
+        readings: arguments.readings,
+        resource: arguments.resource.clone(),
+        ..Plan::default()
+    };
+    Ok(Fleet { identities, connector, plan, seed: arguments.seed, tally: Arc::default() })
+}
+
+async fn resolve(hub: &str) -> Result<SocketAddr, String> {
+    let mut found =
+        tokio::net::lookup_host(hub).await.map_err(|error| format!("--hub {hub}: {error}"))?;
+    found.next().ok_or_else(|| format!("--hub {hub}: no address"))
+}
+
+fn status(now: &Snapshot, asked: Option<u64>) -> String {
+    let of = asked.map(|asked| format!(" of {asked}")).unwrap_or_default();
+    format!(
+        "{} of {} boards online · {}{of} readings acknowledged, mean {} ms · {} put off, \
+         {} rejected · {} failed handshakes",
+        now.online,
+        now.boards,
+        now.acknowledged,
+        now.acknowledge_ms_mean,
+        now.deferred,
+        now.rejected,
+        now.handshakes_failed,
+    )
+}
+
+fn conclude(end: &Snapshot, asked: Option<u64>, json: bool) -> ExitCode {
+    if json && let Ok(line) = serde_json::to_string(end) {
+        drop(writeln!(std::io::stdout(), "{line}"));
+    }
+    say(&status(end, asked));
+    match asked {
+        Some(asked) if end.acknowledged < asked => {
+            let missing = asked - end.acknowledged;
+            let trouble = end.trouble.as_deref().unwrap_or("stopped before");
+            say(&format!("virtual-board: {missing} readings were not acknowledged ({trouble})"));
+            ExitCode::from(1)
+        }
+        Some(_) | None => ExitCode::SUCCESS,
+    }
+}
+
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// Replaces the status line of a terminal.
+fn overwrite(line: &str) {
+    let mut stderr = std::io::stderr();
+    drop(write!(stderr, "\r\x1b[2K{line}"));
+    drop(stderr.flush());
+}
