@@ -1,5 +1,5 @@
 //! A board against a hub that answers late, loses, repeats and refuses, in virtual time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failure is its report")]
+#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
