@@ -389,19 +389,4 @@ impl Handler<Close> for DeviceSession {
 }
 
 #[cfg(test)]
-pub(crate) mod fault {
-    //! A message that makes a session panic, to see that nobody else notices.
-    use super::{Context, DeviceSession, Handler, Message};
-
-    #[derive(Message)]
-    #[rtype(result = "()")]
-    pub(crate) struct Panic;
-
-    impl Handler<Panic> for DeviceSession {
-        type Result = ();
-
-        fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
-            panic!("as the test asked");
-        }
-    }
-}
+mod tests;

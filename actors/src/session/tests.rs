@@ -1,0 +1,163 @@
+//! Sessions under a real supervisor, spoken to over UDP as plain CoAP.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use actix::Addr;
+use actix_rt::System;
+use storage::Store;
+use tempfile::TempDir;
+
+use super::*;
+use crate::coap::{Limits, code};
+use crate::deliveries::Deliveries;
+use crate::link::shard::Parts;
+use crate::link::slots::Slots;
+use crate::link::socket::Sender;
+use crate::metrics::Metrics;
+use crate::recorder::Recorder;
+use crate::tenant::{Route, TenantSupervisor};
+use crate::upstream;
+
+/// Makes a session panic, to see that nobody else notices.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Panic;
+
+impl Handler<Panic> for DeviceSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
+        panic!("as the test asked");
+    }
+}
+
+struct Rig {
+    shard: Rc<Shard>,
+    tenant: Arc<Tenant>,
+    supervisor: Addr<TenantSupervisor>,
+    board: UdpSocket,
+    _dir: TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let id: storage::TenantId = "acme".parse().unwrap();
+        let recorder = Recorder::new(store).start();
+        let supervisor = TenantSupervisor::new(id.clone()).start();
+        let spec = storage::Upstream {
+            tenant: id.clone(),
+            name: "discard".parse().unwrap(),
+            kind: storage::UpstreamKind::Discard,
+        };
+        let arbiter = actix_rt::Arbiter::current();
+        let route = Route {
+            resource: "t".parse().unwrap(),
+            topic: "{board}".parse().unwrap(),
+            acknowledge: Acknowledge::OnUpstream,
+            upstream: Some(upstream::start(&spec, &arbiter, Arc::clone(&metrics)).unwrap()),
+        };
+        let limits = Limits::default();
+        let tenant = Tenant::new(id, vec![route], limits, recorder, supervisor.clone());
+        let hub = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let board = UdpSocket::bind("127.0.0.1:0").unwrap();
+        board.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let shard = Shard::new(Parts {
+            index: 0,
+            sender: Sender::new(&hub).unwrap(),
+            slots: Slots::new(1, Arc::clone(&metrics)),
+            metrics,
+            handshakers: Vec::new(),
+            handshake_timeout: Duration::from_secs(1),
+            cookie_key: [0; 32],
+            deliveries: Deliveries::default(),
+            first_message: 1,
+        });
+        Self { shard, tenant, supervisor, board, _dir: dir }
+    }
+
+    fn session(&self, board: &str) -> Addr<DeviceSession> {
+        let peer = self.board.local_addr().unwrap();
+        let key = Key::Address(peer);
+        let serial = self.shard.next_serial();
+        let session = DeviceSession::start(SessionParts {
+            board: board.parse().unwrap(),
+            tenant: Arc::clone(&self.tenant),
+            transport: Transport::Plain(peer),
+            key,
+            serial,
+            shard: Rc::clone(&self.shard),
+            first_mid: 0,
+        });
+        self.shard.table.borrow_mut().insert(key, serial, session.clone());
+        session
+    }
+
+    /// Sends a reading to `session` and says the code it is answered with.
+    async fn post(&self, session: &Addr<DeviceSession>) -> u8 {
+        let post = [0x40, code::POST, 0, 1, 0xB1, b't', 0xFF, b'2', b'1'];
+        let from = self.board.local_addr().unwrap();
+        let datagram = Datagram { from, bytes: post.as_slice().into(), at: Instant::now() };
+        session.send(datagram).await.unwrap();
+        let mut answer = [0; 64];
+        let length = self.board.recv(&mut answer).unwrap();
+        assert!(length >= 4);
+        answer[1]
+    }
+
+    fn metric(&self, line: &str) -> bool {
+        self.shard.metrics.encode().unwrap().lines().any(|given| given == line)
+    }
+
+    /// Lets every other actor of this arbiter do what it has been told.
+    async fn settle(&self) {
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[test]
+fn a_session_that_panics_ends_alone_and_its_board_may_begin_another() {
+    System::new().block_on(async {
+        let rig = Rig::new();
+        let healthy = rig.session("CB-1");
+        let doomed = rig.session("CB-2");
+        assert_eq!(rig.post(&healthy).await, code::CHANGED);
+        assert!(doomed.send(Panic).await.is_err(), "the panic reaches whoever asked");
+        rig.settle().await;
+        assert!(!doomed.connected());
+        assert!(rig.metric(r#"hub_sessions_ended_total{reason="panicked"} 1"#));
+        assert!(rig.metric("hub_sessions 1"));
+        assert_eq!(rig.post(&rig.session("CB-2")).await, code::CHANGED);
+        assert!(rig.supervisor.connected() && healthy.connected());
+    });
+}
+
+#[test]
+fn a_newer_session_of_a_board_ends_the_older() {
+    System::new().block_on(async {
+        let rig = Rig::new();
+        let older = rig.session("CB-1");
+        assert_eq!(rig.post(&older).await, code::CHANGED);
+        let newer = rig.session("CB-1");
+        assert_eq!(rig.post(&newer).await, code::CHANGED);
+        rig.settle().await;
+        assert!(!older.connected());
+        assert!(newer.connected());
+        assert!(rig.metric(r#"hub_sessions_ended_total{reason="replaced"} 1"#));
+    });
+}
+
+#[test]
+fn a_draining_hub_takes_nothing_new() {
+    System::new().block_on(async {
+        let rig = Rig::new();
+        let session = rig.session("CB-1");
+        rig.shard.draining.set(true);
+        assert_eq!(rig.post(&session).await, code::UNAVAILABLE);
+    });
+}

@@ -1,0 +1,14 @@
+//! `cellular-hub serve`.
+
+use super::failure::in_one_line;
+use super::{Failure, Invocation, logging};
+use crate::serve::ServeError;
+
+pub(super) fn run(hub: &Invocation) -> Result<(), Failure> {
+    let config = hub.config()?;
+    logging::start(&config.log);
+    crate::serve::run(config).map_err(|error| match error {
+        ServeError::Store(error) => error.into(),
+        other => Failure::Unusable(in_one_line(&other)),
+    })
+}

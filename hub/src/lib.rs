@@ -1,0 +1,13 @@
+//! The Cellular Hub as a library: command line, configuration, trust, monitoring and wiring.
+//!
+//! Invariant: nothing depends on this crate; behaviour lives in `actors`, memory in `storage`.
+
+pub mod broker_url;
+pub mod cli;
+pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod fixture;
+pub mod http;
+pub mod serve;
+pub mod trust;

@@ -1,0 +1,181 @@
+//! `serve`: from a configuration to a running hub, and back down on a signal.
+//!
+//! Invariant: whatever cannot work is found here, before the first board is answered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use actors::coap::Limits;
+use actors::hub::{Running, Settings, Shutdown, StartError};
+use actors::metrics::Metrics;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use storage::{Store, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::http::{self, HttpError};
+
+/// Why the hub did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A file of the configuration cannot be read.
+    #[error("{key}: cannot read {}; `cellular-hub ca init` makes it", file.display())]
+    File {
+        /// The configuration's key.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the configuration is not what it should be.
+    #[error("{key}: {} is not a {wanted} in PEM", file.display())]
+    NotA {
+        /// The configuration's key.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Monitoring cannot be served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The actors did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system gave no signal handler or runtime.
+    #[error("the system refused a signal handler or a runtime")]
+    System(#[source] std::io::Error),
+}
+
+/// Whether boards can be served, for `/readyz`.
+#[derive(Clone)]
+struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    const STARTING: u8 = 0;
+    const SERVING: u8 = 1;
+    const DRAINING: u8 = 2;
+
+    fn ready(&self) -> Result<(), String> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::STARTING => Err(String::from("the hub is starting")),
+            Self::SERVING => Ok(()),
+            _ => Err(String::from("the hub is draining")),
+        }
+    }
+}
+
+/// Runs the hub until SIGTERM or SIGINT, then drains it.
+///
+/// # Errors
+/// Whatever kept it from starting.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    let certificate = read(&config.link.certificate, "link.certificate")?;
+    let certificate = X509::from_pem(&certificate).map_err(|_| ServeError::NotA {
+        key: "link.certificate",
+        file: config.link.certificate.clone(),
+        wanted: "certificate",
+    })?;
+    let key = read(&config.link.key, "link.key")?;
+    let key = PKey::private_key_from_pem(&key).map_err(|_| ServeError::NotA {
+        key: "link.key",
+        file: config.link.key.clone(),
+        wanted: "private key",
+    })?;
+    let monitoring = http::bind(config.monitoring.listen)?;
+    let store = Store::open(&config.store.dir)?;
+    let settings = settings(&config, certificate, key);
+
+    let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
+    let system = actix_rt::System::new();
+    let served = system.block_on(async {
+        let metrics = Arc::new(Metrics::new());
+        let ready = phase.clone();
+        let server = http::monitoring_on(monitoring, Arc::clone(&metrics), move || ready.ready())?;
+        let pages = server.handle();
+        actix_rt::spawn(server);
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
+
+        let running = actors::hub::start(&settings, &store, &metrics)?;
+        announce(&config, &running, &store);
+        phase.0.store(Phase::SERVING, Ordering::Relaxed);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        phase.0.store(Phase::DRAINING, Ordering::Relaxed);
+        drain(&running, Duration::from_secs(config.shutdown.drain_s)).await;
+        pages.stop(false).await;
+        Ok(())
+    });
+    actix_rt::System::current().stop();
+    served
+}
+
+async fn drain(running: &Running, within: Duration) {
+    tracing::info!(within_s = within.as_secs(), "draining: nothing new is taken");
+    match running.hub.send(Shutdown(within)).await {
+        Ok(0) => tracing::info!("drained; the hub stops"),
+        Ok(left) => tracing::warn!(left, "some readings had no answer in time; boards keep them"),
+        Err(error) => tracing::error!(%error, "the hub did not drain"),
+    }
+}
+
+fn announce(config: &Config, running: &Running, store: &Store) {
+    let (tenants, boards) = (store.tenants().list().count(), store.boards().count());
+    tracing::info!(
+        coaps = %running.listen,
+        coap = running.plain.map(tracing::field::display),
+        monitoring = %config.monitoring.listen,
+        openssl = openssl::version::version(),
+        tenants,
+        boards,
+        "the hub serves"
+    );
+}
+
+fn settings(config: &Config, certificate: X509, key: PKey<Private>) -> Settings {
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+    let or_cores = |configured: usize| if configured == 0 { cores } else { configured };
+    let (link, coap) = (&config.link, &config.coap);
+    Settings {
+        listen: link.listen,
+        sockets: or_cores(link.sockets),
+        certificate,
+        key,
+        handshakes_max: link.handshakes_max,
+        handshake_workers: or_cores(link.handshake_workers),
+        handshake_timeout: Duration::from_secs(link.handshake_timeout_s),
+        mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
+        receive_buffer: link.receive_buffer_kib.saturating_mul(1024),
+        node: link.node,
+        limits: Limits {
+            payload_max: coap.payload_max,
+            acknowledge_within_ms: coap.acknowledge_within_ms,
+            exchange_lifetime_ms: coap.exchange_lifetime_s.saturating_mul(1000),
+            block_timeout_ms: coap.block_timeout_s.saturating_mul(1000),
+            retry_after_s: coap.retry_after_s,
+            ..Limits::default()
+        },
+        plain: config.plain.enabled.then_some(config.plain.listen),
+    }
+}
+
+fn read(file: &Path, key: &'static str) -> Result<zeroize::Zeroizing<Vec<u8>>, ServeError> {
+    std::fs::read(file).map(zeroize::Zeroizing::new).map_err(|source| ServeError::File {
+        key,
+        file: file.to_owned(),
+        source,
+    })
+}
