@@ -1,6 +1,14 @@
 //! The rig's own parts against programs nobody here wrote, without a hub: a test that fails
 //! elsewhere should not leave the reader wondering whether the rig works.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
+
 mod rig;
 
 use std::path::Path;

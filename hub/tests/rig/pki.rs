@@ -87,8 +87,10 @@ impl Authority {
         std::fs::write(path, self.0.certificate.to_pem().unwrap()).unwrap();
     }
 
-    pub fn certificate(&self) -> &X509 {
-        &self.0.certificate
+    pub fn common_name(&self) -> String {
+        let subject = self.0.certificate.subject_name();
+        let name = subject.entries_by_nid(Nid::COMMONNAME).next().unwrap();
+        String::from_utf8(name.data().as_slice().to_vec()).unwrap()
     }
 
     /// A certificate for a server on 127.0.0.1 and localhost.

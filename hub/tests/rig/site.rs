@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use storage::{Acknowledge, Board, Route, UnixSeconds, UpstreamKind};
 use tempfile::TempDir;
 
 use super::hub::Hub;
@@ -177,5 +178,46 @@ impl Site {
                 }
             })
             .collect()
+    }
+}
+
+/// Changes to what is registered, while no hub has the store open.
+impl Site {
+    pub fn change_board(&self, id: &str, change: impl FnOnce(&mut Board)) {
+        let store = self.store();
+        let mut board = store.boards().find(&id.parse().unwrap()).unwrap().unwrap();
+        change(&mut board);
+        store.boards().put(&board).unwrap();
+    }
+
+    /// Registers one more board of `tenant` with the certificate of `identity`.
+    pub fn register(&self, id: &str, tenant: &str, identity: &Identity) {
+        let created = UnixSeconds(1);
+        let mut board = Board::new(id.parse().unwrap(), tenant.parse().unwrap(), created);
+        board.fingerprint = Some(identity.fingerprint().parse().unwrap());
+        self.store().boards().put(&board).unwrap();
+    }
+
+    /// Gives one tenant's upstream `broker` another address.
+    pub fn move_upstream(&self, tenant: &str, address: SocketAddr) {
+        let (store, tenant) = (self.store(), tenant.parse().unwrap());
+        let name = "broker".parse().unwrap();
+        let mut upstream = store.upstreams().find(&tenant, &name).unwrap().unwrap();
+        let UpstreamKind::Mqtt(mqtt) = &mut upstream.kind else { panic!("{upstream:?}") };
+        mqtt.host = address.ip().to_string();
+        mqtt.port = address.port();
+        store.upstreams().put(&upstream).unwrap();
+    }
+
+    /// Adds a route of `tenant` from `resource` to an upstream of its.
+    pub fn route(&self, tenant: &str, resource: &str, upstream: &str, acknowledge: Acknowledge) {
+        let route = Route {
+            tenant: tenant.parse().unwrap(),
+            resource: resource.parse().unwrap(),
+            upstream: upstream.parse().unwrap(),
+            topic: "{tenant}/{board}/{resource}".parse().unwrap(),
+            acknowledge,
+        };
+        self.store().routes().put(&route).unwrap();
     }
 }
