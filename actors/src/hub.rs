@@ -16,7 +16,7 @@ use storage::{Store, StoreError, TenantId};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
-use crate::deliveries::Deliveries;
+use crate::link::drops;
 use crate::link::engine::Profile;
 use crate::link::handshaker::{Handshaker, Worker};
 use crate::link::link_actor::{Drain, Link, Open};
@@ -27,6 +27,7 @@ use crate::link::socket::{self, Sender};
 use crate::metrics::Metrics;
 use crate::recorder::{Flush, Recorder};
 use crate::tenant::{Directory, Route, Tenant, TenantSupervisor};
+use crate::under_way::UnderWay;
 use crate::upstream::{self, UpstreamHandle};
 
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
@@ -101,7 +102,10 @@ pub struct Hub {
     plain: Option<Addr<PlainLink>>,
     upstreams: Vec<UpstreamHandle>,
     recorder: Addr<Recorder>,
-    deliveries: Deliveries,
+    deliveries: UnderWay,
+    metrics: Arc<Metrics>,
+    port: u16,
+    drops: u64,
 }
 
 /// Takes nothing new, lets what is on its way arrive, at most for the given time; answers how many
@@ -136,7 +140,7 @@ pub fn start(
         settings.mtu,
     )?;
 
-    let deliveries = Deliveries::default();
+    let deliveries = UnderWay::default();
     let slots = Slots::new(settings.handshakes_max, Arc::clone(metrics));
     let failed = |source| StartError::Listen { listen: settings.listen, source };
     let first = sockets.first().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
@@ -196,7 +200,21 @@ pub fn start(
             (Some(link), Some(listen))
         }
     };
-    let hub = Hub { tenants, arbiters, links, plain, upstreams, recorder, deliveries }.start();
+    let metrics = Arc::clone(metrics);
+    let port = listen.port();
+    let hub = Hub {
+        tenants,
+        arbiters,
+        links,
+        plain,
+        upstreams,
+        recorder,
+        deliveries,
+        metrics,
+        port,
+        drops: 0,
+    };
+    let hub = hub.start();
     Ok(Running { hub, listen, plain: plain_listen })
 }
 
@@ -267,11 +285,20 @@ fn random<const N: usize>() -> Result<[u8; N], StartError> {
     Ok(bytes)
 }
 
+impl Hub {
+    fn count_drops(&mut self) {
+        let drops = drops::of_port(self.port);
+        self.metrics.socket_drops(drops.saturating_sub(self.drops));
+        self.drops = drops;
+    }
+}
+
 impl Actor for Hub {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(SUPERVISE_EVERY, |hub, _| {
+            hub.count_drops();
             for (tenant, arbiter) in hub.tenants.each().zip(hub.arbiters.iter().cycle()) {
                 if !tenant.supervisor().connected() {
                     tracing::error!(tenant = %tenant.id, "the tenant's supervisor died; another takes over");

@@ -8,7 +8,6 @@ use storage::BoardId;
 use x509_parser::asn1_rs::{Any, Class, FromDer as _, OctetString, Oid, Sequence, Tag, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer as _;
 
 /// `id-on-hardwareModuleName` (RFC 4108): the `otherName` that holds a board's hardware id.
 pub const HARDWARE_MODULE_NAME: &str = "1.3.6.1.5.5.7.8.4";

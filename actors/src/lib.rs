@@ -5,7 +5,6 @@
 
 pub mod admission;
 pub mod coap;
-pub mod deliveries;
 pub mod hub;
 pub mod identity;
 pub mod link;
@@ -14,4 +13,5 @@ pub mod recorder;
 pub mod refusal;
 pub mod session;
 pub mod tenant;
+pub mod under_way;
 pub mod upstream;

@@ -24,6 +24,7 @@ use crate::link::shard::Shard;
 use crate::link::table::{Key, Millis, Serial};
 use crate::metrics::{MessageOutcome, RecordDrop, RouteKind, SessionEnd};
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
+use crate::under_way::Ticket;
 use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
 
 /// Datagrams and notices that may wait; NSTART is 1 for a board, so a handful is plenty.
@@ -41,6 +42,8 @@ pub struct Datagram {
     pub bytes: Box<[u8]>,
     /// When it was received.
     pub at: Instant,
+    /// Counts it as waiting.
+    pub _waiting: Ticket,
 }
 
 /// Ends the session.

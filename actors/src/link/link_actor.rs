@@ -17,7 +17,6 @@ use crate::link::engine::Established;
 use crate::link::shard::Shard;
 use crate::link::socket::Receiver;
 use crate::link::table::Key;
-use crate::metrics::Metrics;
 use crate::session::{Close, DeviceSession, SessionParts, Transport};
 use crate::tenant::Directory;
 
@@ -111,7 +110,7 @@ impl Link {
 /// Gives every datagram of `socket` to `take`, for as long as it is polled.
 pub(super) async fn read(
     socket: UdpSocket,
-    metrics: Arc<Metrics>,
+    shard: Rc<Shard>,
     mut take: impl FnMut(SocketAddr, &[u8]),
 ) {
     let mut receiver = match Receiver::new(socket) {
@@ -131,7 +130,8 @@ pub(super) async fn read(
             tracing::warn!(%error, "a receive failed");
             tokio::task::yield_now().await;
         }
-        metrics.datagrams_received(count);
+        shard.metrics.datagrams_received(count);
+        shard.note_depth();
     }
 }
 
@@ -161,7 +161,7 @@ impl Handler<Open> for Link {
         let Some(socket) = self.socket.take() else { return };
         let shard = Rc::clone(&self.shard);
         let take = move |from, datagram: &[u8]| shard.receive(from, datagram, Instant::now());
-        let reading = read(socket, Arc::clone(&self.shard.metrics), take);
+        let reading = read(socket, Rc::clone(&self.shard), take);
         ctx.spawn(reading.into_actor(self));
     }
 }

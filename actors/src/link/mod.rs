@@ -8,6 +8,7 @@ pub mod association;
 pub mod cipher;
 pub mod connection_id;
 pub mod cookie;
+pub mod drops;
 pub mod engine;
 pub mod handshake;
 pub mod handshaker;

@@ -15,8 +15,8 @@ use storage::BoardId;
 use crate::link::link_actor::{self, Drain};
 use crate::link::shard::Shard;
 use crate::link::table::Key;
-use crate::metrics::{ActorKind, RecordDrop};
-use crate::session::{Datagram, DeviceSession, SessionParts, Transport};
+use crate::metrics::RecordDrop;
+use crate::session::{DeviceSession, SessionParts, Transport};
 use crate::tenant::Tenant;
 
 /// The boards that are known by address.
@@ -60,10 +60,7 @@ fn receive(shard: &Rc<Shard>, residents: &Residents, from: SocketAddr, bytes: &[
             session
         }
     };
-    // Full: dropped; the board repeats its message.
-    if session.try_send(Datagram { from, bytes: bytes.into(), at: Instant::now() }).is_err() {
-        shard.metrics.mailbox_full(ActorKind::Session);
-    }
+    shard.deliver(&session, from, bytes, Instant::now());
 }
 
 impl Actor for PlainLink {
@@ -73,7 +70,7 @@ impl Actor for PlainLink {
         let Some(socket) = self.socket.take() else { return };
         let (shard, residents) = (Rc::clone(&self.shard), Rc::clone(&self.residents));
         let take = move |from, bytes: &[u8]| receive(&shard, &residents, from, bytes);
-        let reading = link_actor::read(socket, Arc::clone(&self.shard.metrics), take);
+        let reading = link_actor::read(socket, Rc::clone(&self.shard), take);
         ctx.spawn(reading.into_actor(self));
     }
 }

@@ -20,10 +20,10 @@ use crate::link::link_actor::{HandedOver, Link};
 use crate::link::record::{self, ContentType, Record};
 use crate::link::slots::{Slot, Slots};
 use crate::link::socket::Sender;
-use crate::deliveries::Deliveries;
 use crate::link::table::{Key, Millis, Serial, Table};
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
 use crate::session::{Datagram, DeviceSession};
+use crate::under_way::UnderWay;
 
 /// What an arbiter's socket, sessions and link actor share; never leaves its thread.
 pub struct Shard {
@@ -38,7 +38,9 @@ pub struct Shard {
     /// Room for one datagram or plaintext, lent to the session at work.
     pub scratch: RefCell<Vec<u8>>,
     /// Readings on their way to an upstream.
-    pub deliveries: Deliveries,
+    pub deliveries: UnderWay,
+    /// Datagrams in the mailboxes of this arbiter's sessions.
+    waiting: UnderWay,
     /// Set when the hub drains: no new handshake, no new delivery.
     pub draining: Cell<bool>,
     cookies: RefCell<CookieKeys>,
@@ -69,7 +71,7 @@ pub struct Parts {
     /// The first key of the front door's cookies.
     pub cookie_key: [u8; 32],
     /// Readings on their way, of all arbiters.
-    pub deliveries: Deliveries,
+    pub deliveries: UnderWay,
     /// Where message ids begin; random.
     pub first_message: u64,
 }
@@ -85,6 +87,7 @@ impl Shard {
             metrics: parts.metrics,
             scratch: RefCell::default(),
             deliveries: parts.deliveries,
+            waiting: UnderWay::default(),
             draining: Cell::new(false),
             cookies: RefCell::new(CookieKeys::new(parts.cookie_key)),
             handshakers: parts.handshakers,
@@ -275,7 +278,8 @@ impl Shard {
         }
     }
 
-    fn deliver(
+    /// Gives a datagram to its session, or drops it when the session has too many.
+    pub fn deliver(
         &self,
         session: &Addr<DeviceSession>,
         from: SocketAddr,
@@ -283,10 +287,17 @@ impl Shard {
         at: Instant,
     ) {
         // Full: dropped; the board repeats its message.
-        if session.try_send(Datagram { from, bytes: datagram.into(), at }).is_err() {
+        let message = Datagram { from, bytes: datagram.into(), at, _waiting: self.waiting.enter() };
+        if session.try_send(message).is_err() {
             self.metrics.mailbox_full(ActorKind::Session);
             self.drop_record(RecordDrop::MailboxFull);
         }
+    }
+
+    /// Notes how many datagrams wait for this arbiter's sessions; once a batch is enough.
+    pub fn note_depth(&self) {
+        let depth = u64::try_from(self.waiting.count()).unwrap_or(u64::MAX);
+        self.metrics.mailbox_depth(ActorKind::Session, depth);
     }
 
     fn drop_record(&self, reason: RecordDrop) {

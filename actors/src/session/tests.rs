@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::coap::{Limits, code};
-use crate::deliveries::Deliveries;
 use crate::link::shard::Parts;
 use crate::link::slots::Slots;
 use crate::link::socket::Sender;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tenant::{Route, TenantSupervisor};
+use crate::under_way::UnderWay;
 use crate::upstream;
 
 /// Makes a session panic, to see that nobody else notices.
@@ -73,7 +73,7 @@ impl Rig {
             handshakers: Vec::new(),
             handshake_timeout: Duration::from_secs(1),
             cookie_key: [0; 32],
-            deliveries: Deliveries::default(),
+            deliveries: UnderWay::default(),
             first_message: 1,
         });
         Self { shard, tenant, supervisor, board, _dir: dir }
@@ -100,8 +100,8 @@ impl Rig {
     async fn post(&self, session: &Addr<DeviceSession>) -> u8 {
         let post = [0x40, code::POST, 0, 1, 0xB1, b't', 0xFF, b'2', b'1'];
         let from = self.board.local_addr().unwrap();
-        let datagram = Datagram { from, bytes: post.as_slice().into(), at: Instant::now() };
-        session.send(datagram).await.unwrap();
+        self.shard.deliver(session, from, &post, Instant::now());
+        self.settle().await;
         let mut answer = [0; 64];
         let length = self.board.recv(&mut answer).unwrap();
         assert!(length >= 4);
