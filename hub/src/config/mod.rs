@@ -1,0 +1,112 @@
+//! The configuration: one TOML file, one section a file here, every key with its default.
+//!
+//! Invariant: this module opens no socket and no store; it reads one file and one environment
+//! variable, and it is the only reader of the environment.
+
+mod coap;
+mod error;
+mod key;
+mod link;
+mod load;
+mod log;
+mod monitoring;
+mod plain;
+mod print;
+mod shutdown;
+mod store;
+mod trust;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::coap::Coap;
+pub use self::error::{ConfigError, Place};
+pub use self::key::{Key, Kind, Section};
+pub use self::link::Link;
+pub use self::load::{ENVIRONMENT_VARIABLE, FILE_BY_DEFAULT, Source};
+pub use self::log::{Log, LogFilter, LogFormat};
+pub use self::monitoring::Monitoring;
+pub use self::plain::Plain;
+pub use self::shutdown::Shutdown;
+pub use self::store::Store;
+pub use self::trust::Trust;
+
+/// Everything that can be set, in force: defaults, and what the file says instead.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where tenants, boards and routes are remembered.
+    pub store: Store,
+    /// Certificates and keys of the hub's own certificate authorities.
+    pub trust: Trust,
+    /// The DTLS side: sockets, handshakes, records.
+    pub link: Link,
+    /// CoAP over the boards' sessions.
+    pub coap: Coap,
+    /// CoAP without DTLS.
+    pub plain: Plain,
+    /// Metrics and health over HTTP.
+    pub monitoring: Monitoring,
+    /// What is logged, and how.
+    pub log: Log,
+    /// What happens between SIGTERM and the end.
+    pub shutdown: Shutdown,
+}
+
+impl Config {
+    /// Reads and checks what `source` names; relative paths count from the file's folder.
+    pub fn load(source: &Source) -> Result<Self, ConfigError> {
+        let config = Self::as_written(source)?;
+        Ok(match source.file().and_then(Path::parent) {
+            Some(folder) => config.relative_to(folder),
+            None => config,
+        })
+    }
+
+    /// Reads and checks what `source` names; paths stay as the file has them.
+    pub fn as_written(source: &Source) -> Result<Self, ConfigError> {
+        match source.file() {
+            Some(file) => load::read(file),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Parses a configuration's text; `file` is what error messages call it.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        load::parse(text, file)
+    }
+
+    /// The whole configuration as commented TOML: each key with its meaning, default and range.
+    pub fn to_commented_toml(&self) -> String {
+        print::commented(self)
+    }
+
+    /// Every section with its keys, in the order of the file.
+    pub fn sections() -> Vec<Section> {
+        vec![
+            Store::section(),
+            Trust::section(),
+            Link::section(),
+            Coap::section(),
+            Plain::section(),
+            Monitoring::section(),
+            Log::section(),
+            Shutdown::section(),
+        ]
+    }
+
+    fn relative_to(mut self, folder: &Path) -> Self {
+        let paths: [&mut PathBuf; 4] = [
+            &mut self.store.dir,
+            &mut self.trust.dir,
+            &mut self.link.certificate,
+            &mut self.link.key,
+        ];
+        for path in paths {
+            // `join` keeps an absolute path as it is.
+            *path = folder.join(&*path);
+        }
+        self
+    }
+}
