@@ -1,0 +1,71 @@
+//! Certificates that others issued: a tenant's own authority, a board's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use openssl::x509::X509;
+use storage::{BoardId, Fingerprint};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::{TrustError, fingerprint, hardware_id};
+
+/// The DER of a certificate that may sign others, from a PEM or DER file.
+pub fn authority_certificate(file: &Path) -> Result<Vec<u8>, TrustError> {
+    let der = to_der(&read(file)?)?;
+    let is_authority = X509Certificate::from_der(&der)
+        .is_ok_and(|(_, certificate)| certificate.tbs_certificate.is_ca());
+    match is_authority {
+        true => Ok(der),
+        false => Err(TrustError::NoAuthority { file: file.to_path_buf() }),
+    }
+}
+
+/// A board's certificate from a file.
+pub struct BoardCertificate {
+    file: PathBuf,
+    certificate: X509,
+}
+
+impl BoardCertificate {
+    /// Reads a certificate, PEM or DER.
+    pub fn read(file: &Path) -> Result<Self, TrustError> {
+        Ok(Self { file: file.to_path_buf(), certificate: read(file)? })
+    }
+
+    /// Refuses a certificate of another board, or one that `authority` (DER) has not signed.
+    pub fn check(&self, board: &BoardId, authority: Option<&[u8]>) -> Result<(), TrustError> {
+        let unfit = |problem: String| TrustError::UnfitBoard { file: self.file.clone(), problem };
+        let holds = hardware_id(&to_der(&self.certificate)?).map_err(|e| unfit(e.to_string()))?;
+        if holds != *board {
+            return Err(unfit(format!("the certificate is for board {holds}")));
+        }
+        let Some(authority) = authority else { return Ok(()) };
+        let signed = X509::from_der(authority)
+            .and_then(|authority| authority.public_key())
+            .and_then(|key| self.certificate.verify(&key));
+        match signed {
+            Ok(true) => Ok(()),
+            _ => Err(unfit(String::from("the certificate is not by the tenant's authority"))),
+        }
+    }
+
+    /// How the hub knows this certificate.
+    pub fn fingerprint(&self) -> Result<Fingerprint, TrustError> {
+        fingerprint(&self.certificate)
+    }
+}
+
+fn read(file: &Path) -> Result<X509, TrustError> {
+    let bytes = fs::read(file).map_err(|source| TrustError::File {
+        doing: "read",
+        file: file.into(),
+        source,
+    })?;
+    X509::from_pem(&bytes)
+        .or_else(|_| X509::from_der(&bytes))
+        .map_err(|_| TrustError::NotA { what: "certificate", file: file.into() })
+}
+
+fn to_der(certificate: &X509) -> Result<Vec<u8>, TrustError> {
+    certificate.to_der().map_err(TrustError::cryptography("encode a certificate"))
+}

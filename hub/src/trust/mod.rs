@@ -1,0 +1,25 @@
+//! Who vouches for whom: the hub's root, each tenant's authority under it, the server's and the
+//! boards' certificates.
+//!
+//! Invariant: a private key leaves this module only into a new file of mode 0600; nothing here
+//! overwrites a file, logs a key or reads a clock.
+
+mod authority;
+mod certificate;
+mod error;
+mod files;
+mod key;
+mod pki;
+mod profile;
+mod request;
+
+pub use actors::identity::{IdentityError, hardware_id};
+
+pub use self::authority::{Authority, fingerprint};
+pub use self::certificate::{BoardCertificate, authority_certificate};
+pub use self::error::TrustError;
+pub use self::files::{make_folder, write_new, write_new_secret};
+pub use self::key::{new_key, private_key_pem};
+pub use self::pki::{Initialised, KeyPairFiles, Made, Pki};
+pub use self::profile::{BOARD_YEARS, Expiry, SERVER_YEARS, ServerName};
+pub use self::request::BoardRequest;
