@@ -1,0 +1,234 @@
+//! `cellular-hub board`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use storage::{BoardId, BoardState, Fingerprint, Store, TenantId};
+
+use super::{Failure, Invocation, now, output, tenant_of};
+use crate::trust::BoardCertificate;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Board {
+    /// Add a board whose certificate was issued elsewhere; `ca issue` issues and adds in one step.
+    Add(Add),
+    /// List boards by id.
+    List(List),
+    /// Show one board.
+    Show {
+        /// The board's hardware id.
+        board: BoardId,
+    },
+    /// Refuse a board until it is unblocked.
+    Block {
+        /// The board's hardware id.
+        board: BoardId,
+        /// Why, in words; shown wherever the board is refused.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a blocked board connect again.
+    Unblock {
+        /// The board's hardware id.
+        board: BoardId,
+    },
+    /// Forget a board; its certificate is then unknown and refused.
+    Remove {
+        /// The board's hardware id.
+        board: BoardId,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Add {
+    /// The board's hardware id, as in its certificate: 1 to 32 of A-Z, a-z, 0-9 and '.', '_', ':',
+    /// '-'.
+    board: BoardId,
+    /// The tenant it belongs to.
+    #[arg(long, value_name = "TENANT")]
+    tenant: TenantId,
+    /// Its certificate, PEM or DER; checked against the board's id and the tenant's authority.
+    #[arg(long, value_name = "FILE", conflicts_with = "fingerprint")]
+    certificate: Option<PathBuf>,
+    /// SHA-256 of its certificate's DER, in hexadecimal.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<Fingerprint>,
+    /// What people call it and sort it by; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// Its address on a plain CoAP listener ([plain] in the configuration).
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Only this tenant's boards.
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<TenantId>,
+    /// Begin behind this board: the last of the page before.
+    #[arg(long, value_name = "BOARD")]
+    after: Option<BoardId>,
+    /// At most this many; 0 is all.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+}
+
+impl Board {
+    pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        match self {
+            Self::Add(add) => add.run(hub),
+            Self::List(list) => list.run(hub),
+            Self::Show { board } => show(hub, &board),
+            Self::Block { board, reason } => {
+                let state = BoardState::Blocked { reason, since: now() };
+                change_state(hub, &board, state, "blocked")
+            }
+            Self::Unblock { board } => change_state(hub, &board, BoardState::Active, "unblocked"),
+            Self::Remove { board } => {
+                let store = hub.store()?;
+                board_of(&store, &board)?;
+                store.boards().remove(&board)?;
+                hub.output.answer(&json!({ "removed": board }), || format!("board {board} removed"))
+            }
+        }
+    }
+}
+
+impl Add {
+    fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        let store = hub.store()?;
+        let tenant = tenant_of(&store, &self.tenant)?;
+        if store.boards().find(&self.board)?.is_some() {
+            return Err(Failure::Refused(format!("there is a board {} already", self.board)));
+        }
+        let fingerprint = match &self.certificate {
+            Some(file) => {
+                let certificate = BoardCertificate::read(file)?;
+                certificate.check(&self.board, tenant.authority.as_deref())?;
+                Some(certificate.fingerprint()?)
+            }
+            None => self.fingerprint,
+        };
+        let mut board = storage::Board::new(self.board, self.tenant, now());
+        board.fingerprint = fingerprint;
+        board.labels = BTreeMap::from_iter(self.labels);
+        board.address = self.address;
+        store.boards().put(&board)?;
+        hub.output.answer(&board, || format!("board {} added to {}", board.id, board.tenant))
+    }
+}
+
+impl List {
+    fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        let store = hub.store()?;
+        let limit = if self.limit == 0 { usize::MAX } else { self.limit };
+        let head = format!("{:<32} {:<32} {:<20} STATE", "BOARD", "TENANT", "LAST SEEN");
+        match &self.tenant {
+            None => {
+                let boards =
+                    Pages { store: &store, after: self.after, page: Vec::new().into_iter() };
+                hub.output.list(&head, boards.take(limit), line)
+            }
+            Some(tenant) => {
+                tenant_of(&store, tenant)?;
+                let boards = store.boards().of_tenant(tenant).map(|board| Ok(board?));
+                let behind = |board: &Result<storage::Board, Failure>| match (board, &self.after) {
+                    (Ok(board), Some(after)) => board.id <= *after,
+                    _ => false,
+                };
+                hub.output.list(&head, boards.skip_while(behind).take(limit), line)
+            }
+        }
+    }
+}
+
+/// Every board, read a page at a time: a million of them take no memory.
+struct Pages<'a> {
+    store: &'a Store,
+    after: Option<BoardId>,
+    page: std::vec::IntoIter<storage::Board>,
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<storage::Board, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.as_slice().is_empty() {
+            match self.store.boards().list(self.after.as_ref(), 1000) {
+                Ok(page) => self.page = page.into_iter(),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        let board = self.page.next()?;
+        self.after = Some(board.id.clone());
+        Some(Ok(board))
+    }
+}
+
+fn line(board: &storage::Board) -> String {
+    let seen = board.last_seen.map_or_else(|| String::from("never"), output::moment);
+    format!("{:<32} {:<32} {seen:<20} {}", board.id, board.tenant, state(&board.state))
+}
+
+fn state(state: &BoardState) -> String {
+    match state {
+        BoardState::Active => String::from("active"),
+        BoardState::Blocked { reason, .. } => format!("blocked: {reason}"),
+        BoardState::Revoked { reason, .. } => format!("revoked: {reason}"),
+    }
+}
+
+fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
+    let board = board_of(&hub.store()?, id)?;
+    hub.output.answer(&board, || {
+        let moment = |at: Option<storage::UnixSeconds>| {
+            at.map_or_else(|| String::from("never"), output::moment)
+        };
+        let none = || String::from("none");
+        let labels: Vec<_> = board.labels.iter().map(|(key, of)| format!("{key}={of}")).collect();
+        let rows = [
+            ("board", board.id.to_string()),
+            ("tenant", board.tenant.to_string()),
+            ("state", state(&board.state)),
+            ("certificate", board.fingerprint.map_or_else(none, |of| format!("sha-256 {of}"))),
+            ("address", board.address.map_or_else(none, |of| of.to_string())),
+            ("labels", if labels.is_empty() { none() } else { labels.join(" ") }),
+            ("created", output::moment(board.created)),
+            ("first seen", moment(board.first_seen)),
+            ("last seen", moment(board.last_seen)),
+        ];
+        let rows: Vec<_> = rows.iter().map(|(name, of)| format!("{name:<12} {of}")).collect();
+        rows.join("\n")
+    })
+}
+
+fn change_state(hub: &Invocation, id: &BoardId, to: BoardState, done: &str) -> Result<(), Failure> {
+    let store = hub.store()?;
+    let board = board_of(&store, id)?;
+    match (&board.state, &to) {
+        (BoardState::Revoked { reason, .. }, _) => {
+            return Err(Failure::Refused(format!("board {id} is revoked for good: {reason}")));
+        }
+        (BoardState::Active, BoardState::Active) => {
+            return Err(Failure::Refused(format!("board {id} is not blocked")));
+        }
+        (BoardState::Active | BoardState::Blocked { .. }, _) => {}
+    }
+    let changed = store.boards().change(id, |board| board.state = to.clone())?;
+    hub.output.answer(&changed, || format!("board {id} {done}"))
+}
+
+fn board_of(store: &Store, id: &BoardId) -> Result<storage::Board, Failure> {
+    let way_out = "`cellular-hub board list` shows all";
+    store.boards().find(id)?.ok_or_else(|| Failure::unknown("board", id, way_out))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    pair.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| String::from("a label is KEY=VALUE"))
+}

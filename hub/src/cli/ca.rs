@@ -1,0 +1,159 @@
+//! `cellular-hub ca`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use storage::{BoardId, Store, TenantId};
+
+use super::{Failure, Invocation, now, tenant_of};
+use crate::trust::{
+    BOARD_YEARS, BoardRequest, Expiry, Made, ServerName, fingerprint, new_key, private_key_pem,
+    write_new, write_new_secret,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ca {
+    /// Make what is missing in the pki folder: the root, and the server's certificate.
+    ///
+    /// Nothing is ever overwritten. To renew the server's certificate, move server.pem and
+    /// server.key.pem away and run this again. Whoever holds root.key.pem can make tenants: keep a
+    /// copy off this machine.
+    Init {
+        /// A name or address that boards reach the server by; may be repeated.
+        #[arg(long = "server-name", value_name = "NAME",
+              default_values = ["localhost", "127.0.0.1", "::1"])]
+        server_names: Vec<ServerName>,
+    },
+    /// Issue a board's certificate with its tenant's authority, and register the board.
+    Issue(Issue),
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  The key was made on the board, where it stays:
+    cellular-hub ca issue CB-1 --tenant acme --csr cb-1.csr --out cb-1.pem
+  For the bench, a key made here:
+    cellular-hub ca issue CB-1 --tenant acme --key cb-1.key.pem --out cb-1.pem")]
+pub(super) struct Issue {
+    /// The board's hardware id; it goes into the certificate.
+    board: BoardId,
+    /// The tenant it belongs to.
+    #[arg(long, value_name = "TENANT")]
+    tenant: TenantId,
+    #[command(flatten)]
+    key: KeyOrRequest,
+    /// Where the certificate goes, PEM [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Years until the certificate expires.
+    #[arg(long, value_name = "YEARS", default_value_t = BOARD_YEARS, conflicts_with = "no_expiry",
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    years: u16,
+    /// A certificate without a known end (99991231235959Z, RFC 5280).
+    #[arg(long)]
+    no_expiry: bool,
+    /// Take the place of the certificate that the board has.
+    #[arg(long)]
+    replace: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct KeyOrRequest {
+    /// The board's signing request (PKCS#10, PEM or DER), signed with its key on P-256.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// Make the key here and write it to this new file (PEM, mode 0600): for the bench only.
+    #[arg(long, value_name = "OUT")]
+    key: Option<PathBuf>,
+}
+
+impl Ca {
+    pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        match self {
+            Self::Init { server_names } => init(hub, &server_names),
+            Self::Issue(issue) => issue.run(hub),
+        }
+    }
+}
+
+fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
+    let pki = hub.pki()?;
+    let done = pki.init(server_names, now())?;
+    let (root, server) = (pki.root_files(), pki.server_files());
+    let answer = json!({
+        "root": { "certificate": root.certificate, "key": root.key, "done": done.root },
+        "server": { "certificate": server.certificate, "key": server.key, "done": done.server },
+    });
+    hub.output.answer(&answer, || {
+        let line = |what: &str, made: Made, file: &PathBuf| match made {
+            Made::Made => format!("{what} made: {}", file.display()),
+            Made::Kept => format!("{what} kept as it is: {}", file.display()),
+        };
+        let root = line("root", done.root, &root.certificate);
+        format!("{root}\n{}", line("server certificate", done.server, &server.certificate))
+    })
+}
+
+impl Issue {
+    fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        let store = hub.store()?;
+        tenant_of(&store, &self.tenant)?;
+        let known = self.known_board(&store)?;
+        let authority = hub.pki()?.tenant(&self.tenant)?;
+        if let Some(file) = [&self.out, &self.key.key].into_iter().flatten().find(|f| f.exists()) {
+            return Err(crate::trust::TrustError::Exists { file: file.clone() }.into());
+        }
+
+        let expiry = if self.no_expiry { Expiry::Never } else { Expiry::Years(self.years) };
+        let certificate = match (&self.key.csr, &self.key.key) {
+            (Some(file), _) => {
+                let request = BoardRequest::read(file)?;
+                authority.issue_board(&self.board, request.public_key(), expiry, now())?
+            }
+            (None, Some(file)) => {
+                let key = new_key()?;
+                write_new_secret(file, &private_key_pem(&key)?)?;
+                authority.issue_board(&self.board, &key, expiry, now())?
+            }
+            (None, None) => return Err(Failure::Unusable(String::from("give --csr or --key"))),
+        };
+
+        let print = fingerprint(&certificate)?;
+        let encoded = certificate.to_pem().map_err(|error| Failure::Unusable(error.to_string()))?;
+        if let Some(file) = &self.out {
+            write_new(file, &encoded)?;
+        }
+        let mut board = known
+            .unwrap_or_else(|| storage::Board::new(self.board.clone(), self.tenant.clone(), now()));
+        board.fingerprint = Some(print);
+        store.boards().put(&board)?;
+
+        let pem = String::from_utf8_lossy(&encoded);
+        let answer = json!({
+            "board": board, "certificate": pem, "file": self.out, "key_file": self.key.key,
+        });
+        hub.output.answer(&answer, || match &self.out {
+            Some(file) => format!("board {} of {}: {}", board.id, board.tenant, file.display()),
+            None => pem.to_string(),
+        })
+    }
+
+    /// The board if it is registered, and may have this certificate.
+    fn known_board(&self, store: &Store) -> Result<Option<storage::Board>, Failure> {
+        let Some(board) = store.boards().find(&self.board)? else { return Ok(None) };
+        if board.tenant != self.tenant {
+            let (id, owner) = (&board.id, &board.tenant);
+            return Err(Failure::Refused(format!("board {id} belongs to tenant {owner}")));
+        }
+        if board.fingerprint.is_some() && !self.replace {
+            return Err(Failure::Refused(format!(
+                "board {} has a certificate; --replace takes its place",
+                board.id
+            )));
+        }
+        Ok(Some(board))
+    }
+}

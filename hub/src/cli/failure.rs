@@ -1,0 +1,119 @@
+//! Why a command failed, and what it exits with: 1 for what was refused, 2 for what could not
+//! even be tried (bad configuration, missing file, taken port, locked store, unknown name).
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use storage::StoreError;
+
+use crate::config::ConfigError;
+use crate::fixture::FixtureError;
+use crate::trust::TrustError;
+
+/// Why a command failed, in one line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The command was understood and could be tried, and the hub's rules forbid it.
+    #[error("{0}")]
+    Refused(String),
+    /// The command could not be tried.
+    #[error("{0}")]
+    Unusable(String),
+    /// Standard output is gone.
+    #[error("cannot write the answer: {0}")]
+    Unheard(#[from] io::Error),
+}
+
+impl Failure {
+    /// A name that the store does not have.
+    pub(super) fn unknown(what: &str, name: impl std::fmt::Display, way_out: &str) -> Self {
+        Self::Unusable(format!("there is no {what} {name}; {way_out}"))
+    }
+
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            // `| head` has read enough.
+            Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Refused(_) => ExitCode::from(1),
+            Self::Unusable(_) | Self::Unheard(_) => ExitCode::from(2),
+        }
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self, Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn in_one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause in their own words.
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Unusable(error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Locked { dir } => Self::Unusable(format!(
+                "the hub, or another command, is running on the store {}; stop it first, or name \
+                 another configuration with --config",
+                dir.display()
+            )),
+            StoreError::TenantHasBoards { .. } => {
+                Self::Refused(format!("{error}; remove those first"))
+            }
+            StoreError::FingerprintTaken { .. } | StoreError::AddressTaken { .. } => {
+                Self::Refused(error.to_string())
+            }
+            _ => Self::Unusable(in_one_line(&error)),
+        }
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        let line = error.to_string();
+        match error {
+            TrustError::HalfAPair { .. }
+            | TrustError::Exists { .. }
+            | TrustError::OutlivesIssuer { .. }
+            | TrustError::NoAuthority { .. }
+            | TrustError::UnfitBoard { .. }
+            | TrustError::RequestNotSigned
+            | TrustError::RequestKeyUnsuited => Self::Refused(line),
+            TrustError::Missing { .. }
+            | TrustError::File { .. }
+            | TrustError::NotA { .. }
+            | TrustError::AnotherKey { .. }
+            | TrustError::Cryptography { .. } => Self::Unusable(line),
+        }
+    }
+}
+
+impl From<FixtureError> for Failure {
+    fn from(error: FixtureError) -> Self {
+        match error {
+            FixtureError::NotEmpty { .. } => Self::Refused(error.to_string()),
+            FixtureError::Trust(error) => error.into(),
+            FixtureError::Store(error) => error.into(),
+            FixtureError::File { .. } | FixtureError::Name(_) | FixtureError::Encoding { .. } => {
+                Self::Unusable(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `cellular-hub tenant`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::json;
+use storage::{TenantId, TenantState};
+
+use super::{Failure, Invocation, now, output, tenant_of};
+use crate::trust::authority_certificate;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Tenant {
+    /// Add a tenant, with a certificate authority for its boards.
+    ///
+    /// The authority is made in the pki folder, under the hub's root (`ca init`), unless the
+    /// tenant brings its own with --authority.
+    Add {
+        /// The tenant's name in keys and topics: 1 to 32 of a-z, 0-9 and '-'.
+        tenant: TenantId,
+        /// The name people read [default: the tenant's id].
+        #[arg(long)]
+        name: Option<String>,
+        /// The certificate, PEM or DER, of the tenant's own authority; `ca issue` is then the
+        /// tenant's business.
+        #[arg(long, value_name = "FILE")]
+        authority: Option<PathBuf>,
+    },
+    /// List the tenants.
+    List,
+    /// Remove a tenant without boards, with its upstreams and routes.
+    ///
+    /// The tenant's authority stays in the pki folder: what it signed stays signed.
+    Remove {
+        /// The tenant.
+        tenant: TenantId,
+    },
+}
+
+impl Tenant {
+    pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        match self {
+            Self::Add { tenant, name, authority } => add(hub, tenant, name, authority),
+            Self::List => list(hub),
+            Self::Remove { tenant } => remove(hub, &tenant),
+        }
+    }
+}
+
+fn add(
+    hub: &Invocation,
+    id: TenantId,
+    name: Option<String>,
+    authority: Option<PathBuf>,
+) -> Result<(), Failure> {
+    let store = hub.store_or_new()?;
+    if store.tenants().find(&id)?.is_some() {
+        return Err(Failure::Refused(format!("there is a tenant {id} already")));
+    }
+    let certificate = match authority {
+        Some(file) => authority_certificate(&file)?,
+        None => hub.pki()?.add_tenant(&id, now())?.certificate_der()?,
+    };
+    let tenant = storage::Tenant {
+        name: name.unwrap_or_else(|| id.to_string()),
+        id,
+        state: TenantState::Active,
+        created: now(),
+        authority: Some(certificate),
+    };
+    store.tenants().put(&tenant)?;
+    hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
+}
+
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    tenant: storage::Tenant,
+    boards: usize,
+}
+
+fn list(hub: &Invocation) -> Result<(), Failure> {
+    let store = hub.store()?;
+    let lines = store.tenants().list().map(|tenant| {
+        let tenant = tenant?;
+        Ok(Line { boards: store.boards().count_of_tenant(&tenant.id), tenant })
+    });
+    let head = format!("{:<32} {:>9} {:<9} {:<20} NAME", "TENANT", "BOARDS", "STATE", "CREATED");
+    hub.output.list(&head, lines, |Line { tenant, boards }| {
+        let state = match tenant.state {
+            TenantState::Active => "active",
+            TenantState::Suspended => "suspended",
+        };
+        let created = output::moment(tenant.created);
+        format!("{:<32} {boards:>9} {state:<9} {created:<20} {}", tenant.id, tenant.name)
+    })
+}
+
+fn remove(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
+    let store = hub.store()?;
+    tenant_of(&store, id)?;
+    store.tenants().remove(id)?;
+    hub.output.answer(&json!({ "removed": id }), || format!("tenant {id} removed"))
+}
