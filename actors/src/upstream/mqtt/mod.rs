@@ -59,6 +59,7 @@ pub(super) struct Adapter {
     metrics: Rc<UpstreamMetrics>,
     outstanding: Rc<Outstanding>,
     backoff: Backoff,
+    /// The last field: dropping it is what says that the rest has gone.
     state: State,
 }
 
@@ -69,7 +70,7 @@ enum State {
     Connected { queue: mpsc::Sender<Parcel>, since: Instant },
     /// Between two attempts.
     Waiting { until: Instant },
-    /// The connection says goodbye; told when it has.
+    /// The connection says goodbye; whoever waits for the end holds the other halves.
     Stopping { stopped: Vec<oneshot::Sender<()>> },
 }
 
@@ -137,9 +138,12 @@ impl Handler<Stop> for Adapter {
             State::Stopping { stopped } => stopped.push(done),
             // Dropping the queue's sender is what tells the connection.
             State::Connected { .. } => self.state = State::Stopping { stopped: vec![done] },
-            State::Connecting | State::Waiting { .. } => ctx.stop(),
+            State::Connecting | State::Waiting { .. } => {
+                self.state = State::Stopping { stopped: vec![done] };
+                ctx.stop();
+            }
         }
-        // A dropped sender says that the adapter has ended, too.
+        // The sender is dropped with the adapter, after its metrics: another of its name may start.
         Box::pin(async move { stopped.await.unwrap_or(()) })
     }
 }
@@ -194,11 +198,7 @@ impl Adapter {
                 for awaiting in unanswered {
                     awaiting.answer(Outcome::Down { retry_after });
                 }
-                for done in stopped {
-                    // A caller that is gone does not want to know.
-                    let _ = done.send(());
-                }
-                self.state = State::Stopping { stopped: Vec::new() };
+                self.state = State::Stopping { stopped };
                 ctx.stop();
             }
             State::Connected { since, .. } => {
