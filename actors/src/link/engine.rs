@@ -238,6 +238,7 @@ fn judge(
 pub struct Engine {
     stream: SslStream<Pipe>,
     profile: Arc<Profile>,
+    suite: Suite,
     keys: Option<KeyPair>,
     flight: Vec<Vec<u8>>,
     outbox: VecDeque<Vec<u8>>,
@@ -270,6 +271,8 @@ impl Engine {
         let mut engine = Self {
             stream,
             profile: Arc::clone(profile),
+            // Until the ServerHello says.
+            suite: Suite::EcdheEcdsaAes128GcmSha256,
             keys: None,
             flight: Vec::new(),
             outbox: VecDeque::new(),
@@ -297,6 +300,7 @@ impl Engine {
             .map_err(|_| Refusal::Protocol)?;
         self.feed(hello)?;
         self.flight = std::mem::take(&mut self.stream.get_mut().outbound);
+        self.suite = chosen_suite(&self.flight).ok_or(Refusal::Internal)?;
         self.send_flight();
         Ok(())
     }
@@ -434,11 +438,7 @@ impl Engine {
         let (mut client, mut server) = ([0; RANDOM_LENGTH], [0; RANDOM_LENGTH]);
         ssl.client_random(&mut client);
         ssl.server_random(&mut server);
-        let suite = ssl
-            .current_cipher()
-            .and_then(|cipher| Suite::from_openssl_name(cipher.name()))
-            .ok_or(Refusal::Internal)?;
-        let (client, server) = keys::derive(suite, &master, &client, &server);
+        let (client, server) = keys::derive(self.suite, &master, &client, &server);
         self.keys = Some(KeyPair { client, server });
         Ok(())
     }
@@ -502,6 +502,17 @@ impl Engine {
             datagrams,
         }))
     }
+}
+
+/// The cipher suite of the ServerHello that begins `flight` (RFC 5246 7.4.1.3): OpenSSL tells it only
+/// when its own cipher changes, and a Finished with a Connection ID has to be read before.
+fn chosen_suite(flight: &[Vec<u8>]) -> Option<Suite> {
+    const HANDSHAKE_HEADER_AND_VERSION: usize = 14;
+    let record = record::records(flight.first()?, 0).next()?.ok()?;
+    let session_id = record.fragment.get(HANDSHAKE_HEADER_AND_VERSION + RANDOM_LENGTH..)?;
+    let (&length, rest) = session_id.split_first()?;
+    let number = rest.get(usize::from(length)..)?.first_chunk::<2>()?;
+    Suite::from_iana(u16::from_be_bytes(*number))
 }
 
 /// Gives every epoch-0 record of `datagram` the next sequence number: no repetition of a flight may

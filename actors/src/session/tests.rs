@@ -109,7 +109,7 @@ impl Rig {
     }
 
     fn metric(&self, line: &str) -> bool {
-        self.shard.metrics.encode().unwrap().lines().any(|given| given == line)
+        self.shard.metrics.encode().lines().any(|given| given == line)
     }
 
     /// Lets every other actor of this arbiter do what it has been told.
