@@ -74,7 +74,7 @@ fn a_forged_record_is_dropped_wherever_a_bit_was_changed() {
     let places = [10, 14, 22, record.len() - 1];
     for place in places {
         let mut forged = record.clone();
-        forged[place] ^= 1;
+        forged[place] ^= 0x40;
         client.send_raw(&forged);
     }
     wait_for_dropped(&hub, "forged", 4.0);
