@@ -224,9 +224,9 @@ fn bytes_that_are_no_coap_are_dropped_and_the_session_stays() {
         b"x",
         b"\x40",
         b"GET / HTTP/1.1\r\n\r\n",
-        b"\x4f\x02\x00\x01",
-        b"\x40\x02\x00\x01\xff",
-        b"\x80\x02\x00\x01",
+        b"\x4f\x02\x70\x01",
+        b"\x40\x02\x70\x02\xff",
+        b"\x80\x02\x70\x03",
     ];
     for bytes in malformed {
         client.send(bytes);

@@ -86,7 +86,7 @@ fn an_unknown_board() {
     let site = Plan::boards(1).build();
     let wanted = Certificate { hardware_id: Some("CB-NOBODY"), ..Certificate::default() };
     let identity = site.authority("tenant-0").board(&wanted);
-    let words = ["no board with this hardware id is registered", "CB-NOBODY"];
+    let words = ["no board with this hardware id is registered"];
     assert_refused(&site, &identity, 46, "unknown_board", &words);
 }
 
@@ -109,7 +109,7 @@ fn a_blocked_board() {
     let site = Plan::boards(1).build();
     let state = BoardState::Blocked { reason: "lost".to_owned(), since: UnixSeconds(1) };
     site.change_board("CB-00000000", |board| board.state = state);
-    let words = ["the board is blocked", "CB-00000000"];
+    let words = ["the board is blocked"];
     assert_refused(&site, &site.boards[0].identity(), 49, "blocked", &words);
 }
 
@@ -118,8 +118,18 @@ fn a_revoked_board() {
     let site = Plan::boards(1).build();
     let state = BoardState::Revoked { reason: "stolen".to_owned(), since: UnixSeconds(1) };
     site.change_board("CB-00000000", |board| board.state = state);
-    let words = ["the board is revoked", "CB-00000000"];
+    let words = ["the board is revoked"];
     assert_refused(&site, &site.boards[0].identity(), 44, "revoked", &words);
+}
+
+#[test]
+fn the_log_says_which_board_was_refused() {
+    let site = Plan::boards(1).build();
+    let wanted = Certificate { hardware_id: Some("CB-NOBODY"), ..Certificate::default() };
+    let identity = site.authority("tenant-0").board(&wanted);
+    let hub = site.start();
+    assert!(Client::connect(hub.listen, &site.root(), &identity).is_err());
+    hub.wait_for_log(&["no board with this hardware id is registered", "CB-NOBODY"]);
 }
 
 #[test]
@@ -162,7 +172,7 @@ fn a_certificate_without_a_hardware_id() {
 fn a_certificate_with_another_boards_hardware_id() {
     let site = Plan::boards(2).build();
     let identity = site.authority("tenant-0").board(&Certificate::default());
-    let words = ["registered with another certificate", "CB-00000000"];
+    let words = ["registered with another certificate"];
     assert_refused(&site, &identity, 46, "other_certificate", &words);
 }
 
@@ -170,7 +180,7 @@ fn a_certificate_with_another_boards_hardware_id() {
 fn another_tenants_authority() {
     let site = Plan::boards(2).tenants(2).build();
     let identity = site.authority("tenant-1").board(&Certificate::default());
-    let words = ["another tenant's authority", "CB-00000000"];
+    let words = ["another tenant's authority"];
     assert_refused(&site, &identity, 49, "other_tenant", &words);
 }
 
