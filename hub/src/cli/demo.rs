@@ -9,9 +9,9 @@ use super::failure::in_one_line;
 use super::{Failure, now};
 use crate::demo::{DemoError, End, Options, Shown, run};
 
-/// Run hub, MQTT broker and virtual boards on this machine and show what arrives, until Ctrl-C.
+/// Run hub, MQTT broker and virtual boards on this machine and show what arrives.
 ///
-/// Certificates and passwords are made on the spot, everything listens on loopback, and the boards
+/// Ends at Ctrl-C, or by itself with --once. Certificates and passwords are made on the spot, everything listens on loopback, and the boards
 /// are the program `virtual-board` beside this one, over real DTLS and UDP.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
