@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
 use thiserror::Error;
@@ -37,16 +37,8 @@ pub enum LoadError {
         wanted: usize,
     },
     /// The process may not open one more socket.
-    #[error("no more sockets after {opened}; raise the limit with `ulimit -n {wanted}`")]
-    Descriptors {
-        /// Sockets that were opened.
-        opened: usize,
-        /// A limit that suffices.
-        wanted: usize,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    #[error("no more sockets: each board has one; raise the limit, for example `ulimit -n 20000`")]
+    Descriptors(#[source] io::Error),
     /// A socket or the poll failed.
     #[error("network towards {hub} failed")]
     Network {
@@ -84,8 +76,29 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// What reading a file of the fixture came to.
+    pub(crate) fn reading(file: &Path, source: io::Error) -> Self {
+        if is_out_of_descriptors(&source) {
+            return Self::Descriptors(source);
+        }
+        Self::Fixture { file: file.to_owned(), source }
+    }
+
+    /// What a socket or the poll came to.
+    pub(crate) fn network(hub: SocketAddr, source: io::Error) -> Self {
+        if is_out_of_descriptors(&source) {
+            return Self::Descriptors(source);
+        }
+        Self::Network { hub, source }
+    }
+
     /// A closure that names what OpenSSL was doing.
     pub(crate) fn openssl(what: &'static str) -> impl Fn(ErrorStack) -> Self {
         move |source| Self::OpenSsl { what, source }
     }
+}
+
+/// EMFILE or ENFILE.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }

@@ -85,9 +85,9 @@ impl Fixture {
 }
 
 fn text(file: &Path) -> Result<String, LoadError> {
-    fs::read_to_string(file).map_err(|source| LoadError::Fixture { file: file.to_owned(), source })
+    fs::read_to_string(file).map_err(|source| LoadError::reading(file, source))
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, LoadError> {
-    fs::read(file).map_err(|source| LoadError::Fixture { file: file.to_owned(), source })
+    fs::read(file).map_err(|source| LoadError::reading(file, source))
 }

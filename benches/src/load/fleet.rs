@@ -91,7 +91,7 @@ impl Fleet {
     /// # Errors
     /// [`LoadError::Network`] when the system gives no poll.
     pub fn new(hub: SocketAddr, profile: Profile) -> Result<Self, LoadError> {
-        let poll = Poll::new().map_err(|source| LoadError::Network { hub, source })?;
+        let poll = Poll::new().map_err(|source| LoadError::network(hub, source))?;
         let (events, looked) = (Events::with_capacity(EVENTS), Instant::now());
         Ok(Self { poll, events, hub, profile, links: Vec::new(), looked })
     }
@@ -99,18 +99,10 @@ impl Fleet {
     /// Gives a slot to a board, from a new socket; the next free slot when it is past the end.
     ///
     /// # Errors
-    /// [`LoadError::Descriptors`] when sockets run out, or what the network said.
+    /// [`LoadError`]; [`LoadError::Descriptors`] when sockets run out.
     pub fn begin(&mut self, slot: usize, board: &Credentials) -> Result<(), LoadError> {
         let slot = slot.min(self.links.len());
-        let mut socket = self.socket().map_err(|source| match source.raw_os_error() {
-            // EMFILE, ENFILE
-            Some(24 | 23) => LoadError::Descriptors {
-                opened: self.links.len(),
-                wanted: self.links.len() * 2 + 100,
-                source,
-            },
-            _ => LoadError::Network { hub: self.hub, source },
-        })?;
+        let mut socket = self.socket().map_err(self.network())?;
         self.poll
             .registry()
             .register(&mut socket, Token(slot), Interest::READABLE)
@@ -219,7 +211,7 @@ impl Fleet {
     /// A closure that names the hub.
     fn network(&self) -> impl Fn(io::Error) -> LoadError + use<> {
         let hub = self.hub;
-        move |source| LoadError::Network { hub, source }
+        move |source| LoadError::network(hub, source)
     }
 
     /// Where the boards speak to.
@@ -304,7 +296,7 @@ fn receive<'b>(
         Err(error) => match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
             io::ErrorKind::ConnectionRefused => Err(LoadError::NothingThere(hub)),
-            _ => Err(LoadError::Network { hub, source: error }),
+            _ => Err(LoadError::network(hub, error)),
         },
     }
 }
