@@ -6,6 +6,8 @@
 mod board;
 mod ca;
 mod configuration;
+#[cfg(feature = "demo")]
+mod demo;
 mod failure;
 mod fixture;
 pub mod logging;
@@ -68,7 +70,8 @@ Examples:
     cellular-hub serve
 
   A hub with a thousand boards, to point a load generator at:
-    cellular-hub fixture --boards 1000 --dir /tmp/hub && cellular-hub serve --config /tmp/hub/hub.toml
+    cellular-hub fixture --boards 1000 --dir /tmp/hub
+    cellular-hub serve --config /tmp/hub/hub.toml
 
 Exit codes: 0 done; 1 refused by a rule of the hub; 2 could not be tried (bad configuration,
 missing file, taken port, store in use, unknown name).";
@@ -88,6 +91,8 @@ struct Common {
 enum Command {
     /// Run the hub until SIGTERM or Ctrl-C.
     Serve,
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
     /// Customers: each with its own boards, certificate authority, upstreams and routes.
     #[command(subcommand)]
     Tenant(tenant::Tenant),
@@ -103,7 +108,6 @@ enum Command {
     /// The hub's certificate authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
-    /// Make a whole hub for tests and measurements, with every board's key.
     Fixture(fixture::Fixture),
     /// Show and check the configuration.
     #[command(subcommand)]
@@ -118,6 +122,8 @@ impl CommandLine {
         };
         match self.command {
             Command::Serve => serve::run(&hub),
+            #[cfg(feature = "demo")]
+            Command::Demo(demo) => demo.run(),
             Command::Tenant(tenant) => tenant.run(&hub),
             Command::Board(board) => board.run(&hub),
             Command::Upstream(upstream) => upstream.run(&hub),
