@@ -100,9 +100,16 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
 impl Issue {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let store = hub.store()?;
-        tenant_of(&store, &self.tenant)?;
+        let tenant = tenant_of(&store, &self.tenant)?;
         let known = self.known_board(&store)?;
         let authority = hub.pki()?.tenant(&self.tenant)?;
+        if tenant.authority != Some(authority.certificate_der()?) {
+            let id = &tenant.id;
+            return Err(Failure::Refused(format!(
+                "{id}'s boards are issued by another authority than the pki folder's; \
+                 have it issue the certificate, then `cellular-hub board add`"
+            )));
+        }
         if let Some(file) = [&self.out, &self.key.key].into_iter().flatten().find(|f| f.exists()) {
             return Err(crate::trust::TrustError::Exists { file: file.clone() }.into());
         }

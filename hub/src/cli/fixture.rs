@@ -14,11 +14,11 @@ use crate::broker_url::BrokerUrl;
 use crate::fixture::{BOARDS_MAX, Options, make};
 use crate::trust::ServerName;
 
-/// Make a whole hub in a new folder: configuration, store, certificates, and each board's own key
-/// and certificate in PEM and DER.
+/// Make a whole hub for tests and measurements, with every board's key.
 ///
-/// For tests and measurements: any DTLS client can be one of its boards. A real board makes its
-/// key itself, and the key stays on it.
+/// In a new folder: configuration, store, certificates, and each board's own key and certificate in
+/// PEM and DER, so that any DTLS client can be one of its boards. A real board makes its key
+/// itself, and the key stays on it.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:

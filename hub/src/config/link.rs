@@ -17,7 +17,7 @@ section! {
         /// The private key of that certificate, PEM.
         pub key: PathBuf = PathBuf::from("pki/server.key.pem");
         /// Handshakes in progress at once, over all sockets; further ones wait for the board's
-        /// next attempt. Each takes about 100 kB while it lasts.
+        /// next attempt. Each takes tens of kB while it lasts.
         pub handshakes_max: usize = 1024, from 1 to 1000000;
         /// Threads that compute handshakes; 0 is one for each core.
         pub handshake_workers: usize = 0, from 0 to 256;

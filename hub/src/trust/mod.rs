@@ -18,7 +18,7 @@ pub use actors::identity::{IdentityError, hardware_id};
 pub use self::authority::{Authority, fingerprint};
 pub use self::certificate::{BoardCertificate, authority_certificate};
 pub use self::error::TrustError;
-pub use self::files::{make_folder, write_new, write_new_secret};
+pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_new_unsynced};
 pub use self::key::{new_key, private_key_pem};
 pub use self::pki::{Initialised, KeyPairFiles, Made, Pki};
 pub use self::profile::{BOARD_YEARS, Expiry, SERVER_YEARS, ServerName};
