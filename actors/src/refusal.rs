@@ -107,11 +107,11 @@ impl Refusal {
             Self::Expired => Some(45),                               // certificate_expired
             Self::NotYetValid | Self::NoHardwareId => Some(42),      // bad_certificate
             Self::WrongKeyUsage | Self::UnsupportedCertificate => Some(43), // unsupported_certificate
-            Self::UnknownBoard | Self::OtherCertificate => Some(46), // certificate_unknown
-            Self::Revoked => Some(44),                               // certificate_revoked
+            Self::UnknownBoard | Self::OtherCertificate => Some(46),        // certificate_unknown
+            Self::Revoked => Some(44),                                      // certificate_revoked
             Self::OtherTenant | Self::Blocked | Self::TenantSuspended => Some(49), // access_denied
-            Self::Protocol => Some(47),                              // illegal_parameter
-            Self::Internal => Some(80),                              // internal_error
+            Self::Protocol => Some(47),                                     // illegal_parameter
+            Self::Internal => Some(80),                                     // internal_error
             Self::PeerAlert | Self::TimedOut => None,
         }
     }

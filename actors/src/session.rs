@@ -20,31 +20,16 @@ use crate::coap::{Answer, Effect, Endpoint, ExchangeId};
 use crate::link::association::{Association, Dropped, Received};
 use crate::link::connection_id;
 use crate::link::record;
-use crate::link::shard::Shard;
+use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
 use crate::metrics::{MessageOutcome, RecordDrop, RouteKind, SessionEnd};
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
-use crate::under_way::Ticket;
 use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
 
 /// Datagrams and notices that may wait; NSTART is 1 for a board, so a handful is plenty.
 const MAILBOX: usize = 32;
 /// How often a board that keeps talking is written down as seen.
 const NOTE_EVERY_MS: Millis = 60_000;
-
-/// A datagram for this session.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Datagram {
-    /// Where it came from.
-    pub from: SocketAddr,
-    /// Its bytes.
-    pub bytes: Box<[u8]>,
-    /// When it was received.
-    pub at: Instant,
-    /// Counts it as waiting.
-    pub _waiting: Ticket,
-}
 
 /// Ends the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
@@ -77,7 +62,7 @@ pub struct SessionParts {
     /// Tells it from another session of the same name or board.
     pub serial: Serial,
     /// The arbiter's link.
-    pub shard: Rc<Shard>,
+    pub shard: Rc<Shard<DeviceSession>>,
     /// Where the hub's own message ids begin.
     pub first_mid: u16,
 }
@@ -89,7 +74,7 @@ pub struct DeviceSession {
     transport: Transport,
     key: Key,
     serial: Serial,
-    shard: Rc<Shard>,
+    shard: Rc<Shard<DeviceSession>>,
     endpoint: Endpoint,
     /// When the board's sighting was last written down.
     noted: Option<Millis>,
@@ -211,12 +196,7 @@ impl DeviceSession {
         }
     }
 
-    fn deliver(
-        &mut self,
-        reading: Reading,
-        received: Instant,
-        ctx: &mut Context<Self>,
-    ) {
+    fn deliver(&mut self, reading: Reading, received: Instant, ctx: &mut Context<Self>) {
         let Reading { exchange, resource, content_format, payload } = reading;
         let tenant = Arc::clone(&self.tenant);
         let Some((route, upstream)) =

@@ -14,9 +14,10 @@ use std::sync::{Arc, LazyLock};
 
 use actors::admission::{Admission, Admitted};
 use actors::link::connection_id::ConnectionId;
-use actors::link::engine::{Profile, Progress};
+use actors::link::engine::Progress;
 use actors::link::handshake::Handshake;
 use actors::link::hello::{self, ClientHello};
+use actors::link::profile::Profile;
 use actors::link::record;
 use actors::refusal::Refusal;
 use openssl::asn1::Asn1Time;
@@ -59,7 +60,9 @@ impl Pair {
         let subject = subject.build();
         let mut builder = X509::builder().unwrap();
         builder.set_version(2).unwrap();
-        builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+        builder
+            .set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap())
+            .unwrap();
         builder.set_subject_name(&subject).unwrap();
         builder
             .set_issuer_name(issuer.map_or(&subject, |issuer| issuer.certificate.subject_name()))
@@ -68,7 +71,9 @@ impl Pair {
         builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
         builder.set_pubkey(&key).unwrap();
         if issuer.is_none() {
-            builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+            builder
+                .append_extension(BasicConstraints::new().critical().ca().build().unwrap())
+                .unwrap();
         }
         let signer = issuer.map_or(&key, |issuer| &issuer.key);
         builder.sign(signer, MessageDigest::sha256()).unwrap();
@@ -147,7 +152,8 @@ fn shake(mut tamper: impl FnMut(Vec<u8>) -> Vec<Vec<u8>>) -> (Progress, Client) 
     let first = client.step([]).remove(0);
     let records = record::records(&first, 0).next().unwrap().unwrap();
     let mut verify = Vec::new();
-    hello::hello_verify_request(&ClientHello::parse(&records).unwrap(), &COOKIE, &mut verify).unwrap();
+    hello::hello_verify_request(&ClientHello::parse(&records).unwrap(), &COOKIE, &mut verify)
+        .unwrap();
     let second = client.step([verify]).remove(0);
     let records = record::records(&second, 0).next().unwrap().unwrap();
     let second_hello = ClientHello::parse(&records).unwrap();

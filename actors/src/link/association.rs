@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use crate::link::cipher::DirectionKey;
 use crate::link::connection_id::ConnectionId;
-use crate::link::engine::Established;
+use crate::link::established::{Established, FinalFlight};
 use crate::link::record::{self, ContentType, Record};
 use crate::link::window::ReplayWindow;
 
@@ -26,21 +26,6 @@ pub struct Association {
     write_cid: Box<[u8]>,
     peer: SocketAddr,
     final_flight: Option<Box<FinalFlight>>,
-}
-
-/// The hub's last handshake flight, kept until the board shows by data that it has arrived.
-#[derive(Debug)]
-pub struct FinalFlight {
-    finished: Vec<u8>,
-    next_plain_sequence: u64,
-}
-
-impl FinalFlight {
-    /// From the Finished message in plaintext and the next sequence number of epoch 0.
-    #[must_use]
-    pub fn new(finished: Vec<u8>, next_plain_sequence: u64) -> Self {
-        Self { finished, next_plain_sequence }
-    }
 }
 
 /// What an authenticated record asks for.
@@ -137,9 +122,9 @@ impl Association {
                 [_, CLOSE_NOTIFY] | [FATAL, _] => Received::Closed,
                 _ => Received::Nothing,
             },
-            ContentType::Handshake
-            | ContentType::ChangeCipherSpec
-            | ContentType::ConnectionId => Received::Nothing,
+            ContentType::Handshake | ContentType::ChangeCipherSpec | ContentType::ConnectionId => {
+                Received::Nothing
+            }
         })
     }
 
@@ -159,7 +144,8 @@ impl Association {
         let mut flight = self.final_flight.take()?;
         let mut datagram = Vec::new();
         let sequence = flight.next_plain_sequence;
-        record::write_plaintext(ContentType::ChangeCipherSpec, sequence, &[1], &mut datagram).ok()?;
+        record::write_plaintext(ContentType::ChangeCipherSpec, sequence, &[1], &mut datagram)
+            .ok()?;
         flight.next_plain_sequence = sequence.saturating_add(1);
         self.seal_as(ContentType::Handshake, &flight.finished, &mut datagram);
         self.final_flight = Some(flight);

@@ -2,58 +2,32 @@
 //!
 //! It begins where the stateless front door ends, at a ClientHello whose cookie has verified, and ends
 //! with the keys of an [`Established`] association. The client drives: whatever it repeats is answered
-//! by the same flight again, under new record sequence numbers (RFC 6347 4.2.4).
-//! Connection IDs (RFC 9146) are negotiated by a custom extension inside OpenSSL's transcript; the two
-//! Finished records that already carry one are re-framed here, because OpenSSL knows none.
-//! Invariant: no clock, socket, store or actor is reachable from here but through [`Admission`].
+//! by the same flight again, under new record sequence numbers (RFC 6347 4.2.4). The two Finished
+//! records that already carry a Connection ID (RFC 9146) are re-framed here: OpenSSL knows none.
+//! Invariant: no clock, socket, store or actor is reachable from here but through admission.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl::ex_data::Index;
-use openssl::pkey::{PKey, Private};
-use openssl::ssl::{
-    ErrorCode, ExtensionContext, Ssl, SslAlert, SslContext, SslMethod, SslOptions, SslRef,
-    SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
-};
-use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{X509, X509StoreContext, X509StoreContextRef, X509VerifyResult};
+use openssl::ssl::{ErrorCode, SslStream};
 
-use crate::admission::{Admission, Admitted};
-use crate::link::association::FinalFlight;
 use crate::link::cipher::{DirectionKey, Suite};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
+use crate::link::established::{Established, FinalFlight};
 use crate::link::hello;
 use crate::link::keys;
+use crate::link::profile::{Pipe, Profile};
 use crate::link::record::{self, ContentType, Record};
 use crate::link::window::ReplayWindow;
 use crate::refusal::Refusal;
 
 /// Everything one handshake may receive, in bytes; a certificate chain of a board is far below.
 const RECEIVED_MAX: usize = 32 * 1024;
-const CONNECTION_ID_EXTENSION: u16 = 54;
 const CLIENT_HELLO: u8 = 1;
 const MASTER_SECRET_LENGTH: usize = 48;
 const RANDOM_LENGTH: usize = 32;
-
-/// What every handshake shares: the hub's certificate and key, the tenants' authorities, admission.
-pub struct Profile {
-    context: SslContext,
-    exchange: Index<Ssl, Mutex<Exchange>>,
-    mtu: u16,
-}
-
-/// One handshake's facts that OpenSSL's callbacks write and read.
-struct Exchange {
-    cookie: [u8; COOKIE_LEN],
-    ours: ConnectionId,
-    theirs: Option<Box<[u8]>>,
-    verdict: Option<Result<Admitted, Refusal>>,
-}
 
 /// How a handshake stands after a datagram.
 #[derive(Debug)]
@@ -64,174 +38,6 @@ pub enum Progress {
     Established(Box<Established>),
     /// It is over; an alert, if one is due, waits in [`Engine::poll_datagram`].
     Refused(Refusal),
-}
-
-/// What a finished handshake leaves behind.
-#[derive(Debug)]
-pub struct Established {
-    /// Who the peer is.
-    pub admitted: Admitted,
-    /// Opens what the board sends.
-    pub read: DirectionKey,
-    /// Seals what the hub sends.
-    pub write: DirectionKey,
-    /// The Connection ID the board must use, if negotiated.
-    pub read_cid: Option<ConnectionId>,
-    /// The Connection ID the hub must use; empty for ordinary records.
-    pub write_cid: Box<[u8]>,
-    /// The board's sequence numbers seen in epoch 1.
-    pub window: ReplayWindow,
-    /// The next sequence number to write in epoch 1.
-    pub write_sequence: u64,
-    /// What a repeated Finished of the board is answered with.
-    pub final_flight: FinalFlight,
-    /// The datagrams of that flight, to be sent now.
-    pub datagrams: Vec<Vec<u8>>,
-}
-
-impl Profile {
-    /// A profile from the hub's `certificate` and `key`, trusting `authorities` to issue boards'
-    /// certificates; datagrams stay within `mtu` bytes of UDP payload.
-    ///
-    /// # Errors
-    /// OpenSSL's, where a certificate and key do not match or a part is not supported.
-    pub fn new(
-        certificate: &X509,
-        key: &PKey<Private>,
-        authorities: &[X509],
-        admission: Arc<dyn Admission>,
-        mtu: u16,
-    ) -> Result<Arc<Self>, ErrorStack> {
-        let exchange = Ssl::new_ex_index::<Mutex<Exchange>>()?;
-        let mut builder = SslContext::builder(SslMethod::dtls_server())?;
-        builder.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
-        builder.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
-        // CCM-8 is below OpenSSL's default level; the lists here say all that is allowed.
-        builder.set_security_level(0);
-        builder.set_cipher_list(
-            "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-CCM8",
-        )?;
-        builder.set_groups_list("P-256")?;
-        builder.set_sigalgs_list("ECDSA+SHA256")?;
-        builder.set_options(
-            SslOptions::COOKIE_EXCHANGE
-                | SslOptions::NO_QUERY_MTU
-                | SslOptions::NO_RENEGOTIATION
-                | SslOptions::NO_TICKET
-                | SslOptions::CIPHER_SERVER_PREFERENCE,
-        );
-        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-        builder.set_certificate(certificate)?;
-        builder.set_private_key(key)?;
-        builder.check_private_key()?;
-
-        let mut trusted = X509StoreBuilder::new()?;
-        for authority in authorities {
-            trusted.add_cert(authority.clone())?;
-        }
-        builder.set_cert_store(trusted.build());
-        // A tenant's authority is an anchor itself: one signature to verify, not the whole chain.
-        builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
-        builder.set_verify_depth(2);
-        let ssl_index = X509StoreContext::ssl_idx()?;
-        builder.set_verify_callback(
-            SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
-            move |verified, chain| {
-                let verdict = judge(verified, chain, admission.as_ref());
-                let refused = verdict.as_ref().is_some_and(Result::is_err);
-                if let Some(verdict) = verdict {
-                    let Some(ssl) = chain.ex_data(ssl_index) else { return false };
-                    let Some(shared) = ssl.ex_data(exchange) else { return false };
-                    locked(shared).verdict = Some(verdict);
-                }
-                if refused && verified {
-                    chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
-                }
-                !refused
-            },
-        );
-
-        builder.set_cookie_generate_cb(move |ssl, out| {
-            let Some(shared) = ssl.ex_data(exchange) else { return Err(ErrorStack::get()) };
-            let cookie = locked(shared).cookie;
-            match out.get_mut(..COOKIE_LEN) {
-                Some(place) => {
-                    place.copy_from_slice(&cookie);
-                    Ok(COOKIE_LEN)
-                }
-                None => Err(ErrorStack::get()),
-            }
-        });
-        // The front door has verified it before this engine existed.
-        builder.set_cookie_verify_cb(|_, _| true);
-
-        builder.add_custom_ext(
-            CONNECTION_ID_EXTENSION,
-            ExtensionContext::CLIENT_HELLO | ExtensionContext::TLS1_2_SERVER_HELLO,
-            move |ssl, _, _| Ok(offered_id(ssl, exchange)),
-            move |ssl, _, bytes, _| accept_id(ssl, exchange, bytes),
-        )?;
-        Ok(Arc::new(Self { context: builder.build(), exchange, mtu }))
-    }
-
-    fn stream(&self, exchange: Exchange) -> Result<SslStream<Pipe>, ErrorStack> {
-        let mut ssl = Ssl::new(&self.context)?;
-        ssl.set_ex_data(self.exchange, Mutex::new(exchange));
-        ssl.set_accept_state();
-        ssl.set_mtu(u32::from(self.mtu))?;
-        SslStream::new(ssl, Pipe::default())
-    }
-}
-
-fn locked(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
-    exchange.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Our id as the extension's body: a length octet, then the id.
-fn offered_id(ssl: &SslRef, exchange: Index<Ssl, Mutex<Exchange>>) -> Option<Vec<u8>> {
-    let exchange = locked(ssl.ex_data(exchange)?);
-    exchange.theirs.as_ref()?;
-    let id = exchange.ours;
-    let mut body = vec![u8::try_from(connection_id::LENGTH).ok()?];
-    body.extend_from_slice(id.as_bytes());
-    Some(body)
-}
-
-fn accept_id(
-    ssl: &SslRef,
-    exchange: Index<Ssl, Mutex<Exchange>>,
-    body: &[u8],
-) -> Result<(), SslAlert> {
-    let Some((&length, id)) = body.split_first() else { return Err(SslAlert::DECODE_ERROR) };
-    if usize::from(length) != id.len() {
-        return Err(SslAlert::DECODE_ERROR);
-    }
-    let Some(exchange) = ssl.ex_data(exchange) else { return Err(SslAlert::INTERNAL_ERROR) };
-    locked(exchange).theirs = Some(id.into());
-    Ok(())
-}
-
-/// The verdict on the certificate at hand; `None` while OpenSSL is still on its way to the leaf.
-fn judge(
-    verified: bool,
-    chain: &mut X509StoreContextRef,
-    admission: &dyn Admission,
-) -> Option<Result<Admitted, Refusal>> {
-    if !verified {
-        return Some(Err(Refusal::from_verdict(chain.error())));
-    }
-    if chain.error_depth() != 0 {
-        return None;
-    }
-    let admitted = (|| {
-        let certificates = chain.chain().ok_or(Refusal::Internal)?;
-        let leaf = certificates.get(0).ok_or(Refusal::NoCertificate)?;
-        let issuer = certificates.get(1).ok_or(Refusal::UnknownAuthority)?;
-        let leaf = leaf.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
-        let issuer = issuer.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
-        admission.admit(&leaf, &issuer)
-    })();
-    Some(admitted)
 }
 
 /// One handshake in progress.
@@ -266,8 +72,7 @@ impl Engine {
         cookie: [u8; COOKIE_LEN],
         ours: ConnectionId,
     ) -> Result<Self, (Option<Box<Self>>, Refusal)> {
-        let exchange = Exchange { cookie, ours, theirs: None, verdict: None };
-        let stream = profile.stream(exchange).map_err(|_| (None, Refusal::Internal))?;
+        let stream = profile.stream(cookie, ours).map_err(|_| (None, Refusal::Internal))?;
         let mut engine = Self {
             stream,
             profile: Arc::clone(profile),
@@ -383,8 +188,7 @@ impl Engine {
     }
 
     fn reason(&self, errors: Option<&ErrorStack>) -> Refusal {
-        let exchange = self.stream.ssl().ex_data(self.profile.exchange);
-        if let Some(Err(refusal)) = exchange.and_then(|e| locked(e).verdict.clone()) {
+        if let Some(refusal) = self.profile.refusal(self.stream.ssl()) {
             return refusal;
         }
         let codes = errors.map(ErrorStack::errors).unwrap_or_default();
@@ -409,7 +213,8 @@ impl Engine {
             let mut datagram = Vec::new();
             let alert = [FATAL, description];
             let sequence = self.next_sequence;
-            if record::write_plaintext(ContentType::Alert, sequence, &alert, &mut datagram).is_ok() {
+            if record::write_plaintext(ContentType::Alert, sequence, &alert, &mut datagram).is_ok()
+            {
                 self.outbox.push_back(datagram);
             }
         }
@@ -417,10 +222,7 @@ impl Engine {
     }
 
     fn uses_connection_id(&self) -> bool {
-        self.stream
-            .ssl()
-            .ex_data(self.profile.exchange)
-            .is_some_and(|exchange| locked(exchange).theirs.is_some())
+        self.profile.has_connection_id(self.stream.ssl())
     }
 
     /// As soon as the master secret exists, so that a Finished with a Connection ID can be read.
@@ -457,15 +259,8 @@ impl Engine {
     fn finish(&mut self, finished_sequence: u64) -> Result<Box<Established>, Refusal> {
         self.derive_keys()?;
         let KeyPair { client, server } = self.keys.take().ok_or(Refusal::Internal)?;
-        let (admitted, ours, theirs) = {
-            let exchange =
-                self.stream.ssl().ex_data(self.profile.exchange).ok_or(Refusal::Internal)?;
-            let mut exchange = locked(exchange);
-            let Some(Ok(admitted)) = exchange.verdict.take() else {
-                return Err(Refusal::NoCertificate);
-            };
-            (admitted, exchange.ours, exchange.theirs.take())
-        };
+        let (admitted, ours, theirs) =
+            self.profile.outcome(self.stream.ssl()).ok_or(Refusal::NoCertificate)?;
         let write_cid: Box<[u8]> = theirs.clone().unwrap_or_default();
         let mut write_sequence = 0;
         let mut finished = Vec::new();
@@ -498,7 +293,7 @@ impl Engine {
             write_cid,
             window,
             write_sequence,
-            final_flight: FinalFlight::new(finished, self.next_sequence),
+            final_flight: FinalFlight { finished, next_plain_sequence: self.next_sequence },
             datagrams,
         }))
     }
@@ -525,8 +320,7 @@ fn renumber(datagram: &mut [u8], next: &mut u64) {
     while let Some(length) = rest.get(LENGTH) {
         let length = length.iter().fold(0, |n, byte| (n << 8) | usize::from(*byte));
         if rest.get(EPOCH) == Some(&[0, 0])
-            && let (Some(place), [_, _, number @ ..]) =
-                (rest.get_mut(SEQUENCE), next.to_be_bytes())
+            && let (Some(place), [_, _, number @ ..]) = (rest.get_mut(SEQUENCE), next.to_be_bytes())
         {
             place.copy_from_slice(&number);
             *next = next.saturating_add(1);
@@ -535,36 +329,5 @@ fn renumber(datagram: &mut [u8], next: &mut u64) {
             return;
         };
         rest = following;
-    }
-}
-
-/// OpenSSL's two ends of the wire: at most one record to read, every datagram written.
-#[derive(Debug, Default)]
-struct Pipe {
-    inbound: Option<Vec<u8>>,
-    outbound: Vec<Vec<u8>>,
-}
-
-impl Read for Pipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(datagram) = self.inbound.take() else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let length = datagram.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..length), datagram.get(..length)) {
-            to.copy_from_slice(from);
-        }
-        Ok(length)
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
-        self.outbound.push(datagram.to_vec());
-        Ok(datagram.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

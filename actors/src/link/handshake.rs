@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
-use crate::link::engine::{Engine, Profile, Progress};
+use crate::link::engine::{Engine, Progress};
 use crate::link::hello::{ClientHello, HelloAssembly};
+use crate::link::profile::Profile;
 use crate::link::record;
 use crate::refusal::Refusal;
 

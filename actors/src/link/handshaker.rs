@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 
 use crate::link::connection_id::{self, ConnectionId};
-use crate::link::engine::{Established, Profile, Progress};
+use crate::link::engine::Progress;
+use crate::link::established::Established;
 use crate::link::handshake::Handshake;
 use crate::link::hello::ClientHello;
-use crate::link::link_actor::{HandshakeOver, Link};
+use crate::link::profile::Profile;
 use crate::link::record;
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
@@ -36,9 +37,19 @@ pub struct FromPeer {
     /// The arbiter that would own the session.
     pub shard: u8,
     /// The link to report to.
-    pub link: Addr<Link>,
+    pub link: Recipient<HandshakeOver>,
     /// The place of a handshake that begins.
     pub slot: Option<Slot>,
+}
+
+/// A handshake has ended, with or without a session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct HandshakeOver {
+    /// The peer it was with.
+    pub peer: SocketAddr,
+    /// What it left behind.
+    pub established: Option<Box<Established>>,
 }
 
 /// What a worker needs beside its mailbox.
@@ -65,7 +76,7 @@ pub struct Handshaker {
 struct InProgress {
     handshake: Handshake,
     until: Instant,
-    link: Addr<Link>,
+    link: Recipient<HandshakeOver>,
     slot: Slot,
 }
 

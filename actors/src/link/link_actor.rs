@@ -8,13 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{
-    Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture,
-};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
 use crate::link::association::Association;
-use crate::link::engine::Established;
-use crate::link::shard::Shard;
+use crate::link::established::Established;
+use crate::link::handshaker::HandshakeOver;
+use crate::link::shard::{HandedOver, Shard, Siblings};
 use crate::link::socket::Receiver;
 use crate::link::table::Key;
 use crate::session::{Close, DeviceSession, SessionParts, Transport};
@@ -26,7 +25,7 @@ const COOKIE_LIFE: Duration = Duration::from_secs(60);
 
 /// Which end of the wire a link has.
 pub struct Link {
-    shard: Rc<Shard>,
+    shard: Rc<Shard<DeviceSession>>,
     socket: Option<UdpSocket>,
     tenants: Arc<Directory>,
 }
@@ -36,26 +35,6 @@ pub struct Link {
 #[rtype(result = "()")]
 pub struct Open(pub Vec<Addr<Link>>);
 
-/// A handshake has ended, with or without a session.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct HandshakeOver {
-    /// The peer it was with.
-    pub peer: SocketAddr,
-    /// What it left behind.
-    pub established: Option<Box<Established>>,
-}
-
-/// A datagram for a session of this arbiter that came in on another's socket.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct HandedOver {
-    /// Where it came from.
-    pub from: SocketAddr,
-    /// Its bytes.
-    pub datagram: Box<[u8]>,
-}
-
 /// No new handshake and no new delivery from now on.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -64,7 +43,11 @@ pub struct Drain;
 impl Link {
     /// A link that will read from `socket` once it is opened.
     #[must_use]
-    pub fn new(shard: Rc<Shard>, socket: UdpSocket, tenants: Arc<Directory>) -> Self {
+    pub fn new(
+        shard: Rc<Shard<DeviceSession>>,
+        socket: UdpSocket,
+        tenants: Arc<Directory>,
+    ) -> Self {
         Self { shard, socket: Some(socket), tenants }
     }
 
@@ -110,7 +93,7 @@ impl Link {
 /// Gives every datagram of `socket` to `take`, for as long as it is polled.
 pub(super) async fn read(
     socket: UdpSocket,
-    shard: Rc<Shard>,
+    shard: Rc<Shard<DeviceSession>>,
     mut take: impl FnMut(SocketAddr, &[u8]),
 ) {
     let mut receiver = match Receiver::new(socket) {
@@ -157,7 +140,10 @@ impl Handler<Open> for Link {
     type Result = ();
 
     fn handle(&mut self, Open(siblings): Open, ctx: &mut Self::Context) {
-        self.shard.know(siblings);
+        self.shard.know(Siblings {
+            links: siblings.into_iter().map(Addr::recipient).collect(),
+            handshakes: Some(ctx.address().recipient()),
+        });
         let Some(socket) = self.socket.take() else { return };
         let shard = Rc::clone(&self.shard);
         let take = move |from, datagram: &[u8]| shard.receive(from, datagram, Instant::now());

@@ -24,7 +24,7 @@ pub type Residents = HashMap<IpAddr, (BoardId, Arc<Tenant>)>;
 
 /// The actor that reads a plain CoAP socket.
 pub struct PlainLink {
-    shard: Rc<Shard>,
+    shard: Rc<Shard<DeviceSession>>,
     socket: Option<UdpSocket>,
     residents: Rc<Residents>,
 }
@@ -32,12 +32,17 @@ pub struct PlainLink {
 impl PlainLink {
     /// A link that reads from `socket` and knows `residents`.
     #[must_use]
-    pub fn new(shard: Rc<Shard>, socket: UdpSocket, residents: Residents) -> Self {
+    pub fn new(shard: Rc<Shard<DeviceSession>>, socket: UdpSocket, residents: Residents) -> Self {
         Self { shard, socket: Some(socket), residents: Rc::new(residents) }
     }
 }
 
-fn receive(shard: &Rc<Shard>, residents: &Residents, from: SocketAddr, bytes: &[u8]) {
+fn receive(
+    shard: &Rc<Shard<DeviceSession>>,
+    residents: &Residents,
+    from: SocketAddr,
+    bytes: &[u8],
+) {
     let key = Key::Address(from);
     let known = shard.table.borrow().session(&key).cloned();
     let session = match known {

@@ -10,29 +10,61 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message, Recipient};
 
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::CookieKeys;
-use crate::link::handshaker::{FromPeer, Handshaker};
+use crate::link::handshaker::{FromPeer, HandshakeOver, Handshaker};
 use crate::link::hello::{self, ClientHello};
-use crate::link::link_actor::{HandedOver, Link};
 use crate::link::record::{self, ContentType, Record};
 use crate::link::slots::{Slot, Slots};
 use crate::link::socket::Sender;
 use crate::link::table::{Key, Millis, Serial, Table};
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
-use crate::session::{Datagram, DeviceSession};
-use crate::under_way::UnderWay;
+use crate::under_way::{Ticket, UnderWay};
+
+/// A datagram for a session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Datagram {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub bytes: Box<[u8]>,
+    /// When it was received.
+    pub at: Instant,
+    /// Counts it as waiting.
+    pub waiting: Ticket,
+}
+
+/// A datagram for a session of another arbiter than the one whose socket it came in on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct HandedOver {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub datagram: Box<[u8]>,
+}
+
+/// The links of every arbiter, by index, and where this one's handshakes report to.
+#[derive(Default)]
+pub struct Siblings {
+    /// Who takes datagrams for each arbiter.
+    pub links: Vec<Recipient<HandedOver>>,
+    /// Who takes this arbiter's finished handshakes.
+    pub handshakes: Option<Recipient<HandshakeOver>>,
+}
 
 /// What an arbiter's socket, sessions and link actor share; never leaves its thread.
-pub struct Shard {
+pub struct Shard<S: Actor> {
     /// This arbiter's place among its siblings, part of every Connection ID.
     pub index: u8,
     /// Where datagrams leave.
     pub sender: Sender,
     /// Sessions and handshakes.
-    pub table: RefCell<Table>,
+    pub table: RefCell<Table<S>>,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
     /// Room for one datagram or plaintext, lent to the session at work.
@@ -46,7 +78,7 @@ pub struct Shard {
     cookies: RefCell<CookieKeys>,
     handshakers: Vec<Addr<Handshaker>>,
     next_handshaker: Cell<usize>,
-    siblings: RefCell<Vec<Addr<Link>>>,
+    siblings: RefCell<Siblings>,
     slots: Slots,
     handshake_timeout: Duration,
     next_message: Cell<u64>,
@@ -76,7 +108,11 @@ pub struct Parts {
     pub first_message: u64,
 }
 
-impl Shard {
+impl<S> Shard<S>
+where
+    S: Actor + Handler<Datagram>,
+    S::Context: ToEnvelope<S, Datagram>,
+{
     /// A shard without sessions.
     #[must_use]
     pub fn new(parts: Parts) -> Rc<Self> {
@@ -92,7 +128,7 @@ impl Shard {
             cookies: RefCell::new(CookieKeys::new(parts.cookie_key)),
             handshakers: parts.handshakers,
             next_handshaker: Cell::new(usize::from(parts.index)),
-            siblings: RefCell::default(),
+            siblings: RefCell::new(Siblings::default()),
             slots: parts.slots,
             handshake_timeout: parts.handshake_timeout,
             next_message: Cell::new(parts.first_message),
@@ -129,7 +165,7 @@ impl Shard {
     }
 
     /// The other arbiters' links, by index.
-    pub fn know(&self, siblings: Vec<Addr<Link>>) {
+    pub fn know(&self, siblings: Siblings) {
         *self.siblings.borrow_mut() = siblings;
     }
 
@@ -252,8 +288,7 @@ impl Shard {
         begins: Option<Option<Slot>>,
     ) {
         let Some(handshaker) = self.handshakers.get(worker) else { return };
-        let siblings = self.siblings.borrow();
-        let Some(link) = siblings.get(usize::from(self.index)).cloned() else { return };
+        let Some(link) = self.siblings.borrow().handshakes.clone() else { return };
         let (begins, slot) = (begins.is_some(), begins.flatten());
         let shard = self.index;
         let message = FromPeer { peer, datagram: datagram.into(), begins, shard, link, slot };
@@ -265,7 +300,7 @@ impl Shard {
     }
 
     fn hand_over(&self, id: ConnectionId, from: SocketAddr, datagram: &[u8]) {
-        match self.siblings.borrow().get(usize::from(id.shard())) {
+        match self.siblings.borrow().links.get(usize::from(id.shard())) {
             // Full: dropped; the board repeats its message.
             Some(owner) => {
                 let message = HandedOver { from, datagram: datagram.into() };
@@ -279,15 +314,9 @@ impl Shard {
     }
 
     /// Gives a datagram to its session, or drops it when the session has too many.
-    pub fn deliver(
-        &self,
-        session: &Addr<DeviceSession>,
-        from: SocketAddr,
-        datagram: &[u8],
-        at: Instant,
-    ) {
+    pub fn deliver(&self, session: &Addr<S>, from: SocketAddr, datagram: &[u8], at: Instant) {
         // Full: dropped; the board repeats its message.
-        let message = Datagram { from, bytes: datagram.into(), at, _waiting: self.waiting.enter() };
+        let message = Datagram { from, bytes: datagram.into(), at, waiting: self.waiting.enter() };
         if session.try_send(message).is_err() {
             self.metrics.mailbox_full(ActorKind::Session);
             self.drop_record(RecordDrop::MailboxFull);

@@ -5,10 +5,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use actix::Addr;
+use actix::{Actor, Addr};
 
 use crate::link::connection_id::ConnectionId;
-use crate::session::DeviceSession;
 
 /// Milliseconds on the arbiter's monotonic clock.
 pub type Millis = u64;
@@ -25,10 +24,9 @@ pub enum Key {
     Address(SocketAddr),
 }
 
-/// The sessions and handshakes of one arbiter.
-#[derive(Default)]
-pub struct Table {
-    sessions: HashMap<Key, (Serial, Addr<DeviceSession>)>,
+/// The sessions, actors of type `S`, and handshakes of one arbiter.
+pub struct Table<S: Actor> {
+    sessions: HashMap<Key, (Serial, Addr<S>)>,
     handshakes: HashMap<SocketAddr, Pending>,
 }
 
@@ -37,20 +35,21 @@ struct Pending {
     until: Millis,
 }
 
-impl Table {
+impl<S: Actor> Default for Table<S> {
+    fn default() -> Self {
+        Self { sessions: HashMap::new(), handshakes: HashMap::new() }
+    }
+}
+
+impl<S: Actor> Table<S> {
     /// The session named by `key`.
     #[must_use]
-    pub fn session(&self, key: &Key) -> Option<&Addr<DeviceSession>> {
+    pub fn session(&self, key: &Key) -> Option<&Addr<S>> {
         self.sessions.get(key).map(|(_, session)| session)
     }
 
     /// Enters a session; one that had the same name is given back.
-    pub fn insert(
-        &mut self,
-        key: Key,
-        serial: Serial,
-        session: Addr<DeviceSession>,
-    ) -> Option<Addr<DeviceSession>> {
+    pub fn insert(&mut self, key: Key, serial: Serial, session: Addr<S>) -> Option<Addr<S>> {
         self.sessions.insert(key, (serial, session)).map(|(_, before)| before)
     }
 

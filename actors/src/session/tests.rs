@@ -33,7 +33,7 @@ impl Handler<Panic> for DeviceSession {
 }
 
 struct Rig {
-    shard: Rc<Shard>,
+    shard: Rc<Shard<DeviceSession>>,
     tenant: Arc<Tenant>,
     supervisor: Addr<TenantSupervisor>,
     board: UdpSocket,

@@ -1,0 +1,247 @@
+//! What every handshake shares, in OpenSSL's terms: the hub's certificate, the authorities it trusts,
+//! the suites it speaks, and the callbacks for cookie, certificate and Connection ID.
+//!
+//! Invariant: a certificate that verifies is not yet a board; admission decides inside the handshake,
+//! so that a refusal is still an alert of it.
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use openssl::error::ErrorStack;
+use openssl::ex_data::Index;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{
+    ExtensionContext, Ssl, SslAlert, SslContext, SslMethod, SslOptions, SslRef,
+    SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
+};
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509StoreContext, X509StoreContextRef, X509VerifyResult};
+
+use crate::admission::{Admission, Admitted};
+use crate::link::connection_id::{self, ConnectionId};
+use crate::link::cookie::COOKIE_LEN;
+use crate::refusal::Refusal;
+
+/// The number of `connection_id` among TLS extensions (RFC 9146 3).
+const CONNECTION_ID_EXTENSION: u16 = 54;
+
+/// What every handshake shares: the hub's certificate and key, the tenants' authorities, admission.
+pub struct Profile {
+    context: SslContext,
+    exchange: Index<Ssl, Mutex<Exchange>>,
+    mtu: u16,
+}
+
+/// One handshake's facts that OpenSSL's callbacks write and read.
+struct Exchange {
+    cookie: [u8; COOKIE_LEN],
+    ours: ConnectionId,
+    theirs: Option<Box<[u8]>>,
+    verdict: Option<Result<Admitted, Refusal>>,
+}
+
+impl Profile {
+    /// A profile from the hub's `certificate` and `key`, trusting `authorities` to issue boards'
+    /// certificates; datagrams stay within `mtu` bytes of UDP payload.
+    ///
+    /// # Errors
+    /// OpenSSL's, where a certificate and key do not match or a part is not supported.
+    pub fn new(
+        certificate: &X509,
+        key: &PKey<Private>,
+        authorities: &[X509],
+        admission: Arc<dyn Admission>,
+        mtu: u16,
+    ) -> Result<Arc<Self>, ErrorStack> {
+        let exchange = Ssl::new_ex_index::<Mutex<Exchange>>()?;
+        let mut builder = SslContext::builder(SslMethod::dtls_server())?;
+        builder.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
+        builder.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
+        // CCM-8 is below OpenSSL's default level; the lists here say all that is allowed.
+        builder.set_security_level(0);
+        builder.set_cipher_list(
+            "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-CCM8",
+        )?;
+        builder.set_groups_list("P-256")?;
+        builder.set_sigalgs_list("ECDSA+SHA256")?;
+        builder.set_options(
+            SslOptions::COOKIE_EXCHANGE
+                | SslOptions::NO_QUERY_MTU
+                | SslOptions::NO_RENEGOTIATION
+                | SslOptions::NO_TICKET
+                | SslOptions::CIPHER_SERVER_PREFERENCE,
+        );
+        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+        builder.set_certificate(certificate)?;
+        builder.set_private_key(key)?;
+        builder.check_private_key()?;
+
+        let mut trusted = X509StoreBuilder::new()?;
+        for authority in authorities {
+            trusted.add_cert(authority.clone())?;
+        }
+        builder.set_cert_store(trusted.build());
+        // A tenant's authority is an anchor itself: one signature to verify, not the whole chain.
+        builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+        builder.set_verify_depth(2);
+        let ssl_index = X509StoreContext::ssl_idx()?;
+        builder.set_verify_callback(
+            SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+            move |verified, chain| {
+                let verdict = judge(verified, chain, admission.as_ref());
+                let refused = verdict.as_ref().is_some_and(Result::is_err);
+                if let Some(verdict) = verdict {
+                    let Some(ssl) = chain.ex_data(ssl_index) else { return false };
+                    let Some(shared) = ssl.ex_data(exchange) else { return false };
+                    locked(shared).verdict = Some(verdict);
+                }
+                if refused && verified {
+                    chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
+                }
+                !refused
+            },
+        );
+
+        builder.set_cookie_generate_cb(move |ssl, out| {
+            let Some(shared) = ssl.ex_data(exchange) else { return Err(ErrorStack::get()) };
+            let cookie = locked(shared).cookie;
+            match out.get_mut(..COOKIE_LEN) {
+                Some(place) => {
+                    place.copy_from_slice(&cookie);
+                    Ok(COOKIE_LEN)
+                }
+                None => Err(ErrorStack::get()),
+            }
+        });
+        // The front door has verified it before this engine existed.
+        builder.set_cookie_verify_cb(|_, _| true);
+
+        builder.add_custom_ext(
+            CONNECTION_ID_EXTENSION,
+            ExtensionContext::CLIENT_HELLO | ExtensionContext::TLS1_2_SERVER_HELLO,
+            move |ssl, _, _| Ok(offered_id(ssl, exchange)),
+            move |ssl, _, bytes, _| accept_id(ssl, exchange, bytes),
+        )?;
+        Ok(Arc::new(Self { context: builder.build(), exchange, mtu }))
+    }
+
+    /// A server in memory that waits for its first ClientHello; `cookie` is what the front door has
+    /// verified, `ours` the Connection ID to offer.
+    pub(super) fn stream(
+        &self,
+        cookie: [u8; COOKIE_LEN],
+        ours: ConnectionId,
+    ) -> Result<SslStream<Pipe>, ErrorStack> {
+        let exchange = Exchange { cookie, ours, theirs: None, verdict: None };
+        let mut ssl = Ssl::new(&self.context)?;
+        ssl.set_ex_data(self.exchange, Mutex::new(exchange));
+        ssl.set_accept_state();
+        ssl.set_mtu(u32::from(self.mtu))?;
+        SslStream::new(ssl, Pipe::default())
+    }
+
+    /// Why the certificate was refused, if it was.
+    pub(super) fn refusal(&self, ssl: &SslRef) -> Option<Refusal> {
+        match &locked(ssl.ex_data(self.exchange)?).verdict {
+            Some(Err(refusal)) => Some(*refusal),
+            Some(Ok(_)) | None => None,
+        }
+    }
+
+    /// Whether the client asked for a Connection ID.
+    pub(super) fn has_connection_id(&self, ssl: &SslRef) -> bool {
+        ssl.ex_data(self.exchange).is_some_and(|exchange| locked(exchange).theirs.is_some())
+    }
+
+    /// Who was admitted, our Connection ID, and theirs where one was negotiated.
+    pub(super) fn outcome(&self, ssl: &SslRef) -> Option<Outcome> {
+        let mut exchange = locked(ssl.ex_data(self.exchange)?);
+        let admitted = exchange.verdict.take()?.ok()?;
+        Some((admitted, exchange.ours, exchange.theirs.take()))
+    }
+}
+
+type Outcome = (Admitted, ConnectionId, Option<Box<[u8]>>);
+
+fn locked(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
+    exchange.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Our id as the extension's body: a length octet, then the id.
+fn offered_id(ssl: &SslRef, exchange: Index<Ssl, Mutex<Exchange>>) -> Option<Vec<u8>> {
+    let exchange = locked(ssl.ex_data(exchange)?);
+    exchange.theirs.as_ref()?;
+    let id = exchange.ours;
+    let mut body = vec![u8::try_from(connection_id::LENGTH).ok()?];
+    body.extend_from_slice(id.as_bytes());
+    Some(body)
+}
+
+fn accept_id(
+    ssl: &SslRef,
+    exchange: Index<Ssl, Mutex<Exchange>>,
+    body: &[u8],
+) -> Result<(), SslAlert> {
+    let Some((&length, id)) = body.split_first() else { return Err(SslAlert::DECODE_ERROR) };
+    if usize::from(length) != id.len() {
+        return Err(SslAlert::DECODE_ERROR);
+    }
+    let Some(exchange) = ssl.ex_data(exchange) else { return Err(SslAlert::INTERNAL_ERROR) };
+    locked(exchange).theirs = Some(id.into());
+    Ok(())
+}
+
+/// The verdict on the certificate at hand; `None` while OpenSSL is still on its way to the leaf.
+fn judge(
+    verified: bool,
+    chain: &mut X509StoreContextRef,
+    admission: &dyn Admission,
+) -> Option<Result<Admitted, Refusal>> {
+    if !verified {
+        return Some(Err(Refusal::from_verdict(chain.error())));
+    }
+    if chain.error_depth() != 0 {
+        return None;
+    }
+    let admitted = (|| {
+        let certificates = chain.chain().ok_or(Refusal::Internal)?;
+        let leaf = certificates.get(0).ok_or(Refusal::NoCertificate)?;
+        let issuer = certificates.get(1).ok_or(Refusal::UnknownAuthority)?;
+        let leaf = leaf.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
+        let issuer = issuer.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
+        admission.admit(&leaf, &issuer)
+    })();
+    Some(admitted)
+}
+
+/// OpenSSL's two ends of the wire: at most one record to read, every datagram written.
+#[derive(Debug, Default)]
+pub(super) struct Pipe {
+    pub(super) inbound: Option<Vec<u8>>,
+    pub(super) outbound: Vec<Vec<u8>>,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(datagram) = self.inbound.take() else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let length = datagram.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..length), datagram.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        Ok(length)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
+        self.outbound.push(datagram.to_vec());
+        Ok(datagram.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
