@@ -23,16 +23,11 @@ section! {
         pub handshake_workers: usize = 0, from 0 to 256;
         /// Seconds after which an unfinished handshake is given up. NB-IoT takes tens of them.
         pub handshake_timeout_s: u64 = 60, from 1 to 3600;
-        /// Milliseconds before the hub's flight is sent again; doubled each time.
-        pub retransmit_ms: u64 = 2000, from 100 to 60000;
         /// Largest UDP payload sent, in bytes; 1200 passes every network met so far.
         pub mtu: usize = 1200, from 256 to 16384;
         /// The socket's receive buffer in KiB. The kernel grants at most net.core.rmem_max.
         pub receive_buffer_kib: usize = 4096, from 64 to 1048576;
         /// This hub's number, part of every Connection ID. Two hubs behind one address need two.
         pub node: u8 = 0;
-        /// Hours of silence after which a session is forgotten, and the board has to shake hands
-        /// again; 0 is never.
-        pub session_idle_h: u32 = 0, from 0 to 87600;
     }
 }

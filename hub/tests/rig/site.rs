@@ -25,10 +25,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn boards(boards: usize) -> Self {
-        let quick = vec![
-            ("link", "sockets", toml::Value::Integer(2)),
-            ("link", "retransmit_ms", toml::Value::Integer(200)),
-        ];
+        let quick = vec![("link", "sockets", toml::Value::Integer(2))];
         Self { boards, tenants: 1, mqtt: None, settings: quick }
     }
 
