@@ -12,7 +12,11 @@ use super::{DemoError, Site};
 /// Starts it; whether it serves is found out by subscribing.
 pub(super) fn start(site: &Site) -> Result<(), DemoError> {
     let mut broker = Broker::new(configuration(site));
-    let started = thread::Builder::new().name(String::from("broker")).spawn(move || broker.start());
+    let started = thread::Builder::new().name(String::from("broker")).spawn(move || {
+        if let Err(error) = broker.start() {
+            tracing::error!(%error, "the broker ended");
+        }
+    });
     started.map(drop).map_err(DemoError::system("start its broker"))
 }
 
