@@ -18,6 +18,7 @@ use rig::board::Board;
 use rig::coap::{CON, CONTENT_FORMAT, Message, POST};
 use rig::mbedtls::{Mbedtls, Offer};
 use rig::process::{Finished, Process};
+use rig::proxy::{Proxy, Way, lose};
 use rig::site::{Plan, Site};
 
 /// Whether output that carries datagrams as they are holds the answer 2.04 to `request`.
@@ -157,6 +158,24 @@ fn mbedtls_keeps_its_session_over_two_changes_of_address() {
 }
 
 #[test]
+fn mbedtls_with_a_connection_id_shakes_hands_whichever_datagram_is_lost() {
+    let (site, hub) = Plan::boards(1).start();
+    let offer = Offer { cid: "0a0b", mtu: 512, ..Offer::default() };
+    let shake_hands = |proxy: &Proxy| {
+        Board::new(Mbedtls::connect(proxy.address, &site.root(), &site.boards[0], &offer))
+    };
+    let clear = Proxy::clear(hub.listen);
+    drop(shake_hands(&clear));
+    for way in [Way::ToHub, Way::ToClient] {
+        for number in 0..clear.seen(way).len() {
+            let proxy = Proxy::new(hub.listen, lose(way, number));
+            let answer = shake_hands(&proxy).post("d", b"reading");
+            assert_eq!(answer.message.dotted(), "2.04", "without {way:?} {number}");
+        }
+    }
+}
+
+#[test]
 fn mbedtls_shakes_hands_in_small_datagrams() {
     let (site, hub) = Plan::boards(3).set("link", "mtu", 256).start();
     for (board, mtu) in site.boards.iter().zip([256, 512, 1200]) {
@@ -192,7 +211,7 @@ fn a_peer_that_says_goodbye_leaves_no_session() {
     let offer = Offer { cid: "0a", ..Offer::default() };
     let mut peer = Mbedtls::start(hub.listen, &site.root(), &site.boards[0], &offer);
     peer.stdout.wait_for_line("connected", PATIENCE);
-    assert_eq!(hub.sessions(), 1.0);
+    hub.wait_for_metric("hub_sessions", &[], |sessions| sessions == 1.0);
     peer.write(b"close\n");
     assert!(peer.wait(Duration::from_secs(5)).success());
     hub.wait_for_metric("hub_sessions", &[], |sessions| sessions == 0.0);

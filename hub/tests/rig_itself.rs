@@ -44,7 +44,7 @@ impl Server {
         let file = |name: &str| folder.path().join(name);
         let authority = Authority::new("server authority");
         authority.write_certificate(&file("ca.pem"));
-        authority.server().write(&file("server.pem"), &file("server.key"));
+        authority.server(rig::own_address().into()).write(&file("server.pem"), &file("server.key"));
         authority.board(&Certificate::default()).write(&file("board.pem"), &file("board.key"));
         let address = free_udp();
         let mut command = Command::new("openssl");

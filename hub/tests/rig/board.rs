@@ -18,7 +18,7 @@ impl<C: Carrier> Board<C> {
 
     pub fn message(&mut self, code: u8, path: &str, payload: &[u8]) -> Message {
         let message = Message::request(code, path, self.next_id, payload);
-        self.next_id += 1;
+        self.next_id = self.next_id.wrapping_add(1);
         message
     }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::pki::Authority;
 use super::process::Process;
-use super::{PATIENCE, eventually, free_tcp};
+use super::{PATIENCE, eventually, free_tcp, own_address};
 
 /// A broker with one TLS listener for hubs and one plain one for the test's subscriber.
 pub struct Broker {
@@ -25,7 +25,7 @@ impl Broker {
         let authority = Authority::new("broker authority");
         authority.write_certificate(&broker.ca());
         let file = |name: &str| broker.folder.path().join(name);
-        authority.server().write(&file("server.pem"), &file("server.key.pem"));
+        authority.server(own_address().into()).write(&file("server.pem"), &file("server.key.pem"));
         let configuration = format!(
             "user root\npersistence false\nallow_anonymous true\nset_tcp_nodelay true\n\
              max_queued_messages 0\nmax_inflight_messages 0\nlog_dest stderr\n\

@@ -2,8 +2,10 @@
 //! what the broker says can be withheld while what the hub says still arrives.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
+
+use super::own_address;
 
 /// What the door does with connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ struct State {
 
 impl Gate {
     pub fn before(broker: SocketAddr) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::bind((own_address(), 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let state = State { door: Door::Open, open: vec![], entered: 0, withheld: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });

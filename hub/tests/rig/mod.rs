@@ -48,14 +48,21 @@ pub fn eventually<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Opt
     }
 }
 
-/// A UDP address on loopback that nobody uses at the moment.
-pub fn free_udp() -> SocketAddr {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+/// An address of loopback that belongs to this test's process alone: no hub of another test can
+/// take a port between its choice and its use (a hub's UDP sockets would even share it).
+pub fn own_address() -> Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 + high % 64, middle, low)
 }
 
-/// A TCP address on loopback that nobody uses at the moment.
+/// A UDP address that nobody uses at the moment.
+pub fn free_udp() -> SocketAddr {
+    UdpSocket::bind((own_address(), 0)).unwrap().local_addr().unwrap()
+}
+
+/// A TCP address that nobody uses at the moment.
 pub fn free_tcp() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap()
 }
 
 /// A file that `scripts/install` or `scripts/peers` left under the target folder.

@@ -1,5 +1,6 @@
 //! Authorities and certificates made by a test, right ones and wrong ones.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
@@ -93,13 +94,14 @@ impl Authority {
         String::from_utf8(name.data().as_slice().to_vec()).unwrap()
     }
 
-    /// A certificate for a server on 127.0.0.1 and localhost.
-    pub fn server(&self) -> Identity {
+    /// A certificate for a server on `address`, 127.0.0.1 and localhost.
+    pub fn server(&self, address: IpAddr) -> Identity {
         let key = p256();
         let mut builder = builder("localhost", &key, -3600, 86_400);
         let names = SubjectAlternativeName::new()
             .dns("localhost")
             .ip("127.0.0.1")
+            .ip(&address.to_string())
             .build(&builder.x509v3_context(None, None))
             .unwrap();
         builder.append_extension(names).unwrap();
