@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
 use rumqttc::v5::{Client, Event, MqttOptions};
 
 use super::{PATIENCE, eventually};
@@ -17,6 +17,18 @@ pub struct Publication {
     pub payload: Vec<u8>,
     pub content_type: Option<String>,
     pub properties: Vec<(String, String)>,
+}
+
+impl From<Publish> for Publication {
+    fn from(publish: Publish) -> Self {
+        let properties = publish.properties.unwrap_or_default();
+        Self {
+            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+            payload: publish.payload.to_vec(),
+            content_type: properties.content_type,
+            properties: properties.user_properties,
+        }
+    }
 }
 
 impl Publication {
@@ -55,20 +67,19 @@ impl Subscriber {
         let subscribed = Arc::new(Mutex::new(false));
         let (kept, confirmed) = (Arc::clone(&arrived), Arc::clone(&subscribed));
         std::thread::spawn(move || {
-            for event in connection.iter().map_while(Result::ok) {
-                match event {
-                    Event::Incoming(Packet::SubAck(_)) => *confirmed.lock().unwrap() = true,
-                    Event::Incoming(Packet::Publish(publish)) => {
-                        let properties = publish.properties.unwrap_or_default();
-                        kept.lock().unwrap().push(Publication {
-                            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                            payload: publish.payload.to_vec(),
-                            content_type: properties.content_type,
-                            properties: properties.user_properties,
-                        });
-                    }
-                    _ => {}
+            let keep = |event| match event {
+                Event::Incoming(Packet::SubAck(_)) => *confirmed.lock().unwrap() = true,
+                Event::Incoming(Packet::Publish(publish)) => {
+                    kept.lock().unwrap().push(Publication::from(publish));
                 }
+                _ => {}
+            };
+            for event in connection.iter().map_while(Result::ok) {
+                keep(event);
+            }
+            // What was read in one go with the connection's end is still waiting here.
+            for event in connection.eventloop.state.events.drain(..) {
+                keep(event);
             }
         });
         eventually("the subscription is confirmed", PATIENCE, || {
