@@ -22,13 +22,28 @@ pub struct Admitted {
     pub fingerprint: Fingerprint,
 }
 
+/// A board that may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAdmitted {
+    /// Why.
+    pub reason: Refusal,
+    /// The board the certificate names, where it could be read.
+    pub board: Option<BoardId>,
+}
+
+impl From<Refusal> for NotAdmitted {
+    fn from(reason: Refusal) -> Self {
+        Self { reason, board: None }
+    }
+}
+
 /// Decides whether the holder of a verified certificate may have a session.
 pub trait Admission: Send + Sync {
     /// `leaf` and `issuer` are DER; `issuer` is the authority the chain ended at.
     ///
     /// # Errors
     /// The reason the board is refused.
-    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, Refusal>;
+    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted>;
 }
 
 /// Admission by the registry in the store.
@@ -60,17 +75,9 @@ impl Registry {
     }
 }
 
-impl Admission for Registry {
-    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, Refusal> {
-        let id = identity::hardware_id(leaf).map_err(|error| match error {
-            IdentityError::NoSubjectAlternativeName | IdentityError::NoHardwareModuleName => {
-                Refusal::NoHardwareId
-            }
-            IdentityError::Malformed | IdentityError::NotABoardId => {
-                Refusal::UnsupportedCertificate
-            }
-        })?;
-        let board = self.board(&id)?;
+impl Registry {
+    fn known(&self, id: &BoardId, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, Refusal> {
+        let board = self.board(id)?;
         let tenant = self.tenant(&board.tenant)?;
         if tenant.authority.as_deref() != Some(issuer) {
             return Err(Refusal::OtherTenant);
@@ -89,6 +96,21 @@ impl Admission for Registry {
             return Err(Refusal::OtherCertificate);
         }
         Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint })
+    }
+}
+
+impl Admission for Registry {
+    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
+        let id = identity::hardware_id(leaf).map_err(|error| match error {
+            IdentityError::NoSubjectAlternativeName | IdentityError::NoHardwareModuleName => {
+                Refusal::NoHardwareId
+            }
+            IdentityError::MayNotSign => Refusal::WrongKeyUsage,
+            IdentityError::Malformed | IdentityError::NotABoardId => {
+                Refusal::UnsupportedCertificate
+            }
+        })?;
+        self.known(&id, leaf, issuer).map_err(|reason| NotAdmitted { reason, board: Some(id) })
     }
 }
 

@@ -191,7 +191,8 @@ pub fn start(
             let mut bound = socket::bind(listen, 1, settings.receive_buffer).map_err(failed)?;
             let socket = bound.pop().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
             let listen = socket.local_addr().map_err(failed)?;
-            let parts = parts(0, Sender::new(&socket).map_err(failed)?)?;
+            // Its sessions have no Connection ID, but serials of their own.
+            let parts = parts(u8::MAX, Sender::new(&socket).map_err(failed)?)?;
             let residents = residents(store, &tenants)?;
             let arbiter = Arbiter::new().handle();
             let link = PlainLink::start_in_arbiter(&arbiter, move |_| {

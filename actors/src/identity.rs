@@ -24,17 +24,29 @@ pub enum IdentityError {
     /// It is not one whole certificate, or the name is not what RFC 4108 says, or it is there twice.
     #[error("the certificate or the hardware id in it is malformed")]
     Malformed,
+    /// Its key usage does not let the key sign, which a DTLS client has to (RFC 5246 7.4.8).
+    #[error("the certificate's key usage does not allow digital signatures")]
+    MayNotSign,
     /// The serial number is there, but no text the hub takes for a board's id.
     #[error("the certificate's hardware id is not a valid board id")]
     NotABoardId,
 }
 
-/// The hardware id that `certificate_der`, one X.509 certificate, was issued for.
+/// The hardware id that `certificate_der`, one X.509 certificate, was issued for, provided that its
+/// key may sign.
 pub fn hardware_id(certificate_der: &[u8]) -> Result<BoardId, IdentityError> {
     let (rest, certificate) =
         X509Certificate::from_der(certificate_der).map_err(|_| IdentityError::Malformed)?;
     if !rest.is_empty() {
         return Err(IdentityError::Malformed);
+    }
+    // OpenSSL's purpose check is content with key agreement alone.
+    match certificate.key_usage() {
+        Ok(Some(usage)) if !usage.value.digital_signature() => {
+            return Err(IdentityError::MayNotSign);
+        }
+        Ok(_) => {}
+        Err(_) => return Err(IdentityError::Malformed),
     }
     let names = certificate
         .subject_alternative_name()

@@ -118,7 +118,7 @@ impl DeviceSession {
         };
         let before = association.peer();
         let mut plaintext = self.shard.scratch.take();
-        let mut closed = false;
+        let mut end = None;
         for record in record::records(&datagram.bytes, connection_id::LENGTH) {
             let Ok(record) = record else {
                 self.shard.metrics.record_dropped(RecordDrop::Malformed);
@@ -132,7 +132,8 @@ impl DeviceSession {
                         self.shard.sender.send(association.peer(), &flight);
                     }
                 }
-                Ok(Received::Closed) => closed = true,
+                Ok(Received::Closed) => end = Some(SessionEnd::CloseNotify),
+                Ok(Received::Aborted) => end = Some(SessionEnd::PeerAlert),
                 Ok(Received::Nothing) => {}
                 // The other records of a repeated handshake flight.
                 Err(Dropped::Epoch) if record.epoch == 0 => {}
@@ -147,8 +148,8 @@ impl DeviceSession {
             tracing::debug!(board = %self.board, from = %before, to = %association.peer(), "board moved");
         }
         self.perform(datagram.at, ctx);
-        if closed {
-            self.stop(SessionEnd::CloseNotify, ctx);
+        if let Some(end) = end {
+            self.stop(end, ctx);
         }
     }
 

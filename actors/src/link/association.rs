@@ -35,8 +35,10 @@ pub enum Received {
     Data,
     /// The board has not seen the hub's last flight: send [`Association::final_flight`] again.
     FlightRepeated,
-    /// The board closed the association.
+    /// The board said goodbye.
     Closed,
+    /// The board ended the association with a fatal alert.
+    Aborted,
     /// Authentic, and nothing to do.
     Nothing,
 }
@@ -119,7 +121,8 @@ impl Association {
                 Received::FlightRepeated
             }
             ContentType::Alert => match plaintext.as_slice() {
-                [_, CLOSE_NOTIFY] | [FATAL, _] => Received::Closed,
+                [_, CLOSE_NOTIFY] => Received::Closed,
+                [FATAL, _] => Received::Aborted,
                 _ => Received::Nothing,
             },
             ContentType::Handshake | ContentType::ChangeCipherSpec | ContentType::ConnectionId => {

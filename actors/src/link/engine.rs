@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, SslStream};
+use storage::BoardId;
 
 use crate::link::cipher::{DirectionKey, Suite};
 use crate::link::connection_id::{self, ConnectionId};
@@ -138,6 +139,12 @@ impl Engine {
     /// The next datagram to send, if any.
     pub fn poll_datagram(&mut self) -> Option<Vec<u8>> {
         self.outbox.pop_front()
+    }
+
+    /// The board that a refused certificate names, where it could be read.
+    #[must_use]
+    pub fn claimed(&self) -> Option<BoardId> {
+        self.profile.claimed(self.stream.ssl())
     }
 
     /// Why this handshake came to nothing, where its time ran out.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use storage::BoardId;
+
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
 use crate::link::engine::{Engine, Progress};
@@ -91,6 +93,15 @@ impl Handshake {
         match &mut self.stage {
             Stage::Assembling(_) => None,
             Stage::Running(engine) => engine.poll_datagram(),
+        }
+    }
+
+    /// The board that a refused certificate names, where it could be read.
+    #[must_use]
+    pub fn claimed(&self) -> Option<BoardId> {
+        match &self.stage {
+            Stage::Assembling(_) => None,
+            Stage::Running(engine) => engine.claimed(),
         }
     }
 

@@ -137,7 +137,10 @@ impl Handshaker {
 
     fn refused(&self, peer: SocketAddr, refusal: Refusal) {
         self.worker.metrics.handshake_ended(refusal.end());
-        tracing::info!(%peer, reason = %refusal, "handshake refused");
+        let known = self.handshakes.get(&peer);
+        let board = known.and_then(|known| known.handshake.claimed());
+        let board = board.as_ref().map(tracing::field::display);
+        tracing::info!(%peer, board, reason = %refusal, "handshake refused");
     }
 
     fn sweep(&mut self, now: Instant) {

@@ -17,8 +17,9 @@ use openssl::ssl::{
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509StoreContext, X509StoreContextRef, X509VerifyResult};
+use storage::BoardId;
 
-use crate::admission::{Admission, Admitted};
+use crate::admission::{Admission, Admitted, NotAdmitted};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
 use crate::refusal::Refusal;
@@ -38,7 +39,7 @@ struct Exchange {
     cookie: [u8; COOKIE_LEN],
     ours: ConnectionId,
     theirs: Option<Box<[u8]>>,
-    verdict: Option<Result<Admitted, Refusal>>,
+    verdict: Option<Result<Admitted, NotAdmitted>>,
 }
 
 impl Profile {
@@ -144,7 +145,15 @@ impl Profile {
     /// Why the certificate was refused, if it was.
     pub(super) fn refusal(&self, ssl: &SslRef) -> Option<Refusal> {
         match &locked(ssl.ex_data(self.exchange)?).verdict {
-            Some(Err(refusal)) => Some(*refusal),
+            Some(Err(refused)) => Some(refused.reason),
+            Some(Ok(_)) | None => None,
+        }
+    }
+
+    /// The board that a refused certificate names, where it could be read.
+    pub(super) fn claimed(&self, ssl: &SslRef) -> Option<BoardId> {
+        match &locked(ssl.ex_data(self.exchange)?).verdict {
+            Some(Err(refused)) => refused.board.clone(),
             Some(Ok(_)) | None => None,
         }
     }
@@ -197,9 +206,9 @@ fn judge(
     verified: bool,
     chain: &mut X509StoreContextRef,
     admission: &dyn Admission,
-) -> Option<Result<Admitted, Refusal>> {
+) -> Option<Result<Admitted, NotAdmitted>> {
     if !verified {
-        return Some(Err(Refusal::from_verdict(chain.error())));
+        return Some(Err(Refusal::from_verdict(chain.error()).into()));
     }
     if chain.error_depth() != 0 {
         return None;

@@ -19,10 +19,13 @@ use crate::link::handshaker::{FromPeer, HandshakeOver, Handshaker};
 use crate::link::hello::{self, ClientHello};
 use crate::link::record::{self, ContentType, Record};
 use crate::link::slots::{Slot, Slots};
-use crate::link::socket::Sender;
+use crate::link::socket::{DATAGRAM_MAX, Sender};
 use crate::link::table::{Key, Millis, Serial, Table};
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
 use crate::under_way::{Ticket, UnderWay};
+
+/// A serial is an arbiter's index and this many bits of a counter: unlike every other arbiter's.
+const SERIAL_BITS: u32 = 56;
 
 /// A datagram for a session.
 #[derive(Message)]
@@ -132,7 +135,7 @@ where
             slots: parts.slots,
             handshake_timeout: parts.handshake_timeout,
             next_message: Cell::new(parts.first_message),
-            next_serial: Cell::new(0),
+            next_serial: Cell::new(Serial::from(parts.index) << SERIAL_BITS),
             epoch: Instant::now(),
         })
     }
@@ -151,7 +154,7 @@ where
         number
     }
 
-    /// A serial that no session of this arbiter has had.
+    /// A serial that no session of any arbiter has had.
     #[must_use]
     pub fn next_serial(&self) -> Serial {
         let serial = self.next_serial.get();
@@ -171,6 +174,9 @@ where
 
     /// Gives a datagram from the socket or from a sibling to whom it belongs.
     pub fn receive(self: &Rc<Self>, from: SocketAddr, datagram: &[u8], at: Instant) {
+        if datagram.len() > DATAGRAM_MAX {
+            return self.drop_record(RecordDrop::Oversize);
+        }
         let first = match record::records(datagram, connection_id::LENGTH).next() {
             Some(Ok(record)) => record,
             Some(Err(_)) | None => return self.drop_record(RecordDrop::Malformed),

@@ -10,7 +10,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 
-/// The largest datagram a board may send; what is longer is cut by the kernel and fails to parse.
+/// The largest datagram a board may send, in bytes; what is longer is dropped and counted.
 pub const DATAGRAM_MAX: usize = 2048;
 
 /// Binds `count` sockets to the same address with SO_REUSEPORT; the kernel spreads flows by address.

@@ -12,7 +12,7 @@ use crate::link::connection_id::ConnectionId;
 /// Milliseconds on the arbiter's monotonic clock.
 pub type Millis = u64;
 
-/// Tells a session from another of the same name or board; never used twice by one arbiter.
+/// Tells a session from another of the same name or board; no two of a hub have the same.
 pub type Serial = u64;
 
 /// What names a session on the wire.

@@ -72,20 +72,12 @@ labels! {
         BadFinished = "bad_finished",
         /// No cipher suite, group or signature algorithm in common.
         NoCommonCipher = "no_common_cipher",
-        /// The client's version is not DTLS 1.2.
-        Version = "version",
         /// A message could not be parsed.
         Malformed = "malformed",
-        /// A message came where another one was due, or a Finished was wrong.
-        Unexpected = "unexpected",
         /// The client ended it with an alert.
         PeerAlert = "peer_alert",
         /// The client fell silent.
         TimedOut = "timed_out",
-        /// As many handshakes as are allowed were in progress.
-        TooMany = "too_many",
-        /// The hub stopped.
-        Shutdown = "shutdown",
         /// The hub's own fault.
         Internal = "internal",
     }
@@ -113,13 +105,9 @@ impl HandshakeEnd {
             | Self::BadSignature => "refused",
             Self::BadFinished
             | Self::NoCommonCipher
-            | Self::Version
             | Self::Malformed
-            | Self::Unexpected
             | Self::PeerAlert
             | Self::TimedOut
-            | Self::TooMany
-            | Self::Shutdown
             | Self::Internal => "failed",
         }
     }
@@ -134,14 +122,8 @@ labels! {
         PeerAlert = "peer_alert",
         /// The board began another session.
         Replaced = "replaced",
-        /// Nothing was heard for as long as is allowed.
-        Idle = "idle",
-        /// An admin blocked, revoked or removed the board, or suspended its tenant.
-        Refused = "refused",
         /// The session's actor panicked.
         Panicked = "panicked",
-        /// The sequence numbers are used up.
-        Exhausted = "exhausted",
         /// There was no room for it.
         Capacity = "capacity",
         /// The hub stopped.
@@ -172,8 +154,6 @@ labels! {
         HandshakesFull = "handshakes_full",
         /// The actor it was for had a full mailbox.
         MailboxFull = "mailbox_full",
-        /// It decrypted to something that is no CoAP message.
-        NotCoap = "not_coap",
         /// A plain CoAP datagram from an address that is no board's.
         UnknownAddress = "unknown_address",
     }

@@ -50,7 +50,7 @@ impl LogFilter {
 
 impl Default for LogFilter {
     fn default() -> Self {
-        Self(String::from("info"))
+        Self(String::from("info,actix_server=warn"))
     }
 }
 
