@@ -26,11 +26,10 @@ use sled::{Db, Tree};
 use crate::record::{self, Record};
 use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
 
+pub(crate) mod belongings;
 pub(crate) mod boards;
 pub(crate) mod error;
-pub(crate) mod routes;
 pub(crate) mod tenants;
-pub(crate) mod upstreams;
 
 /// The one schema this version reads and writes.
 pub const SCHEMA: u32 = 1;
@@ -112,12 +111,12 @@ impl Store {
 
     /// The tenants' routes.
     pub fn routes(&self) -> Routes<'_> {
-        Routes { inner: &self.inner }
+        Routes::new(&self.inner, &self.inner.routes)
     }
 
     /// The tenants' upstreams.
     pub fn upstreams(&self) -> Upstreams<'_> {
-        Upstreams { inner: &self.inner }
+        Upstreams::new(&self.inner, &self.inner.upstreams)
     }
 }
 
