@@ -133,14 +133,12 @@ async fn drain(running: &Running, within: Duration) {
 }
 
 fn announce(config: &Config, running: &Running, store: &Store) {
-    let (tenants, boards) = (store.tenants().list().count(), store.boards().count());
     tracing::info!(
         coaps = %running.listen,
         coap = running.plain.map(tracing::field::display),
         monitoring = %config.monitoring.listen,
         openssl = openssl::version::version(),
-        tenants,
-        boards,
+        tenants = store.tenants().list().count(),
         "the hub serves"
     );
 }
