@@ -12,7 +12,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
-use storage::{Store, StoreError, TenantId};
+use storage::{Store, StoreError, TenantId, UpstreamKind};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
@@ -65,7 +65,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A socket could not be bound.
-    #[error("cannot listen on {listen}/udp")]
+    #[error("cannot listen for boards on {listen}/udp: {}", cause(source))]
     Listen {
         /// The address asked for.
         listen: SocketAddr,
@@ -82,6 +82,15 @@ pub enum StartError {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Random,
+}
+
+fn cause(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program or hub has the port; stop that or choose another"
+        }
+        _ => "the address is not to be had",
+    }
 }
 
 /// A started hub.
@@ -237,6 +246,11 @@ fn serve_tenants(
         }
         let mut upstreams = Vec::new();
         for spec in store.upstreams().of_tenant(&tenant.id)? {
+            if let UpstreamKind::Mqtt(mqtt) = &spec.kind
+                && !mqtt.tls
+            {
+                tracing::warn!(tenant = %tenant.id, upstream = %spec.name, "readings and password travel to this broker without TLS");
+            }
             match upstream::start(&spec, arbiter, Arc::clone(metrics)) {
                 Ok(handle) => upstreams.push((spec.name, handle)),
                 // One tenant's mistake stops nobody else; its readings are answered 5.03.

@@ -43,6 +43,14 @@ pub enum ServeError {
         /// What was wanted.
         wanted: &'static str,
     },
+    /// The hub's key is not its certificate's.
+    #[error("link.key: {} does not belong to link.certificate, {}", key.display(), certificate.display())]
+    AnotherKey {
+        /// The key's file.
+        key: PathBuf,
+        /// The certificate's file.
+        certificate: PathBuf,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -92,8 +100,14 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         file: config.link.key.clone(),
         wanted: "private key",
     })?;
-    let monitoring = http::bind(config.monitoring.listen)?;
+    if !certificate.public_key().is_ok_and(|public| public.public_eq(&key)) {
+        return Err(ServeError::AnotherKey {
+            key: config.link.key.clone(),
+            certificate: config.link.certificate.clone(),
+        });
+    }
     let store = Store::open(&config.store.dir)?;
+    let monitoring = http::bind(config.monitoring.listen)?;
     let settings = settings(&config, certificate, key);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));

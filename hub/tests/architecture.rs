@@ -10,10 +10,10 @@ use serde_json::Value;
 /// Which crates of ours a crate may use, tests apart.
 const MAY_USE: [(&str, &[&str]); 7] = [
     ("wire", &[]),
-    ("board", &["wire", "image"]),
+    ("board", &["wire"]),
     ("storage", &["wire"]),
     ("actors", &["storage", "wire"]),
-    ("virtual-board", &["board", "image", "wire"]),
+    ("virtual-board", &["board", "wire"]),
     // The demo starts virtual boards as a program of their own.
     ("cellular-hub", &["actors", "storage", "wire"]),
     ("benches", &["actors", "board", "storage", "virtual-board", "wire"]),

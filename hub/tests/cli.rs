@@ -380,3 +380,21 @@ fn the_printed_configuration_is_one_the_hub_accepts() {
     fs::write(rig.path("hub.toml"), printed).unwrap();
     assert!(rig.done(&["config", "check"]).contains("hub.toml can be used"));
 }
+
+#[test]
+fn a_certificate_that_could_not_be_written_leaves_nothing_in_the_way_of_the_next_try() {
+    let rig = Rig::with_tenant();
+    let issue = ["ca", "issue", "CB-1", "--tenant", "acme", "--key", "cb.key.pem", "--out"];
+    rig.refused(2, &[issue.as_slice(), &["nowhere/cb.pem"]].concat());
+    assert!(!rig.path("cb.key.pem").exists());
+    rig.done(&[issue.as_slice(), &["cb.pem"]].concat());
+    assert!(rig.path("cb.pem").exists() && rig.path("cb.key.pem").exists());
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named_before_anything_is_served() {
+    let rig = Rig::with_tenant();
+    fs::copy(rig.path("pki/root.key.pem"), rig.path("pki/server.key.pem")).unwrap();
+    let line = rig.refused(2, &["serve"]);
+    assert!(line.starts_with("link.key: ") && line.contains("does not belong to"), "{line}");
+}

@@ -136,12 +136,6 @@ impl Association {
         self.seal_as(ContentType::ApplicationData, data, datagram);
     }
 
-    /// Appends a close_notify to `datagram`.
-    pub fn seal_close(&mut self, datagram: &mut Vec<u8>) {
-        const WARNING: u8 = 1;
-        self.seal_as(ContentType::Alert, &[WARNING, CLOSE_NOTIFY], datagram);
-    }
-
     /// The last flight again, under new sequence numbers; `None` once the board has sent data.
     pub fn final_flight(&mut self) -> Option<Vec<u8>> {
         let mut flight = self.final_flight.take()?;

@@ -8,8 +8,8 @@ use storage::{BoardId, Store, TenantId};
 
 use super::{Failure, Invocation, now, tenant_of};
 use crate::trust::{
-    BOARD_YEARS, BoardRequest, Expiry, Made, ServerName, fingerprint, new_key, private_key_pem,
-    write_new, write_new_secret,
+    Authority, BOARD_YEARS, BoardRequest, Expiry, Made, ServerName, fingerprint, new_key,
+    private_key_pem, write_new, write_new_secret,
 };
 
 #[derive(Debug, Subcommand)]
@@ -90,7 +90,11 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
     hub.output.answer(&answer, || {
         let line = |what: &str, made: Made, file: &PathBuf| match made {
             Made::Made => format!("{what} made: {}", file.display()),
-            Made::Kept => format!("{what} kept as it is: {}", file.display()),
+            Made::Kept => format!(
+                "{what} kept as it is, with the names and dates it has: {} (move it and its key \
+                 away to make another)",
+                file.display()
+            ),
         };
         let root = line("root", done.root, &root.certificate);
         format!("{root}\n{}", line("server certificate", done.server, &server.certificate))
@@ -114,6 +118,23 @@ impl Issue {
             return Err(crate::trust::TrustError::Exists { file: file.clone() }.into());
         }
 
+        let issued = self.issue(hub, &store, &authority, known);
+        if issued.is_err() {
+            // What this call made, so that the corrected one can make it again.
+            for file in [&self.out, &self.key.key].into_iter().flatten() {
+                let _ = std::fs::remove_file(file);
+            }
+        }
+        issued
+    }
+
+    fn issue(
+        &self,
+        hub: &Invocation,
+        store: &Store,
+        authority: &Authority,
+        known: Option<storage::Board>,
+    ) -> Result<(), Failure> {
         let expiry = if self.no_expiry { Expiry::Never } else { Expiry::Years(self.years) };
         let certificate = match (&self.key.csr, &self.key.key) {
             (Some(file), _) => {
