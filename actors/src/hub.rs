@@ -31,6 +31,7 @@ use crate::under_way::UnderWay;
 use crate::upstream::{self, UpstreamHandle};
 
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
+const STOP_WITHIN: Duration = Duration::from_secs(3);
 const DRAIN_POLL: Duration = Duration::from_millis(10);
 
 /// Everything the live hub is told.
@@ -344,8 +345,18 @@ impl Handler<Shutdown> for Hub {
                 actix_rt::time::sleep(DRAIN_POLL).await;
             }
             let left = deliveries.count();
-            for upstream in upstreams {
-                upstream.stop().await;
+            // All at once, and no broker may hold up the others or the store.
+            let stops: Vec<_> = upstreams
+                .into_iter()
+                .map(|upstream| actix_rt::spawn(async move { upstream.stop().await }))
+                .collect();
+            let stopped = async {
+                for stop in stops {
+                    let _ = stop.await;
+                }
+            };
+            if actix_rt::time::timeout(STOP_WITHIN, stopped).await.is_err() {
+                tracing::warn!("an upstream did not stop in time");
             }
             let _ = recorder.send(Flush).await;
             left

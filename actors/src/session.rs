@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle,
+    WrapFuture,
 };
 use bytes::Bytes;
 use storage::{Acknowledge, BoardId};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::coap::{Answer, Effect, Endpoint, ExchangeId};
 use crate::link::association::{Association, Dropped, Received};
@@ -79,7 +80,7 @@ pub struct DeviceSession {
     /// When the board's sighting was last written down.
     noted: Option<Millis>,
     /// When the armed timer fires; one at most.
-    armed: Option<Millis>,
+    armed: Option<(Millis, SpawnHandle)>,
     /// What ended it, where it was ended on purpose.
     end: Option<SessionEnd>,
 }
@@ -215,31 +216,37 @@ impl DeviceSession {
             payload: Bytes::from(payload),
         };
         let kind = upstream.route_kind();
+        // Nobody waits for the outcome there: what is known to be lost is not taken.
+        if route.acknowledge == Acknowledge::OnReceive && !upstream.is_up() {
+            let retry_after = Duration::from_secs(u64::from(self.tenant.limits.retry_after_s));
+            return self.settle(kind, exchange, Some(Outcome::Down { retry_after }), received);
+        }
         let (done, mut outcome) = oneshot::channel();
         // A mailbox that is full or gone: the board is told at once, and keeps its reading.
         if upstream.deliver(Deliver { uplink, done }).is_err() {
             let retry_after = UpstreamHandle::BUSY_RETRY_AFTER;
             return self.settle(kind, exchange, Some(Outcome::Full { retry_after }), received);
         }
-        match route.acknowledge {
-            Acknowledge::OnReceive => {
-                self.settle(kind, exchange, Some(Outcome::Accepted), received);
+        let delivery = self.shard.deliveries.enter();
+        match (route.acknowledge, outcome.try_recv()) {
+            (_, Ok(at_once)) => self.settle(kind, exchange, Some(at_once), received),
+            (_, Err(TryRecvError::Closed)) => self.settle(kind, exchange, None, received),
+            (Acknowledge::OnReceive, Err(TryRecvError::Empty)) => {
+                self.answer(exchange, Answer::Changed);
+                let counting = outcome.into_actor(self).map(move |outcome, session, _| {
+                    session.count(kind, outcome.as_ref().ok(), received);
+                    drop(delivery);
+                });
+                ctx.spawn(counting);
             }
-            Acknowledge::OnUpstream => match outcome.try_recv() {
-                Ok(at_once) => self.settle(kind, exchange, Some(at_once), received),
-                Err(oneshot::error::TryRecvError::Closed) => {
-                    self.settle(kind, exchange, None, received);
-                }
-                Err(oneshot::error::TryRecvError::Empty) => {
-                    let delivery = self.shard.deliveries.enter();
-                    let waiting = outcome.into_actor(self).map(move |outcome, session, ctx| {
-                        session.settle(kind, exchange, outcome.ok(), received);
-                        session.perform(received, ctx);
-                        drop(delivery);
-                    });
-                    ctx.spawn(waiting);
-                }
-            },
+            (Acknowledge::OnUpstream, Err(TryRecvError::Empty)) => {
+                let waiting = outcome.into_actor(self).map(move |outcome, session, ctx| {
+                    session.settle(kind, exchange, outcome.ok(), received);
+                    session.perform(received, ctx);
+                    drop(delivery);
+                });
+                ctx.spawn(waiting);
+            }
         }
     }
 
@@ -254,21 +261,34 @@ impl DeviceSession {
         let after = |wait: Duration| Answer::Unavailable {
             max_age_s: u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX),
         };
-        let (counted, answer) = match outcome {
-            Some(Outcome::Accepted) => (MessageOutcome::Accepted, Answer::Changed),
-            Some(Outcome::Down { retry_after }) => (MessageOutcome::Down, after(retry_after)),
-            Some(Outcome::Full { retry_after }) => (MessageOutcome::Full, after(retry_after)),
+        self.count(kind, outcome.as_ref(), received);
+        let answer = match outcome {
+            Some(Outcome::Accepted) => Answer::Changed,
+            Some(Outcome::Down { retry_after } | Outcome::Full { retry_after }) => {
+                after(retry_after)
+            }
+            Some(Outcome::Refused { .. }) => Answer::BadGateway,
+            None => self.unavailable(),
+        };
+        self.answer(exchange, answer);
+    }
+
+    fn count(&self, kind: RouteKind, outcome: Option<&Outcome>, received: Instant) {
+        let metrics = &self.shard.metrics;
+        let counted = match outcome {
+            Some(Outcome::Accepted) => {
+                metrics.acknowledged(received.elapsed());
+                MessageOutcome::Accepted
+            }
+            Some(Outcome::Down { .. }) => MessageOutcome::Down,
+            Some(Outcome::Full { .. }) => MessageOutcome::Full,
             Some(Outcome::Refused { reason }) => {
                 tracing::warn!(board = %self.board, reason, "the upstream refused a reading");
-                (MessageOutcome::Refused, Answer::BadGateway)
+                MessageOutcome::Refused
             }
-            None => (MessageOutcome::Lost, self.unavailable()),
+            None => MessageOutcome::Lost,
         };
-        self.shard.metrics.message(kind, counted);
-        if counted == MessageOutcome::Accepted {
-            self.shard.metrics.acknowledged(received.elapsed());
-        }
-        self.answer(exchange, answer);
+        metrics.message(kind, counted);
     }
 
     fn answer(&mut self, exchange: ExchangeId, answer: Answer) {
@@ -279,21 +299,23 @@ impl DeviceSession {
         Answer::Unavailable { max_age_s: self.tenant.limits.retry_after_s }
     }
 
-    /// One timer at a time: an earlier need than the armed one's is rare and arms another.
+    /// One timer at a time, for the earliest need.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let Some(at) = self.endpoint.poll_timeout() else { return };
-        if self.armed.is_some_and(|armed| armed <= at) {
-            return;
-        }
-        self.armed = Some(at);
-        let wait = Duration::from_millis(at.saturating_sub(self.shard.now()).max(1));
-        ctx.run_later(wait, move |session, ctx| {
-            if session.armed == Some(at) {
-                session.armed = None;
+        match self.armed {
+            Some((armed, _)) if armed <= at => return,
+            Some((_, later)) => {
+                ctx.cancel_future(later);
             }
+            None => {}
+        }
+        let wait = Duration::from_millis(at.saturating_sub(self.shard.now()).max(1));
+        let timer = ctx.run_later(wait, |session, ctx| {
+            session.armed = None;
             session.endpoint.handle_timeout(session.shard.now());
             session.perform(Instant::now(), ctx);
         });
+        self.armed = Some((at, timer));
     }
 }
 

@@ -26,6 +26,8 @@ use crate::refusal::Refusal;
 
 /// Everything one handshake may receive, in bytes; a certificate chain of a board is far below.
 const RECEIVED_MAX: usize = 32 * 1024;
+/// How often the hub's flight is sent: DTLS timers double, and nobody waits for more.
+const FLIGHTS_MAX: u8 = 16;
 const CLIENT_HELLO: u8 = 1;
 const MASTER_SECRET_LENGTH: usize = 48;
 const RANDOM_LENGTH: usize = 32;
@@ -51,6 +53,9 @@ pub struct Engine {
     outbox: VecDeque<Vec<u8>>,
     next_sequence: u64,
     received: usize,
+    flights: u8,
+    /// The newest record of epoch 1 that OpenSSL was given.
+    newest_protected: Option<u64>,
     peer_alert: bool,
 }
 
@@ -85,6 +90,8 @@ impl Engine {
             // Above the sequence of every HelloVerifyRequest, which echoed an earlier hello's.
             next_sequence: record_sequence,
             received: 0,
+            flights: 0,
+            newest_protected: None,
             peer_alert: false,
         };
         match engine.take_hello(message) {
@@ -111,8 +118,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends the last flight again: the client repeated its own.
+    /// Sends the last flight again: the client repeated its own. A client that repeats itself more
+    /// often than any patience explains is not answered any more.
     pub fn send_flight(&mut self) {
+        if self.flights >= FLIGHTS_MAX {
+            return;
+        }
+        self.flights += 1;
         for datagram in &mut self.flight {
             renumber(datagram, &mut self.next_sequence);
             self.outbox.push_back(datagram.clone());
@@ -175,8 +187,11 @@ impl Engine {
             }
             _ => return Ok(None),
         }
+        if record.epoch == 1 {
+            self.newest_protected = self.newest_protected.max(Some(record.sequence));
+        }
         if self.stream.ssl().is_init_finished() {
-            return self.finish(record.sequence).map(Some);
+            return self.finish().map(Some);
         }
         self.derive_keys()?;
         // OpenSSL's own timer may have repeated the flight: ours repeats on the client's demand.
@@ -263,7 +278,7 @@ impl Engine {
     }
 
     /// Both sides are done: takes the final flight apart and the association's state out of OpenSSL.
-    fn finish(&mut self, finished_sequence: u64) -> Result<Box<Established>, Refusal> {
+    fn finish(&mut self) -> Result<Box<Established>, Refusal> {
         self.derive_keys()?;
         let KeyPair { client, server } = self.keys.take().ok_or(Refusal::Internal)?;
         let (admitted, ours, theirs) =
@@ -291,7 +306,9 @@ impl Engine {
             datagrams.push(datagram);
         }
         let mut window = ReplayWindow::default();
-        window.accept(finished_sequence);
+        if let Some(sequence) = self.newest_protected {
+            window.accept(sequence);
+        }
         Ok(Box::new(Established {
             admitted,
             read: client,

@@ -64,6 +64,11 @@ impl Link {
             Some(id) => Key::ConnectionId(id),
             None => Key::Address(peer),
         };
+        let taken = self.shard.table.borrow().session(&key).is_some();
+        if taken && association.connection_id().is_some() {
+            // Another session drew the same random id: it stays, and this board begins again.
+            return;
+        }
         let mut random = [0; 2];
         if getrandom::fill(&mut random).is_err() {
             return;

@@ -44,28 +44,26 @@ fn receive(
     bytes: &[u8],
 ) {
     let key = Key::Address(from);
-    let known = shard.table.borrow().session(&key).cloned();
-    let session = match known {
-        Some(session) => session,
-        None => {
-            let Some((board, tenant)) = residents.get(&from.ip()) else {
-                return shard.metrics.record_dropped(RecordDrop::UnknownAddress);
-            };
-            let serial = shard.next_serial();
-            let session = DeviceSession::start(SessionParts {
-                board: board.clone(),
-                tenant: Arc::clone(tenant),
-                transport: Transport::Plain(from),
-                key,
-                serial,
-                shard: Rc::clone(shard),
-                first_mid: from.port(),
-            });
-            shard.table.borrow_mut().insert(key, serial, session.clone());
-            session
-        }
-    };
-    shard.deliver(&session, from, bytes, Instant::now());
+    let is_new = shard.table.borrow().session(&key).is_none();
+    if is_new {
+        let Some((board, tenant)) = residents.get(&from.ip()) else {
+            return shard.metrics.record_dropped(RecordDrop::UnknownAddress);
+        };
+        let serial = shard.next_serial();
+        let session = DeviceSession::start(SessionParts {
+            board: board.clone(),
+            tenant: Arc::clone(tenant),
+            transport: Transport::Plain(from),
+            key,
+            serial,
+            shard: Rc::clone(shard),
+            first_mid: from.port(),
+        });
+        shard.table.borrow_mut().insert(key, serial, session);
+    }
+    if let Some(session) = shard.table.borrow().session(&key) {
+        shard.deliver(session, from, bytes, Instant::now());
+    }
 }
 
 impl Actor for PlainLink {

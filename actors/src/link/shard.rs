@@ -24,6 +24,9 @@ use crate::link::table::{Key, Millis, Serial, Table};
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
 use crate::under_way::{Ticket, UnderWay};
 
+/// How much longer a handshake is known here than to its worker, which looks once a second.
+const WORKER_FIRST: Duration = Duration::from_secs(3);
+
 /// A serial is an arbiter's index and this many bits of a counter: unlike every other arbiter's.
 const SERIAL_BITS: u32 = 56;
 
@@ -234,19 +237,21 @@ where
     /// A handshake's message, or the repetition of one that is over: then only a protected record
     /// behind it says whose.
     fn unprotected(self: &Rc<Self>, from: SocketAddr, datagram: &[u8], at: Instant) {
-        let worker = self.table.borrow().handshake(&from);
-        if let Some(worker) = worker {
-            return self.pass_on(worker, from, datagram, None);
-        }
         let protected = record::records(datagram, connection_id::LENGTH)
             .flatten()
             .find(|record| record.epoch != 0);
         match protected {
+            // Its session, if the id names one: a repeated flight is no new handshake's.
             Some(record) if record.content_type == ContentType::ConnectionId => {
                 self.by_connection_id(&record, from, datagram, at);
             }
             Some(_) => self.by_address(from, datagram, at),
-            None => self.drop_record(RecordDrop::WrongEpoch),
+            None => match self.table.borrow().handshake(&from) {
+                Some(worker) => {
+                    self.pass_on(worker, from, datagram, None);
+                }
+                None => self.drop_record(RecordDrop::WrongEpoch),
+            },
         }
     }
 
@@ -271,38 +276,43 @@ where
         let (worker, slot) = match known {
             Some(worker) => (worker, None),
             None => {
-                let Some(slot) = self.slots.take() else {
+                let Some(slot) = self.slots.take(from.ip()) else {
                     return self.drop_record(RecordDrop::HandshakesFull);
                 };
                 let worker = self.next_handshaker.get() % self.handshakers.len().max(1);
                 self.next_handshaker.set(worker.wrapping_add(1));
-                let until = self.now() + millis(self.handshake_timeout);
-                self.table.borrow_mut().begin_handshake(from, worker, until);
                 (worker, Some(slot))
             }
         };
-        self.pass_on(worker, from, datagram, Some(slot));
+        // The worker gives up first: an entry here never ends before its handshake.
+        let until = self.now() + millis(self.handshake_timeout + WORKER_FIRST);
+        self.table.borrow_mut().begin_handshake(from, worker, until);
+        if !self.pass_on(worker, from, datagram, Some(slot)) && known.is_none() {
+            self.table.borrow_mut().end_handshake(&from);
+        }
     }
 
     /// To the worker that has the handshake; `begins` where a ClientHello's cookie has verified,
-    /// with a slot for a new one.
+    /// with a slot for a new one. Says whether it was taken.
     fn pass_on(
         &self,
         worker: usize,
         peer: SocketAddr,
         datagram: &[u8],
         begins: Option<Option<Slot>>,
-    ) {
-        let Some(handshaker) = self.handshakers.get(worker) else { return };
-        let Some(link) = self.siblings.borrow().handshakes.clone() else { return };
+    ) -> bool {
+        let Some(handshaker) = self.handshakers.get(worker) else { return false };
+        let Some(link) = self.siblings.borrow().handshakes.clone() else { return false };
         let (begins, slot) = (begins.is_some(), begins.flatten());
         let shard = self.index;
         let message = FromPeer { peer, datagram: datagram.into(), begins, shard, link, slot };
         // Full: dropped; the client repeats its flight.
-        if handshaker.try_send(message).is_err() {
+        let taken = handshaker.try_send(message).is_ok();
+        if !taken {
             self.metrics.mailbox_full(ActorKind::Handshaker);
             self.drop_record(RecordDrop::MailboxFull);
         }
+        taken
     }
 
     fn hand_over(&self, id: ConnectionId, from: SocketAddr, datagram: &[u8]) {

@@ -161,3 +161,10 @@ fn a_draining_hub_takes_nothing_new() {
         assert_eq!(rig.post(&session).await, code::UNAVAILABLE);
     });
 }
+
+#[test]
+fn a_session_at_rest_is_small() {
+    let (session, association) = (size_of::<DeviceSession>(), size_of::<Association>());
+    assert!(session <= 256, "an actor of {session} bytes");
+    assert!(association <= 208, "an association of {association} bytes");
+}

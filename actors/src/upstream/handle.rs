@@ -2,6 +2,7 @@
 //! Invariant: giving a delivery never waits; a full mailbox gives it back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
@@ -23,6 +24,7 @@ enum To {
     Discard,
     Mqtt {
         adapter: Addr<Adapter>,
+        up: Arc<AtomicBool>,
         metrics: Arc<Metrics>,
     },
 }
@@ -32,8 +34,8 @@ impl UpstreamHandle {
         Self { to: To::Discard }
     }
 
-    pub(super) fn mqtt(adapter: Addr<Adapter>, metrics: Arc<Metrics>) -> Self {
-        Self { to: To::Mqtt { adapter, metrics } }
+    pub(super) fn mqtt(adapter: Addr<Adapter>, up: Arc<AtomicBool>, metrics: Arc<Metrics>) -> Self {
+        Self { to: To::Mqtt { adapter, up, metrics } }
     }
 
     /// What a session may tell its board when [`UpstreamHandle::deliver`] gave the delivery back.
@@ -50,7 +52,7 @@ impl UpstreamHandle {
                 let _ = deliver.done.send(Outcome::Accepted);
                 Ok(())
             }
-            To::Mqtt { adapter, metrics } => {
+            To::Mqtt { adapter, metrics, .. } => {
                 adapter.try_send(deliver).map_err(|error| match error {
                     SendError::Full(deliver) => {
                         metrics.mailbox_full(ActorKind::Upstream);
@@ -59,6 +61,15 @@ impl UpstreamHandle {
                     SendError::Closed(deliver) => deliver,
                 })
             }
+        }
+    }
+
+    /// Whether it can take a delivery now, as far as is known.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        match &self.to {
+            To::Discard => true,
+            To::Mqtt { up, .. } => up.load(Ordering::Relaxed),
         }
     }
 

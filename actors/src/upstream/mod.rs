@@ -37,7 +37,8 @@ pub fn start(
         UpstreamKind::Discard => Ok(UpstreamHandle::discard()),
         UpstreamKind::Mqtt(mqtt) => {
             let spec = mqtt::Spec::load(&spec.tenant, &spec.name, mqtt)?;
-            Ok(UpstreamHandle::mqtt(mqtt::start(spec, arbiter, &metrics), metrics))
+            let (adapter, up) = mqtt::start(spec, arbiter, &metrics);
+            Ok(UpstreamHandle::mqtt(adapter, up, metrics))
         }
     }
 }

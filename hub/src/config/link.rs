@@ -11,7 +11,7 @@ section! {
         /// Address and UDP port the boards send to.
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5684));
         /// Sockets, each with its own thread; 0 is one for each core.
-        pub sockets: usize = 0, from 0 to 256;
+        pub sockets: usize = 0, from 0 to 255;
         /// The server's certificate, PEM: its own first, then those between it and the root.
         pub certificate: PathBuf = PathBuf::from("pki/server.pem");
         /// The private key of that certificate, PEM.

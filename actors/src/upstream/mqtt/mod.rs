@@ -15,6 +15,7 @@ mod window;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -39,18 +40,26 @@ const FULL_RETRY_AFTER: Duration = Duration::from_secs(2);
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// Starts the adapter on an arbiter.
-pub(super) fn start(spec: Spec, arbiter: &ArbiterHandle, metrics: &Arc<Metrics>) -> Addr<Adapter> {
+pub(super) fn start(
+    spec: Spec,
+    arbiter: &ArbiterHandle,
+    metrics: &Arc<Metrics>,
+) -> (Addr<Adapter>, Arc<AtomicBool>) {
     let metrics = metrics.upstream(spec.tenant.as_str(), spec.name.as_str());
-    Adapter::start_in_arbiter(arbiter, move |ctx| {
+    let up = Arc::new(AtomicBool::new(false));
+    let shared = Arc::clone(&up);
+    let adapter = Adapter::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         Adapter {
             spec: Rc::new(spec),
             metrics: Rc::new(metrics),
             outstanding: Rc::default(),
             backoff: Backoff::default(),
+            up: shared,
             state: State::Connecting,
         }
-    })
+    });
+    (adapter, up)
 }
 
 /// The actor; see [`super::UpstreamHandle`] for its face.
@@ -59,6 +68,8 @@ pub(super) struct Adapter {
     metrics: Rc<UpstreamMetrics>,
     outstanding: Rc<Outstanding>,
     backoff: Backoff,
+    /// Whether a connection is at work, for those who do not wait for outcomes.
+    up: Arc<AtomicBool>,
     /// The last field: dropping it is what says that the rest has gone.
     state: State,
 }
@@ -168,6 +179,7 @@ impl Adapter {
             in_flight_max = connection.in_flight_max,
             "upstream connected"
         );
+        self.up.store(true, Ordering::Relaxed);
         self.metrics.connected(true);
         let (queue, parcels) = mpsc::channel(self.spec.queue_max);
         self.state = State::Connected { queue, since: Instant::now() };
@@ -182,6 +194,7 @@ impl Adapter {
     }
 
     fn ended(&mut self, ended: Ended, ctx: &mut Context<Self>) {
+        self.up.store(false, Ordering::Relaxed);
         self.metrics.connected(false);
         self.metrics.in_flight(0);
         let Ended { failure, unanswered } = ended;

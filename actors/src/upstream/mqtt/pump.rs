@@ -19,6 +19,8 @@ use super::window::Window;
 use crate::metrics::{ConnectionEnd, UpstreamMetrics};
 use crate::upstream::Outcome;
 
+/// A broker that answers pings and acknowledges no publish for this long is as good as gone.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(120);
 /// Parcels that become one write.
 const BATCH_MAX: usize = 256;
 /// With so many bytes unsent no more parcels are taken: they wait where they can be given back.
@@ -51,6 +53,7 @@ pub(super) async fn pump(
         received,
         unsent: BytesMut::with_capacity(UNSENT_MAX),
         heard: true,
+        stalled: None,
     };
     let failure = flow.run(stream, &mut queue, keep_alive, metrics).await;
     metrics.in_flight(0);
@@ -71,6 +74,8 @@ struct Flow {
     unsent: BytesMut,
     /// Whether anything came since the last ping.
     heard: bool,
+    /// Since when publishes are in flight and none was acknowledged.
+    stalled: Option<Instant>,
 }
 
 impl Flow {
@@ -127,6 +132,14 @@ impl Flow {
                         return Failure::new(ConnectionEnd::Silent, "no answer to a ping");
                     }
                     self.heard = false;
+                    // A full window takes nothing from the queue, and would not see it end.
+                    if queue.is_closed() && queue.is_empty() {
+                        self.say_goodbye(&mut writer).await;
+                        return Failure::new(ConnectionEnd::Stopped, "stopped");
+                    }
+                    if self.has_stalled() {
+                        return Failure::new(ConnectionEnd::Silent, "no publish is acknowledged");
+                    }
                     self.dialect.ping(&mut self.unsent);
                 }
             }
@@ -160,6 +173,7 @@ impl Flow {
             self.heard = true;
             match packet {
                 Received::Acknowledged { id, verdict } => {
+                    self.stalled = None;
                     let Some(awaiting) = self.window.release(id) else {
                         // Which publish the next one means could not be trusted any more.
                         return Err(Failure::new(
@@ -184,6 +198,15 @@ impl Flow {
                 }
             }
         }
+    }
+
+    /// Whether the broker has answered pings but acknowledged nothing for too long.
+    fn has_stalled(&mut self) -> bool {
+        if self.window.len() == 0 {
+            self.stalled = None;
+            return false;
+        }
+        self.stalled.get_or_insert_with(Instant::now).elapsed() >= ACKNOWLEDGED_WITHIN
     }
 
     async fn say_goodbye(&mut self, writer: &mut (impl AsyncWriteExt + Unpin)) {
