@@ -248,6 +248,10 @@ fn a_route_that_acknowledges_on_receipt_does_not_wait_for_the_broker() {
     assert_eq!((answer.message.dotted().as_str(), answer.separate), ("2.04", false));
     let arrived = delivery.subscriber.wait_for(b"on receipt");
     assert_eq!(arrived.topic, "tenant-0/CB-00000000/quick");
+    delivery.gate.shut();
+    wait_for_upstream(&delivery.hub, 0.0);
+    let answer = board.post("quick", b"to a broker known to be down");
+    assert_eq!(answer.message.dotted(), "5.03");
 }
 
 #[test]
@@ -273,4 +277,16 @@ fn a_hub_that_is_told_to_stop_answers_what_is_in_flight_first() {
     delivery.gate.open();
     assert_eq!(separate_answer(&mut board, &request).dotted(), "2.04");
     assert!(delivery.hub.process.wait(PATIENCE).success(), "{}", delivery.hub.log());
+}
+
+#[test]
+fn a_broker_that_never_acknowledges_does_not_keep_the_hub_from_stopping() {
+    let mut delivery = Delivery::with(1, |site| site.configure("shutdown", "drain_s", 1));
+    let mut board = delivery.board(0);
+    delivery.gate.withhold();
+    let request = board.message(POST, "t", b"never acknowledged");
+    empty_acknowledgement(&mut board, &request);
+    delivery.hub.process.signal("TERM");
+    assert!(delivery.hub.process.wait(PATIENCE).success(), "{}", delivery.hub.log());
+    delivery.hub.wait_for_log(&["left=1", "had no answer in time"]);
 }
