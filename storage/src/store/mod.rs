@@ -19,6 +19,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use sled::{Db, Tree};
@@ -38,6 +39,10 @@ const SCHEMA_KEY: &[u8] = b"schema";
 
 /// Bytes of memory that the database may keep pages in.
 const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// How often, and how long apart, a database that is just being closed is tried again.
+const CLOSING_POLLS: u32 = 200;
+const CLOSING_POLL: Duration = Duration::from_millis(10);
 
 /// An open store; clones are the same store. The folder is free again when the last one is gone.
 #[derive(Clone)]
@@ -73,7 +78,7 @@ impl Store {
         make_folder(dir)?;
         let lock = lock(dir)?;
         let database = dir.join("sled");
-        let db = sled::Config::new().path(&database).cache_capacity(CACHE_BYTES).open()?;
+        let db = open_database(&database)?;
         check_schema(&db, dir)?;
         let file = File::open(database.join("db")).map_err(unusable)?;
         let inner = Inner {
@@ -168,6 +173,22 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
+}
+
+/// Opens the database. The folder's lock is ours by now: one that is still locked belongs to a store
+/// of this process that was just dropped, whose thread inside sled outlives it by an instant.
+#[expect(clippy::disallowed_methods, reason = "start-up waits here, on no arbiter")]
+fn open_database(path: &Path) -> Result<Db, StoreError> {
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
+    for _ in 0..CLOSING_POLLS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                std::thread::sleep(CLOSING_POLL);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+    Ok(config.open()?)
 }
 
 /// Writes the schema into a new database and refuses any other; sees it before any other tree is

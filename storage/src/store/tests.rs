@@ -114,3 +114,12 @@ fn a_damaged_record_is_named_and_the_others_are_still_read() {
     assert!(store.boards().mark_seen(&[(one, UnixSeconds(1))]).is_err());
     assert!(store.boards().find(&"CB-2".parse().unwrap()).unwrap().is_some());
 }
+
+#[test]
+fn a_store_may_be_opened_again_at_once_after_it_was_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..50 {
+        let store = Store::open(dir.path()).unwrap();
+        store.boards().count();
+    }
+}
