@@ -22,6 +22,8 @@ pub mod code {
     pub const CONTINUE: u8 = 0x5f;
     /// 4.00
     pub const BAD_REQUEST: u8 = 0x80;
+    /// 4.01
+    pub const UNAUTHORIZED: u8 = 0x81;
     /// 4.02
     pub const BAD_OPTION: u8 = 0x82;
     /// 4.04
@@ -59,6 +61,7 @@ pub(super) mod option {
     pub(crate) const PROXY_URI: u16 = 35;
     pub(crate) const PROXY_SCHEME: u16 = 39;
     pub(crate) const SIZE1: u16 = 60;
+    pub(crate) const ECHO: u16 = 252;
     pub(crate) const REQUEST_TAG: u16 = 292;
 }
 

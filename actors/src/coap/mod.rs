@@ -4,6 +4,7 @@
 //! no amount of input makes an [`Endpoint`] hold more than its [`Limits`] allow.
 
 mod discovery;
+pub mod echo;
 mod effect;
 mod endpoint;
 mod exchanges;

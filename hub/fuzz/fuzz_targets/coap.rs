@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use coap_lite::Packet;
 use libfuzzer_sys::fuzz_target;
+use surface::coap::echo::{ANSWER_MAX, Challenge, Verdict};
 use surface::coap::{Answer, Effect, Endpoint, ExchangeId, Limits, Resources};
 
 struct Rig {
@@ -45,6 +46,10 @@ impl Rig {
         match step % 4 {
             0 => {
                 let (message, after) = after.split_at(usize::from(argument).min(after.len()));
+                if let Verdict::Answer(answer) = Challenge::new([argument; 8]).judge(message, 0) {
+                    assert!(answer.len() <= ANSWER_MAX);
+                    drop(Packet::from_bytes(&answer).expect("coap"));
+                }
                 let (resources, limits) = (&self.resources, &self.limits);
                 self.endpoint.handle_message(self.now, message, resources, limits);
                 after

@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod blocks;
+mod echo;
 mod exchanges;
 mod refusals;
 mod rig;
