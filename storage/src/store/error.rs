@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::record::RecordError;
-use crate::{BoardId, Fingerprint, TenantId};
+use crate::{BoardId, Fingerprint, SealError, TenantId};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,15 @@ pub enum StoreError {
         /// What is wrong with it.
         #[source]
         source: RecordError,
+    },
+    /// A sealed record that cannot be opened or made.
+    #[error("a sealed record in {tree}: {source}")]
+    Sealed {
+        /// Which tree.
+        tree: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: SealError,
     },
     /// Something too large to be kept.
     #[error("the record {key:?} cannot be written")]

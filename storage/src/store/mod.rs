@@ -10,6 +10,7 @@
 //! | `boards/tenant` | tenant NUL board | nothing |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
+//! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its three index entries change in one transaction, and whatever writes
 //! returns when the disk has it, [`Boards::mark_seen`] apart. Nothing outside `store` sees sled.
@@ -17,7 +18,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
 pub(crate) mod belongings;
 pub(crate) mod boards;
 pub(crate) mod error;
+pub(crate) mod sessions;
 pub(crate) mod tenants;
 
 /// The one schema this version reads and writes.
@@ -51,6 +53,7 @@ pub struct Store {
 }
 
 struct Inner {
+    dir: PathBuf,
     tenants: Tree,
     boards: Tree,
     by_fingerprint: Tree,
@@ -82,6 +85,7 @@ impl Store {
         check_schema(&db, dir)?;
         let file = File::open(database.join("db")).map_err(unusable)?;
         let inner = Inner {
+            dir: dir.to_owned(),
             tenants: db.open_tree("tenants")?,
             boards: db.open_tree("boards")?,
             by_fingerprint: db.open_tree("boards/fingerprint")?,

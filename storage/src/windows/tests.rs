@@ -1,0 +1,192 @@
+use super::*;
+use proptest::prelude::*;
+
+const MONDAY: BootId = BootId([1; 16]);
+const TUESDAY: BootId = BootId([2; 16]);
+
+struct Rig {
+    dir: tempfile::TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn open(&self, boot: BootId) -> (Windows, Trust) {
+        Windows::open(&self.dir.path().join("windows"), boot).unwrap()
+    }
+}
+
+fn window(next: u64) -> Window {
+    Window { generation: 7, next, received: 0b1011, write_limit: 64 + next }
+}
+
+#[test]
+fn what_was_written_is_there_after_the_hub_died() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    lease.write(&window(9)).unwrap();
+    windows.keep(lease.slot());
+    let slot = lease.slot();
+    // Nothing is closed: `mem::forget` is as near to a kill as one process comes.
+    std::mem::forget((windows, lease));
+    let (windows, trust) = rig.open(MONDAY);
+    assert_eq!(trust, Trust::Yes);
+    assert_eq!(windows.read(slot).unwrap(), Some((window(9), Trust::Yes)));
+    assert_eq!(windows.count(), 1);
+    assert_ne!(windows.take().unwrap().slot(), slot);
+}
+
+#[test]
+fn after_a_power_failure_a_slot_is_untrusted_until_it_is_written_again() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    lease.write(&window(9)).unwrap();
+    windows.keep(lease.slot());
+    let slot = lease.slot();
+    std::mem::forget((windows, lease));
+    let (windows, trust) = rig.open(TUESDAY);
+    assert_eq!(trust, Trust::No);
+    assert_eq!(windows.read(slot).unwrap(), Some((window(9), Trust::No)));
+    windows.keep(slot);
+    let lease = windows.lease(slot).unwrap();
+    lease.write(&window(10)).unwrap();
+    assert_eq!(windows.read(slot).unwrap(), Some((window(10), Trust::Yes)));
+    std::mem::forget((windows, lease));
+    // The hub dies and starts again on the same boot: trust does not come back by itself, nor go.
+    let (windows, trust) = rig.open(TUESDAY);
+    assert_eq!(trust, Trust::Yes);
+    assert_eq!(windows.read(slot).unwrap(), Some((window(10), Trust::Yes)));
+}
+
+#[test]
+fn a_second_power_failure_does_not_bring_back_trust_in_what_the_first_one_spoilt() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    lease.write(&window(9)).unwrap();
+    windows.keep(lease.slot());
+    let slot = lease.slot();
+    std::mem::forget((windows, lease));
+    let (windows, _) = rig.open(TUESDAY);
+    windows.keep(slot);
+    windows.close().unwrap();
+    drop(windows);
+    let (windows, trust) = rig.open(MONDAY);
+    assert_eq!(trust, Trust::Yes);
+    assert_eq!(windows.read(slot).unwrap(), Some((window(9), Trust::No)));
+}
+
+#[test]
+fn what_was_closed_cleanly_is_believed_after_any_boot() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    lease.write(&window(3)).unwrap();
+    windows.keep(lease.slot());
+    let slot = lease.slot();
+    drop(lease);
+    windows.close().unwrap();
+    drop(windows);
+    let (windows, trust) = rig.open(TUESDAY);
+    assert_eq!(trust, Trust::Yes);
+    assert_eq!(windows.read(slot).unwrap(), Some((window(3), Trust::Yes)));
+}
+
+#[test]
+fn a_slot_has_one_holder_and_is_free_when_nobody_owns_it() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    let slot = lease.slot();
+    lease.write(&window(1)).unwrap();
+    assert!(windows.lease(slot).is_none(), "nobody stored a session there");
+    windows.keep(slot);
+    assert!(windows.lease(slot).is_none(), "it is held");
+    drop(lease);
+    assert!(windows.read(slot).unwrap().is_some(), "its session sleeps");
+    let lease = windows.lease(slot).unwrap();
+    windows.forget(slot);
+    lease.write(&window(2)).unwrap();
+    assert_eq!(windows.count(), 0);
+    drop(lease);
+    assert_eq!(windows.read(slot).unwrap(), None);
+}
+
+#[test]
+fn a_file_of_something_else_is_refused() {
+    let rig = Rig::new();
+    let path = rig.dir.path().join("windows");
+    std::fs::write(&path, [b'x'; 64]).unwrap();
+    let refused = Windows::open(&path, MONDAY).map(drop).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn this_boot_has_a_name() {
+    let boot = BootId::of_this_boot().unwrap();
+    assert_eq!(boot, BootId::of_this_boot().unwrap());
+    assert_ne!(boot, BootId([0; 16]));
+}
+
+#[test]
+fn the_bytes_of_a_slot_are_frozen() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    lease.write(&Window { generation: 1, next: 2, received: 3, write_limit: 4 }).unwrap();
+    let file = std::fs::read(rig.dir.path().join("windows")).unwrap();
+    let number = |n: u8, width: usize| [vec![n], vec![0; width - 1]].concat();
+    let slot = [number(1, 4), number(2, 4), number(2, 8), number(3, 8), number(4, 8)].concat();
+    assert_eq!(file[4096..4128], slot);
+    let header = [&MAGIC[..], &number(2, 4), &number(1, 4), &[1; 16], &[0]].concat();
+    assert_eq!(file[..33], header);
+}
+
+proptest! {
+    /// Any order of taking, storing, waking, letting go and forgetting, against a plain model.
+    #[test]
+    fn no_slot_ever_has_two_owners(steps in prop::collection::vec((0_u8..5, any::<prop::sample::Index>()), 1..200)) {
+        let rig = Rig::new();
+        let (windows, _) = rig.open(MONDAY);
+        let (mut leases, mut kept): (Vec<Lease>, Vec<Slot>) = (Vec::new(), Vec::new());
+        for (step, which) in steps {
+            match step {
+                0 => {
+                    let lease = windows.take().unwrap();
+                    prop_assert!(leases.iter().all(|other| other.slot() != lease.slot()));
+                    prop_assert!(!kept.contains(&lease.slot()));
+                    lease.write(&window(1)).unwrap();
+                    leases.push(lease);
+                }
+                1 if !leases.is_empty() => {
+                    let slot = which.get(&leases).slot();
+                    windows.keep(slot);
+                    if !kept.contains(&slot) {
+                        kept.push(slot);
+                    }
+                }
+                2 if !leases.is_empty() => {
+                    let at = which.index(leases.len());
+                    drop(leases.swap_remove(at));
+                }
+                3 if !kept.is_empty() => {
+                    let slot = *which.get(&kept);
+                    let held = leases.iter().any(|lease| lease.slot() == slot);
+                    let lease = windows.lease(slot);
+                    prop_assert_eq!(lease.is_none(), held);
+                    leases.extend(lease);
+                }
+                4 if !kept.is_empty() => {
+                    let at = which.index(kept.len());
+                    windows.forget(kept.swap_remove(at));
+                }
+                _ => {}
+            }
+            prop_assert_eq!(windows.count(), kept.len());
+        }
+    }
+}
