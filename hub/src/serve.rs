@@ -16,7 +16,7 @@ use openssl::x509::X509;
 use storage::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::{Config, Inherited, InheritedError};
 use crate::http::{self, HttpError};
 
 /// Why the hub did not run.
@@ -54,6 +54,9 @@ pub enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A socket that was handed over is for nothing.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
     /// Monitoring cannot be served.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -108,7 +111,8 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     }
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
-    let settings = settings(&config, certificate, key);
+    let inherited = Inherited::take(&config)?;
+    let settings = settings(&config, certificate, key, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -121,7 +125,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
 
-        let running = actors::hub::start(&settings, &store, &metrics)?;
+        let running = actors::hub::start(settings, &store, &metrics)?;
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         tokio::select! {
@@ -157,7 +161,12 @@ fn announce(config: &Config, running: &Running, store: &Store) {
     );
 }
 
-fn settings(config: &Config, certificate: X509, key: PKey<Private>) -> Settings {
+fn settings(
+    config: &Config,
+    certificate: X509,
+    key: PKey<Private>,
+    inherited: Inherited,
+) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     let or_cores = |configured: usize| if configured == 0 { cores } else { configured };
     let (link, coap) = (&config.link, &config.coap);
@@ -181,6 +190,8 @@ fn settings(config: &Config, certificate: X509, key: PKey<Private>) -> Settings 
             ..Limits::default()
         },
         plain: config.plain.enabled.then_some(config.plain.listen),
+        inherited: inherited.link,
+        plain_inherited: inherited.plain,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::link::engine::Progress;
 use crate::link::established::Established;
 use crate::link::handshake::Handshake;
 use crate::link::hello::ClientHello;
+use crate::link::priority;
 use crate::link::profile::Profile;
 use crate::link::record;
 use crate::link::slots::Slot;
@@ -34,9 +35,9 @@ pub struct FromPeer {
     pub datagram: Box<[u8]>,
     /// Whether it begins with a ClientHello whose cookie has verified.
     pub begins: bool,
-    /// The arbiter that would own the session.
+    /// The arbiter that would own the session, were it one with a Connection ID.
     pub shard: u8,
-    /// The link to report to.
+    /// The front door, to report to.
     pub link: Recipient<HandshakeOver>,
     /// The place of a handshake that begins.
     pub slot: Option<Slot>,
@@ -131,7 +132,7 @@ impl Handshaker {
         let Some(known) = self.handshakes.remove(&peer) else { return };
         // Full: the board's handshake was for nothing; it begins again when its data finds no session.
         if known.link.try_send(HandshakeOver { peer, established }).is_err() {
-            self.worker.metrics.mailbox_full(ActorKind::Link);
+            self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
         }
     }
 
@@ -161,6 +162,7 @@ impl Actor for Handshaker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        priority::yield_to_sessions();
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(SWEEP, |worker, _| worker.sweep(Instant::now()));
     }

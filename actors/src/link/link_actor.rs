@@ -1,39 +1,52 @@
 //! The actor of one arbiter's link: reads its socket, starts the sessions of finished handshakes,
-//! takes datagrams that landed on a sibling's socket.
+//! takes datagrams that landed on another's socket.
 //!
 //! Invariant: decides nothing about a board; admission is the handshake's, routing the tenant's.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
 use crate::link::association::Association;
 use crate::link::established::Established;
-use crate::link::handshaker::HandshakeOver;
+use crate::link::front_door::FrontDoor;
+use crate::link::reader;
 use crate::link::shard::{HandedOver, Shard, Siblings};
-use crate::link::socket::Receiver;
 use crate::link::table::Key;
 use crate::session::{Close, DeviceSession, SessionParts, Transport};
 use crate::tenant::Directory;
 
 const MAILBOX: usize = 4096;
-const SWEEP: Duration = Duration::from_secs(1);
-const COOKIE_LIFE: Duration = Duration::from_secs(60);
 
-/// Which end of the wire a link has.
+/// One arbiter's link.
 pub struct Link {
     shard: Rc<Shard<DeviceSession>>,
     socket: Option<UdpSocket>,
     tenants: Arc<Directory>,
 }
 
-/// The links of every arbiter, by index; reading begins with it.
+/// Whom datagrams for others are handed to; reading begins with it.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Open(pub Vec<Addr<Link>>);
+pub struct Open {
+    /// The links of every arbiter, by index.
+    pub links: Vec<Addr<Link>>,
+    /// The front door.
+    pub door: Addr<FrontDoor>,
+}
+
+/// A handshake left a session that this arbiter owns.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BeginSession {
+    /// The peer it was with.
+    pub peer: SocketAddr,
+    /// What it left.
+    pub established: Box<Established>,
+}
 
 /// No new handshake and no new delivery from now on.
 #[derive(Message)]
@@ -95,76 +108,36 @@ impl Link {
     }
 }
 
-/// Gives every datagram of `socket` to `take`, for as long as it is polled.
-pub(super) async fn read(
-    socket: UdpSocket,
-    shard: Rc<Shard<DeviceSession>>,
-    mut take: impl FnMut(SocketAddr, &[u8]),
-) {
-    let mut receiver = match Receiver::new(socket) {
-        Ok(receiver) => receiver,
-        Err(error) => {
-            tracing::error!(%error, "the socket cannot be read; the hub stops");
-            return actix::System::current().stop_with_code(1);
-        }
-    };
-    loop {
-        let mut count = 0;
-        let received = receiver.receive(|from, datagram| {
-            count += 1;
-            take(from, datagram);
-        });
-        if let Err(error) = received.await {
-            tracing::warn!(%error, "a receive failed");
-            tokio::task::yield_now().await;
-        }
-        shard.metrics.datagrams_received(count);
-        shard.note_depth();
-    }
-}
-
 impl Actor for Link {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(SWEEP, |link, _| {
-            let now = link.shard.now();
-            link.shard.table.borrow_mut().sweep(now);
-        });
-        ctx.run_interval(COOKIE_LIFE, |link, _| {
-            let mut key = [0; 32];
-            if getrandom::fill(&mut key).is_ok() {
-                link.shard.rotate_cookies(key);
-            }
-        });
     }
 }
 
 impl Handler<Open> for Link {
     type Result = ();
 
-    fn handle(&mut self, Open(siblings): Open, ctx: &mut Self::Context) {
+    fn handle(&mut self, open: Open, ctx: &mut Self::Context) {
         self.shard.know(Siblings {
-            links: siblings.into_iter().map(Addr::recipient).collect(),
-            handshakes: Some(ctx.address().recipient()),
+            links: open.links.into_iter().map(Addr::recipient).collect(),
+            door: Some(open.door.recipient()),
         });
         let Some(socket) = self.socket.take() else { return };
         let shard = Rc::clone(&self.shard);
         let take = move |from, datagram: &[u8]| shard.receive(from, datagram, Instant::now());
-        let reading = read(socket, Rc::clone(&self.shard), take);
+        let shard = Rc::clone(&self.shard);
+        let reading = reader::read(socket, take, move |count| shard.batch_over(count));
         ctx.spawn(reading.into_actor(self));
     }
 }
 
-impl Handler<HandshakeOver> for Link {
+impl Handler<BeginSession> for Link {
     type Result = ();
 
-    fn handle(&mut self, over: HandshakeOver, _: &mut Self::Context) {
-        self.shard.table.borrow_mut().end_handshake(&over.peer);
-        if let Some(established) = over.established {
-            self.begin_session(*established, over.peer);
-        }
+    fn handle(&mut self, begin: BeginSession, _: &mut Self::Context) {
+        self.begin_session(*begin.established, begin.peer);
     }
 }
 

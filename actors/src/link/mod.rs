@@ -1,26 +1,33 @@
 //! The way in and out of the hub: UDP, the stateless front door, DTLS 1.2 handshakes and records.
 //!
 //! Invariant: nothing here knows CoAP, tenants' routes or upstreams.
-//! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `cookie`, `engine`, `handshake`,
+//! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `cookie`, `destination`, `door`, `engine`, `handshake`,
 //! `association`) hold no clock and no socket; the rest are the shells around them.
 
 pub mod association;
 pub mod cipher;
 pub mod connection_id;
 pub mod cookie;
+pub mod destination;
+pub mod door;
 pub mod drops;
 pub mod engine;
 pub mod established;
+pub mod expected;
+pub mod front_door;
 pub mod handshake;
 pub mod handshaker;
 pub mod hello;
 pub mod keys;
 pub mod link_actor;
 pub mod plain;
+pub mod priority;
 pub mod profile;
+pub mod reader;
 pub mod record;
 pub mod shard;
 pub mod slots;
 pub mod socket;
+pub mod steering;
 pub mod table;
 pub mod window;

@@ -12,7 +12,8 @@ use std::time::Instant;
 use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
 use storage::BoardId;
 
-use crate::link::link_actor::{self, Drain};
+use crate::link::link_actor::Drain;
+use crate::link::reader;
 use crate::link::shard::Shard;
 use crate::link::table::Key;
 use crate::metrics::RecordDrop;
@@ -73,7 +74,8 @@ impl Actor for PlainLink {
         let Some(socket) = self.socket.take() else { return };
         let (shard, residents) = (Rc::clone(&self.shard), Rc::clone(&self.residents));
         let take = move |from, bytes: &[u8]| receive(&shard, &residents, from, bytes);
-        let reading = link_actor::read(socket, Rc::clone(&self.shard), take);
+        let shard = Rc::clone(&self.shard);
+        let reading = reader::read(socket, take, move |count| shard.batch_over(count));
         ctx.spawn(reading.into_actor(self));
     }
 }

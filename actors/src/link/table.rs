@@ -1,4 +1,4 @@
-//! Who a datagram belongs to: sessions by Connection ID or address, handshakes by address.
+//! Who a datagram belongs to: sessions by Connection ID or address.
 //!
 //! Invariant: belongs to one arbiter; holds addresses of actors, never their state.
 
@@ -24,20 +24,14 @@ pub enum Key {
     Address(SocketAddr),
 }
 
-/// The sessions, actors of type `S`, and handshakes of one arbiter.
+/// The sessions of one arbiter, actors of type `S`.
 pub struct Table<S: Actor> {
     sessions: HashMap<Key, (Serial, Addr<S>)>,
-    handshakes: HashMap<SocketAddr, Pending>,
-}
-
-struct Pending {
-    worker: usize,
-    until: Millis,
 }
 
 impl<S: Actor> Default for Table<S> {
     fn default() -> Self {
-        Self { sessions: HashMap::new(), handshakes: HashMap::new() }
+        Self { sessions: HashMap::new() }
     }
 }
 
@@ -57,30 +51,6 @@ impl<S: Actor> Table<S> {
     pub fn remove(&mut self, key: &Key, serial: Serial) {
         if self.sessions.get(key).is_some_and(|(entered, _)| *entered == serial) {
             self.sessions.remove(key);
-        }
-    }
-
-    /// The worker that has the handshake with `peer`.
-    #[must_use]
-    pub fn handshake(&self, peer: &SocketAddr) -> Option<usize> {
-        self.handshakes.get(peer).map(|pending| pending.worker)
-    }
-
-    /// Notes that `worker` has the handshake with `peer`, at most until `until`.
-    pub fn begin_handshake(&mut self, peer: SocketAddr, worker: usize, until: Millis) {
-        self.handshakes.insert(peer, Pending { worker, until });
-    }
-
-    /// The handshake with `peer` is over.
-    pub fn end_handshake(&mut self, peer: &SocketAddr) {
-        self.handshakes.remove(peer);
-    }
-
-    /// Forgets handshakes whose time is over, should their worker not have said so.
-    pub fn sweep(&mut self, now: Millis) {
-        self.handshakes.retain(|_, pending| pending.until > now);
-        if self.handshakes.capacity() > 1024 && self.handshakes.len() < 256 {
-            self.handshakes.shrink_to_fit();
         }
     }
 }

@@ -204,6 +204,8 @@ labels! {
         Handshaker = "handshaker",
         /// A socket's reader and writer.
         Link = "link",
+        /// The front door.
+        FrontDoor = "front_door",
     }
 }
 

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::coap::{Limits, code};
+use crate::link::expected::Expected;
 use crate::link::shard::Parts;
-use crate::link::slots::Slots;
 use crate::link::socket::Sender;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
@@ -68,11 +68,8 @@ impl Rig {
         let shard = Shard::new(Parts {
             index: 0,
             sender: Sender::new(&hub).unwrap(),
-            slots: Slots::new(1, Arc::clone(&metrics)),
             metrics,
-            handshakers: Vec::new(),
-            handshake_timeout: Duration::from_secs(1),
-            cookie_key: [0; 32],
+            expected: Expected::default(),
             deliveries: UnderWay::default(),
             first_message: 1,
         });

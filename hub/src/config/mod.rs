@@ -1,10 +1,11 @@
 //! The configuration: one TOML file, one section a file here, every key with its default.
 //!
-//! Invariant: this module opens no socket and no store; it reads one file and one environment
-//! variable, and it is the only reader of the environment.
+//! Invariant: this module opens no socket and no store; it reads one file and the environment (where
+//! that file is, which sockets are open already), and it is the only reader of the environment.
 
 mod coap;
 mod error;
+mod inherited;
 mod key;
 mod link;
 mod load;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::coap::Coap;
 pub use self::error::{ConfigError, Place};
+pub use self::inherited::{Inherited, InheritedError};
 pub use self::key::{Key, Kind, Section};
 pub use self::link::Link;
 pub use self::load::{ENVIRONMENT_VARIABLE, FILE_BY_DEFAULT, Source};

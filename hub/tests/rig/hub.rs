@@ -21,7 +21,11 @@ impl Hub {
     pub fn start(config: &Path, listen: SocketAddr, monitoring: SocketAddr) -> Self {
         let mut command = Command::new(CELLULAR_HUB);
         command.arg("serve").arg("--config").arg(config).env("NO_COLOR", "1");
-        let mut process = Process::spawn(&mut command);
+        Self::of(Process::spawn(&mut command), listen, monitoring)
+    }
+
+    /// A hub that was just started, once it is ready.
+    pub fn of(mut process: Process, listen: SocketAddr, monitoring: SocketAddr) -> Self {
         eventually("the hub is ready", PATIENCE, || {
             if let Some(status) = process.has_ended() {
                 panic!(

@@ -18,9 +18,14 @@ pub struct Process {
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {
+        Self::spawn_reading(command, Stdio::piped())
+    }
+
+    /// The same, with something else than the test for its standard input.
+    pub fn spawn_reading(command: &mut Command, stdin: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,8 +1,9 @@
 //! A place for one hub: a folder with configuration, PKI, store and the files of its boards.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use storage::{Acknowledge, Board, Route, UnixSeconds, UpstreamKind};
 use tempfile::TempDir;
@@ -146,6 +147,20 @@ impl Site {
 
     pub fn start(&self) -> Hub {
         Hub::start(&self.path("hub.toml"), self.listen, self.monitoring)
+    }
+
+    /// Starts a hub with `socket` handed over as a service manager hands over sockets.
+    pub fn start_with_socket(&self, socket: UdpSocket) -> Hub {
+        Hub::of(self.spawn_with_socket(socket), self.listen, self.monitoring)
+    }
+
+    pub fn spawn_with_socket(&self, socket: UdpSocket) -> Process {
+        // LISTEN_PID names the process that is to have the sockets, which begin at descriptor 3.
+        const HAND_OVER: &str = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null";
+        let mut command = Command::new("sh");
+        command.args(["-c", HAND_OVER, CELLULAR_HUB, "serve", "--config"]);
+        command.arg(self.path("hub.toml")).env("NO_COLOR", "1");
+        Process::spawn_reading(&mut command, Stdio::from(OwnedFd::from(socket)))
     }
 
     pub fn configure(&self, section: &str, key: &str, value: impl Into<toml::Value>) {

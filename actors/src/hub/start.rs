@@ -1,0 +1,260 @@
+//! From settings to a running hub: sockets, arbiters, actors, and who is told of whom.
+//!
+//! Invariant: decides nothing that is not in the settings or in the store.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr};
+use actix_rt::Arbiter;
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use storage::{Store, StoreError};
+
+use crate::admission::Registry;
+use crate::coap::Limits;
+use crate::hub::{Hub, tenants};
+use crate::link::door::{Door, DoorParts};
+use crate::link::expected::Expected;
+use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
+use crate::link::handshaker::{Handshaker, Worker};
+use crate::link::link_actor::{Link, Open};
+use crate::link::plain::PlainLink;
+use crate::link::profile::Profile;
+use crate::link::shard::{Parts, Shard};
+use crate::link::slots::Slots;
+use crate::link::socket::{self, Sender, Sockets};
+use crate::link::steering;
+use crate::link::table::Millis;
+use crate::metrics::Metrics;
+use crate::recorder::Recorder;
+use crate::under_way::UnderWay;
+
+/// How much longer a handshake is known at the front door than to its worker, which looks once a
+/// second: an entry never ends before its handshake.
+const WORKER_FIRST: Duration = Duration::from_secs(3);
+
+/// Everything the live hub is told.
+pub struct Settings {
+    /// Where boards speak DTLS.
+    pub listen: SocketAddr,
+    /// Sockets of the listening address that were open before the hub was.
+    pub inherited: Vec<UdpSocket>,
+    /// Arbiters with sessions, each with a socket; at least one.
+    pub sockets: usize,
+    /// The hub's certificate.
+    pub certificate: X509,
+    /// Its key.
+    pub key: PKey<Private>,
+    /// How many handshakes may be in progress.
+    pub handshakes_max: usize,
+    /// Arbiters that carry handshakes; at least one.
+    pub handshake_workers: usize,
+    /// How long one handshake may take.
+    pub handshake_timeout: Duration,
+    /// The largest datagram of a handshake, in bytes of UDP payload.
+    pub mtu: u16,
+    /// The kernel's receive buffer, in bytes a socket.
+    pub receive_buffer: usize,
+    /// This hub's number.
+    pub node: u8,
+    /// Bounds for each board.
+    pub limits: Limits,
+    /// Where boards speak CoAP without DTLS, if anywhere.
+    pub plain: Option<SocketAddr>,
+    /// A socket for it that was open before the hub was.
+    pub plain_inherited: Option<UdpSocket>,
+}
+
+/// Why the hub did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket could not be bound.
+    #[error("cannot listen for boards on {listen}/udp: {}", cause(source))]
+    Listen {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The store could not be read.
+    #[error("cannot read the store")]
+    Store(#[from] StoreError),
+    /// The certificate, its key or an authority cannot be used.
+    #[error("cannot use the hub's certificate, its key or a tenant's authority")]
+    Certificates(#[from] ErrorStack),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random,
+}
+
+fn cause(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program or hub has the port; stop that or choose another"
+        }
+        _ => "the address is not to be had",
+    }
+}
+
+/// A started hub.
+pub struct Running {
+    /// The actor at the top.
+    pub hub: Addr<Hub>,
+    /// Where boards reach it.
+    pub listen: SocketAddr,
+    /// Where boards reach it without DTLS.
+    pub plain: Option<SocketAddr>,
+}
+
+/// Starts every actor of the hub; must be called inside an actix system.
+///
+/// # Errors
+/// What kept it from starting; nothing is left running that a stop of the system does not end.
+pub fn start(
+    mut settings: Settings,
+    store: &Store,
+    metrics: &Arc<Metrics>,
+) -> Result<Running, StartError> {
+    let inherited = std::mem::take(&mut settings.inherited);
+    let failed = |source| StartError::Listen { listen: settings.listen, source };
+    let Sockets { shards, door: door_socket } =
+        socket::open(settings.listen, settings.sockets, settings.receive_buffer, inherited)
+            .map_err(failed)?;
+    let first = shards.first().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    let listen = first.local_addr().map_err(failed)?;
+    let sender = Sender::new(first).map_err(failed)?;
+    if let Some(socket) = &door_socket {
+        steer(socket, shards.len());
+    }
+    let arbiters: Vec<_> = shards.iter().map(|_| Arbiter::new().handle()).collect();
+    let recorder = {
+        let store = store.clone();
+        Recorder::start_in_arbiter(&Arbiter::new().handle(), |_| Recorder::new(store))
+    };
+    let (tenants, upstreams, authorities) =
+        tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
+    let profile = Profile::new(
+        &settings.certificate,
+        &settings.key,
+        &authorities,
+        Registry::new(store.clone()),
+        settings.mtu,
+    )?;
+    let worker = Worker {
+        profile,
+        sender: sender.clone(),
+        metrics: Arc::clone(metrics),
+        node: settings.node,
+        timeout: settings.handshake_timeout,
+    };
+    let handshakers: Vec<_> = (0..settings.handshake_workers.max(1))
+        .map(|_| {
+            let worker = worker.clone();
+            Handshaker::start_in_arbiter(&Arbiter::new().handle(), |_| Handshaker::new(worker))
+        })
+        .collect();
+    let expected = Expected::default();
+    let door = {
+        let parts = FrontDoorParts {
+            door: door(&settings, expected.clone(), shards.len(), metrics)?,
+            socket: door_socket,
+            sender,
+            handshakers,
+            metrics: Arc::clone(metrics),
+        };
+        FrontDoor::start_in_arbiter(&Arbiter::new().handle(), |_| FrontDoor::new(parts))
+    };
+
+    let deliveries = UnderWay::default();
+    let parts = |index: u8, sender: Sender| -> Result<Parts, StartError> {
+        Ok(Parts {
+            index,
+            sender,
+            metrics: Arc::clone(metrics),
+            expected: expected.clone(),
+            deliveries: deliveries.clone(),
+            first_message: u64::from_be_bytes(random()?),
+        })
+    };
+    let mut links = Vec::new();
+    for (index, (socket, arbiter)) in (0..).zip(shards.into_iter().zip(&arbiters)) {
+        let parts = parts(index, Sender::new(&socket).map_err(failed)?)?;
+        let tenants = Arc::clone(&tenants);
+        links.push(Link::start_in_arbiter(arbiter, move |_| {
+            Link::new(Shard::new(parts), socket, tenants)
+        }));
+    }
+    // Fresh mailboxes have room.
+    let _ = door.try_send(OpenDoor(links.clone()));
+    for link in &links {
+        let _ = link.try_send(Open { links: links.clone(), door: door.clone() });
+    }
+    let (plain, plain_listen) = match settings.plain {
+        None => (None, None),
+        Some(listen) => {
+            let failed = |source| StartError::Listen { listen, source };
+            let inherited = settings.plain_inherited.take();
+            let socket = socket::open_one(listen, settings.receive_buffer, inherited);
+            let socket = socket.map_err(failed)?;
+            let listen = socket.local_addr().map_err(failed)?;
+            // Its sessions have no Connection ID, but serials of their own.
+            let parts = parts(u8::MAX, Sender::new(&socket).map_err(failed)?)?;
+            let residents = tenants::residents(store, &tenants)?;
+            let arbiter = Arbiter::new().handle();
+            let link = PlainLink::start_in_arbiter(&arbiter, move |_| {
+                PlainLink::new(Shard::new(parts), socket, residents)
+            });
+            (Some(link), Some(listen))
+        }
+    };
+    let hub = Hub {
+        tenants,
+        arbiters,
+        links,
+        door,
+        plain,
+        upstreams,
+        recorder,
+        deliveries,
+        metrics: Arc::clone(metrics),
+        port: listen.port(),
+        drops: 0,
+    };
+    Ok(Running { hub: hub.start(), listen, plain: plain_listen })
+}
+
+/// Has the kernel do what the arbiters would otherwise do for each other.
+fn steer(socket: &UdpSocket, shards: usize) {
+    let shards = u8::try_from(shards).unwrap_or(u8::MAX);
+    if let Err(error) = steering::attach(socket, shards) {
+        tracing::warn!(%error, "the kernel does not steer datagrams; they are handed over instead");
+    }
+}
+
+fn door(
+    settings: &Settings,
+    expected: Expected,
+    shards: usize,
+    metrics: &Arc<Metrics>,
+) -> Result<Door, StartError> {
+    let forget_after = (settings.handshake_timeout + WORKER_FIRST).as_millis();
+    Ok(Door::new(DoorParts {
+        cookie_key: random()?,
+        slots: Slots::new(settings.handshakes_max, Arc::clone(metrics)),
+        expected,
+        workers: settings.handshake_workers,
+        shards,
+        forget_after: Millis::try_from(forget_after).unwrap_or(Millis::MAX),
+    }))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], StartError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Random)?;
+    Ok(bytes)
+}

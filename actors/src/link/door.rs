@@ -1,0 +1,193 @@
+//! The front door's mind: which ClientHello is answered with a cookie, which begins a handshake, and
+//! which handshakes are in progress.
+//!
+//! Cheapest rejection first. A ClientHello without a valid cookie is answered statelessly and leaves
+//! no trace here (RFC 6347 4.2.1). Invariant: no clock, socket or actor is reachable from here.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::link::connection_id;
+use crate::link::cookie::CookieKeys;
+use crate::link::expected::Expected;
+use crate::link::hello::{self, ClientHello};
+use crate::link::record;
+use crate::link::slots::{Slot, Slots};
+use crate::link::table::Millis;
+use crate::metrics::RecordDrop;
+
+/// What the front door is built from.
+pub struct DoorParts {
+    /// The first key of its cookies.
+    pub cookie_key: [u8; 32],
+    /// How many handshakes may be in progress.
+    pub slots: Slots,
+    /// Where protected records of handshakes are expected from.
+    pub expected: Expected,
+    /// How many workers carry handshakes.
+    pub workers: usize,
+    /// How many arbiters own sessions.
+    pub shards: usize,
+    /// How long an entry lives at most; longer than its handshake is known to its worker.
+    pub forget_after: Millis,
+}
+
+/// What becomes of a datagram.
+pub enum Step {
+    /// It is answered with these bytes, and forgotten.
+    Answer {
+        /// A HelloVerifyRequest, no longer than what it answers; empty where it would be.
+        answer: Vec<u8>,
+        /// Whether a cookie came that is not ours.
+        bad_cookie: bool,
+    },
+    /// It goes to the worker, with a ClientHello whose cookie has verified.
+    Begin {
+        /// Which worker.
+        worker: usize,
+        /// The arbiter that is to own the session, if it is one with a Connection ID.
+        shard: u8,
+        /// Its place, unless the handshake is one already in progress.
+        slot: Option<Slot>,
+    },
+    /// It goes to the worker that has the handshake.
+    Continue {
+        /// Which worker.
+        worker: usize,
+    },
+    /// It is dropped.
+    Drop(RecordDrop),
+}
+
+/// The front door.
+pub struct Door {
+    cookies: CookieKeys,
+    slots: Slots,
+    handshakes: HashMap<SocketAddr, Pending>,
+    expected: Expected,
+    workers: usize,
+    next_worker: usize,
+    shards: u8,
+    next_shard: u8,
+    forget_after: Millis,
+    draining: bool,
+}
+
+struct Pending {
+    worker: usize,
+    until: Millis,
+}
+
+impl Door {
+    /// A front door without handshakes.
+    #[must_use]
+    pub fn new(parts: DoorParts) -> Self {
+        Self {
+            cookies: CookieKeys::new(parts.cookie_key),
+            slots: parts.slots,
+            handshakes: HashMap::new(),
+            expected: parts.expected,
+            workers: parts.workers.max(1),
+            next_worker: 0,
+            shards: u8::try_from(parts.shards).unwrap_or(u8::MAX).max(1),
+            next_shard: 0,
+            forget_after: parts.forget_after,
+            draining: false,
+        }
+    }
+
+    /// Takes an unprotected datagram.
+    pub fn handle(&mut self, now: Millis, from: SocketAddr, datagram: &[u8]) -> Step {
+        let first = match record::records(datagram, connection_id::LENGTH).next() {
+            Some(Ok(record)) => record,
+            Some(Err(_)) | None => return Step::Drop(RecordDrop::Malformed),
+        };
+        match ClientHello::parse(&first) {
+            Ok(hello) => self.hello(now, &hello, from, datagram),
+            Err(_) => match self.worker_of(&from) {
+                Some(worker) => Step::Continue { worker },
+                None => Step::Drop(RecordDrop::WrongEpoch),
+            },
+        }
+    }
+
+    fn hello(
+        &mut self,
+        now: Millis,
+        hello: &ClientHello<'_>,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Step {
+        if self.draining {
+            return Step::Drop(RecordDrop::HandshakesFull);
+        }
+        if !self.cookies.verify(from, hello) {
+            let bad_cookie = !hello.cookie.is_empty();
+            let mut answer = Vec::with_capacity(64);
+            let cookie = self.cookies.mint(from, hello);
+            let written = hello::hello_verify_request(hello, &cookie, &mut answer);
+            if written.is_err() || answer.len() > datagram.len() {
+                answer.clear();
+            }
+            return Step::Answer { answer, bad_cookie };
+        }
+        let (worker, slot) = match self.worker_of(&from) {
+            Some(worker) => (worker, None),
+            None => {
+                let Some(slot) = self.slots.take(from.ip()) else {
+                    return Step::Drop(RecordDrop::HandshakesFull);
+                };
+                self.next_worker = (self.next_worker + 1) % self.workers;
+                (self.next_worker, Some(slot))
+            }
+        };
+        let shard = self.next_shard;
+        self.next_shard = shard.wrapping_add(1).checked_rem(self.shards).unwrap_or(0);
+        let pending = Pending { worker, until: now.saturating_add(self.forget_after) };
+        if self.handshakes.insert(from, pending).is_none() {
+            self.expected.enter(from);
+        }
+        Step::Begin { worker, shard, slot }
+    }
+
+    /// The worker that has the handshake with `peer`.
+    #[must_use]
+    pub fn worker_of(&self, peer: &SocketAddr) -> Option<usize> {
+        self.handshakes.get(peer).map(|pending| pending.worker)
+    }
+
+    /// The handshake with `peer` is over, or never came to its worker.
+    pub fn over(&mut self, peer: &SocketAddr) {
+        if self.handshakes.remove(peer).is_some() {
+            self.expected.leave(*peer);
+        }
+    }
+
+    /// New cookies are made with `key`; those of the key before the last are refused from now on.
+    pub fn rotate_cookies(&mut self, key: [u8; 32]) {
+        self.cookies.rotate(key);
+    }
+
+    /// No handshake begins from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Forgets handshakes whose time is over, should their worker not have said so.
+    pub fn sweep(&mut self, now: Millis) {
+        let expected = &self.expected;
+        self.handshakes.retain(|peer, pending| {
+            let lives = pending.until > now;
+            if !lives {
+                expected.leave(*peer);
+            }
+            lives
+        });
+        if self.handshakes.capacity() > 1024 && self.handshakes.len() < 256 {
+            self.handshakes.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! The actor at the front door: every handshake's datagrams pass here, on a socket and an arbiter of
+//! their own, whatever socket they came in on.
+//!
+//! A flood of ClientHellos costs this thread, which yields to those with sessions. Invariant: no key
+//! and no session is here; what is for a session is handed to the arbiter that owns it.
+
+use std::cell::RefCell;
+use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
+
+use crate::link::destination::Destination;
+use crate::link::door::{Door, Step};
+use crate::link::established::Established;
+use crate::link::handshaker::{FromPeer, HandshakeOver, Handshaker};
+use crate::link::link_actor::{BeginSession, Drain, Link};
+use crate::link::priority;
+use crate::link::reader;
+use crate::link::shard::HandedOver;
+use crate::link::slots::Slot;
+use crate::link::socket::Sender;
+use crate::link::table::Millis;
+use crate::metrics::{ActorKind, Metrics, RecordDrop};
+
+const MAILBOX: usize = 4096;
+const SWEEP: Duration = Duration::from_secs(1);
+const COOKIE_LIFE: Duration = Duration::from_secs(60);
+
+/// A datagram for the front door that came in on the socket of an arbiter with sessions.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AtTheDoor {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub datagram: Box<[u8]>,
+    /// Whether a session has been given it as well.
+    pub delivered: bool,
+}
+
+/// The links of every arbiter, by index; reading begins with it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct OpenDoor(pub Vec<Addr<Link>>);
+
+/// What the actor is built from.
+pub struct FrontDoorParts {
+    /// Its mind.
+    pub door: Door,
+    /// Its socket; `None` where one socket serves all.
+    pub socket: Option<UdpSocket>,
+    /// Where its answers leave.
+    pub sender: Sender,
+    /// The workers that carry handshakes.
+    pub handshakers: Vec<Addr<Handshaker>>,
+    /// The hub's counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The actor at the front door.
+pub struct FrontDoor {
+    entrance: Rc<Entrance>,
+    socket: Option<UdpSocket>,
+}
+
+/// What the actor and the reader of its socket share; never leaves its thread.
+struct Entrance {
+    door: RefCell<Door>,
+    sender: Sender,
+    handshakers: Vec<Addr<Handshaker>>,
+    metrics: Arc<Metrics>,
+    links: RefCell<Vec<Addr<Link>>>,
+    /// Where workers report to: this actor.
+    reports: RefCell<Option<Recipient<HandshakeOver>>>,
+    epoch: Instant,
+}
+
+/// Where a handshake's datagram stands.
+enum Stage {
+    /// A ClientHello whose cookie has verified.
+    Begins { shard: u8, slot: Option<Slot> },
+    /// Everything after.
+    GoesOn,
+}
+
+impl FrontDoor {
+    /// A front door that will read once it is opened.
+    #[must_use]
+    pub fn new(parts: FrontDoorParts) -> Self {
+        let entrance = Rc::new(Entrance {
+            door: RefCell::new(parts.door),
+            sender: parts.sender,
+            handshakers: parts.handshakers,
+            metrics: parts.metrics,
+            links: RefCell::default(),
+            reports: RefCell::default(),
+            epoch: Instant::now(),
+        });
+        Self { entrance, socket: parts.socket }
+    }
+}
+
+impl Entrance {
+    fn now(&self) -> Millis {
+        Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// A datagram of the front door's own socket.
+    fn receive(&self, from: SocketAddr, datagram: &[u8]) {
+        match Destination::of(datagram) {
+            Ok(Destination::Door) => self.unprotected(from, datagram),
+            Ok(protected) => {
+                // The session it is for, if there is one; else it comes back, for the handshake.
+                let owner = protected.owner(from, self.links.borrow().len());
+                self.hand_over(owner.unwrap_or(0), from, datagram);
+            }
+            Err(reason) => self.metrics.record_dropped(reason),
+        }
+    }
+
+    fn unprotected(&self, from: SocketAddr, datagram: &[u8]) {
+        let step = self.door.borrow_mut().handle(self.now(), from, datagram);
+        match step {
+            Step::Answer { answer, bad_cookie } => {
+                if bad_cookie {
+                    self.metrics.record_dropped(RecordDrop::BadCookie);
+                }
+                if !answer.is_empty() {
+                    self.sender.send(from, &answer);
+                }
+            }
+            Step::Begin { worker, shard, slot } => {
+                let is_new = slot.is_some();
+                let taken = self.pass_on(worker, from, datagram, Stage::Begins { shard, slot });
+                if !taken && is_new {
+                    self.door.borrow_mut().over(&from);
+                }
+            }
+            Step::Continue { worker } => {
+                self.pass_on(worker, from, datagram, Stage::GoesOn);
+            }
+            Step::Drop(reason) => self.metrics.record_dropped(reason),
+        }
+    }
+
+    /// To the worker that has the handshake; whether it was taken.
+    fn pass_on(&self, worker: usize, peer: SocketAddr, datagram: &[u8], stage: Stage) -> bool {
+        let Some(handshaker) = self.handshakers.get(worker) else { return false };
+        let Some(link) = self.reports.borrow().clone() else { return false };
+        let (begins, shard, slot) = match stage {
+            Stage::Begins { shard, slot } => (true, shard, slot),
+            Stage::GoesOn => (false, 0, None),
+        };
+        let message = FromPeer { peer, datagram: datagram.into(), begins, shard, link, slot };
+        // Full: dropped; the client repeats its flight.
+        let taken = handshaker.try_send(message).is_ok();
+        if !taken {
+            self.metrics.mailbox_full(ActorKind::Handshaker);
+            self.metrics.record_dropped(RecordDrop::MailboxFull);
+        }
+        taken
+    }
+
+    fn hand_over(&self, owner: usize, from: SocketAddr, datagram: &[u8]) {
+        let links = self.links.borrow();
+        let Some(link) = links.get(owner) else { return };
+        // Full: dropped; the board repeats its message.
+        if link.try_send(HandedOver { from, datagram: datagram.into() }).is_err() {
+            self.metrics.mailbox_full(ActorKind::Link);
+            self.metrics.record_dropped(RecordDrop::MailboxFull);
+        }
+    }
+
+    /// A handshake has succeeded: its session begins with the arbiter that owns it.
+    fn begin_session(&self, peer: SocketAddr, established: Box<Established>) {
+        let links = self.links.borrow();
+        let named = established.read_cid.map_or(Destination::Address, Destination::ConnectionId);
+        let owner = named.owner(peer, links.len());
+        let Some(link) = owner.and_then(|owner| links.get(owner)) else { return };
+        // Full: the board's handshake was for nothing; it begins again when its data finds no session.
+        if link.try_send(BeginSession { peer, established }).is_err() {
+            self.metrics.mailbox_full(ActorKind::Link);
+        }
+    }
+}
+
+impl Actor for FrontDoor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        priority::yield_to_sessions();
+        ctx.set_mailbox_capacity(MAILBOX);
+        *self.entrance.reports.borrow_mut() = Some(ctx.address().recipient());
+        ctx.run_interval(SWEEP, |front, _| {
+            let now = front.entrance.now();
+            front.entrance.door.borrow_mut().sweep(now);
+        });
+        ctx.run_interval(COOKIE_LIFE, |front, _| {
+            let mut key = [0; 32];
+            if getrandom::fill(&mut key).is_ok() {
+                front.entrance.door.borrow_mut().rotate_cookies(key);
+            }
+        });
+    }
+}
+
+impl Handler<OpenDoor> for FrontDoor {
+    type Result = ();
+
+    fn handle(&mut self, OpenDoor(links): OpenDoor, ctx: &mut Self::Context) {
+        *self.entrance.links.borrow_mut() = links;
+        let Some(socket) = self.socket.take() else { return };
+        let entrance = Rc::clone(&self.entrance);
+        let take = move |from, datagram: &[u8]| entrance.receive(from, datagram);
+        let metrics = Arc::clone(&self.entrance.metrics);
+        let reading = reader::read(socket, take, move |count| metrics.datagrams_received(count));
+        ctx.spawn(reading.into_actor(self));
+    }
+}
+
+impl Handler<AtTheDoor> for FrontDoor {
+    type Result = ();
+
+    fn handle(&mut self, at: AtTheDoor, _: &mut Self::Context) {
+        let entrance = &self.entrance;
+        if Destination::of(&at.datagram) == Ok(Destination::Door) {
+            return entrance.unprotected(at.from, &at.datagram);
+        }
+        let worker = entrance.door.borrow().worker_of(&at.from);
+        match worker {
+            Some(worker) => {
+                entrance.pass_on(worker, at.from, &at.datagram, Stage::GoesOn);
+            }
+            None if at.delivered => {}
+            None => entrance.metrics.record_dropped(RecordDrop::UnknownSession),
+        }
+    }
+}
+
+impl Handler<HandshakeOver> for FrontDoor {
+    type Result = ();
+
+    fn handle(&mut self, over: HandshakeOver, _: &mut Self::Context) {
+        let HandshakeOver { peer, established } = over;
+        self.entrance.door.borrow_mut().over(&peer);
+        if let Some(established) = established {
+            self.entrance.begin_session(peer, established);
+        }
+    }
+}
+
+impl Handler<Drain> for FrontDoor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.entrance.door.borrow_mut().drain();
+    }
+}
