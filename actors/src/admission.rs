@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use openssl::sha::sha256;
-use storage::{Board, BoardId, BoardState, Fingerprint, Store, Tenant, TenantId, TenantState};
+use storage::{
+    Board, BoardId, BoardState, Fingerprint, Store, Tenant, TenantId, TenantState, UnixSeconds,
+};
 
-use crate::identity::{self, IdentityError};
+use crate::identity::{self, Identity, IdentityError};
 use crate::refusal::Refusal;
 
 /// A board that may have a session.
@@ -20,6 +22,8 @@ pub struct Admitted {
     pub tenant: TenantId,
     /// SHA-256 of the certificate it authenticated with.
     pub fingerprint: Fingerprint,
+    /// When that certificate ends.
+    pub not_after: UnixSeconds,
 }
 
 /// A board that may not.
@@ -76,32 +80,56 @@ impl Registry {
 }
 
 impl Registry {
-    fn known(&self, id: &BoardId, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, Refusal> {
-        let board = self.board(id)?;
+    fn known(
+        &self,
+        identity: Identity,
+        fingerprint: Fingerprint,
+        issuer: &[u8],
+    ) -> Result<Admitted, Refusal> {
+        let board = self.board(&identity.board)?;
         let tenant = self.tenant(&board.tenant)?;
         if tenant.authority.as_deref() != Some(issuer) {
             return Err(Refusal::OtherTenant);
         }
-        match board.state {
-            BoardState::Active => {}
-            BoardState::Blocked { .. } => return Err(Refusal::Blocked),
-            BoardState::Revoked { .. } => return Err(Refusal::Revoked),
-        }
-        match tenant.state {
-            TenantState::Active => {}
-            TenantState::Suspended => return Err(Refusal::TenantSuspended),
-        }
-        let fingerprint = Fingerprint(sha256(leaf));
-        if board.fingerprint != Some(fingerprint) {
-            return Err(Refusal::OtherCertificate);
-        }
-        Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint })
+        may_connect(&board, &tenant, fingerprint)?;
+        let not_after = identity.not_after;
+        Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after })
     }
+
+    /// Whether a board that was admitted once would be again, `now`, with the same certificate.
+    ///
+    /// # Errors
+    /// What has changed since.
+    pub fn still(&self, admitted: &Admitted, now: UnixSeconds) -> Result<(), Refusal> {
+        let board = self.board(&admitted.board)?;
+        if board.tenant != admitted.tenant {
+            return Err(Refusal::OtherTenant);
+        }
+        let tenant = self.tenant(&board.tenant)?;
+        may_connect(&board, &tenant, admitted.fingerprint)?;
+        if now > admitted.not_after { Err(Refusal::Expired) } else { Ok(()) }
+    }
+}
+
+fn may_connect(board: &Board, tenant: &Tenant, fingerprint: Fingerprint) -> Result<(), Refusal> {
+    match board.state {
+        BoardState::Active => {}
+        BoardState::Blocked { .. } => return Err(Refusal::Blocked),
+        BoardState::Revoked { .. } => return Err(Refusal::Revoked),
+    }
+    match tenant.state {
+        TenantState::Active => {}
+        TenantState::Suspended => return Err(Refusal::TenantSuspended),
+    }
+    if board.fingerprint != Some(fingerprint) {
+        return Err(Refusal::OtherCertificate);
+    }
+    Ok(())
 }
 
 impl Admission for Registry {
     fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
-        let id = identity::hardware_id(leaf).map_err(|error| match error {
+        let identity = identity::identity(leaf).map_err(|error| match error {
             IdentityError::NoSubjectAlternativeName | IdentityError::NoHardwareModuleName => {
                 Refusal::NoHardwareId
             }
@@ -110,7 +138,9 @@ impl Admission for Registry {
                 Refusal::UnsupportedCertificate
             }
         })?;
-        self.known(&id, leaf, issuer).map_err(|reason| NotAdmitted { reason, board: Some(id) })
+        let board = Some(identity.board.clone());
+        self.known(identity, Fingerprint(sha256(leaf)), issuer)
+            .map_err(|reason| NotAdmitted { reason, board })
     }
 }
 
@@ -118,3 +148,6 @@ fn unreadable(error: &storage::StoreError) -> Refusal {
     tracing::error!(%error, "the registry cannot be read; the handshake is refused");
     Refusal::Internal
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! Invariant: this reads bytes and decides nothing. Whether the certificate is to be trusted, and
 //! whether the hub knows the board, is the handshake's and the store's business.
 
-use storage::BoardId;
+use storage::{BoardId, UnixSeconds};
 use x509_parser::asn1_rs::{Any, Class, FromDer as _, OctetString, Oid, Sequence, Tag, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -32,9 +32,23 @@ pub enum IdentityError {
     NotABoardId,
 }
 
+/// What a board's certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The hardware id it was issued for.
+    pub board: BoardId,
+    /// The last second of its validity.
+    pub not_after: UnixSeconds,
+}
+
 /// The hardware id that `certificate_der`, one X.509 certificate, was issued for, provided that its
 /// key may sign.
 pub fn hardware_id(certificate_der: &[u8]) -> Result<BoardId, IdentityError> {
+    identity(certificate_der).map(|identity| identity.board)
+}
+
+/// What `certificate_der`, one X.509 certificate, says, provided that its key may sign.
+pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
     let (rest, certificate) =
         X509Certificate::from_der(certificate_der).map_err(|_| IdentityError::Malformed)?;
     if !rest.is_empty() {
@@ -65,7 +79,10 @@ pub fn hardware_id(certificate_der: &[u8]) -> Result<BoardId, IdentityError> {
 
     let serial = serial_number(value).ok_or(IdentityError::Malformed)?;
     let text = std::str::from_utf8(serial).map_err(|_| IdentityError::NotABoardId)?;
-    text.parse().map_err(|_| IdentityError::NotABoardId)
+    let board = text.parse().map_err(|_| IdentityError::NotABoardId)?;
+    // One that ended before 1970 has ended.
+    let not_after = certificate.validity().not_after.timestamp();
+    Ok(Identity { board, not_after: UnixSeconds(u64::try_from(not_after).unwrap_or(0)) })
 }
 
 /// `[0] EXPLICIT SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }`, nothing else.

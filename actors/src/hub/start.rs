@@ -24,6 +24,7 @@ use crate::link::handshaker::{Handshaker, Worker};
 use crate::link::link_actor::{Link, Open};
 use crate::link::plain::PlainLink;
 use crate::link::profile::Profile;
+use crate::link::resumptions::Never;
 use crate::link::shard::{Parts, Shard};
 use crate::link::slots::Slots;
 use crate::link::socket::{self, Sender, Sockets};
@@ -147,6 +148,7 @@ pub fn start(
     )?;
     let worker = Worker {
         profile,
+        resumptions: Arc::new(Never),
         sender: sender.clone(),
         metrics: Arc::clone(metrics),
         node: settings.node,

@@ -68,7 +68,7 @@ impl Association {
             read_cid: established.read_cid,
             write_cid: established.write_cid,
             peer,
-            final_flight: Some(Box::new(established.final_flight)),
+            final_flight: established.final_flight.map(Box::new),
         }
     }
 

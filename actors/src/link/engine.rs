@@ -10,8 +10,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{ErrorCode, SslStream};
+use openssl::ssl::{ErrorCode, SslRef, SslStream};
 use storage::BoardId;
+use zeroize::Zeroizing;
 
 use crate::link::cipher::{DirectionKey, Suite};
 use crate::link::connection_id::{self, ConnectionId};
@@ -21,6 +22,7 @@ use crate::link::hello;
 use crate::link::keys;
 use crate::link::profile::{Pipe, Profile};
 use crate::link::record::{self, ContentType, Record};
+use crate::link::resumptions::Resumption;
 use crate::link::window::ReplayWindow;
 use crate::refusal::Refusal;
 
@@ -230,16 +232,7 @@ impl Engine {
 
     fn refuse(&mut self, refusal: Refusal) -> Progress {
         self.outbox.clear();
-        if let Some(description) = refusal.alert() {
-            const FATAL: u8 = 2;
-            let mut datagram = Vec::new();
-            let alert = [FATAL, description];
-            let sequence = self.next_sequence;
-            if record::write_plaintext(ContentType::Alert, sequence, &alert, &mut datagram).is_ok()
-            {
-                self.outbox.push_back(datagram);
-            }
-        }
+        self.outbox.extend(alert(refusal, self.next_sequence));
         Progress::Refused(refusal)
     }
 
@@ -253,12 +246,7 @@ impl Engine {
             return Ok(());
         }
         let ssl = self.stream.ssl();
-        let Some(session) = ssl.session() else { return Ok(()) };
-        if session.master_key_len() != MASTER_SECRET_LENGTH {
-            return Ok(());
-        }
-        let mut master = zeroize::Zeroizing::new([0; MASTER_SECRET_LENGTH]);
-        session.master_key(master.as_mut());
+        let Some(master) = master_secret(ssl) else { return Ok(()) };
         let (mut client, mut server) = ([0; RANDOM_LENGTH], [0; RANDOM_LENGTH]);
         ssl.client_random(&mut client);
         ssl.server_random(&mut server);
@@ -317,10 +305,40 @@ impl Engine {
             write_cid,
             window,
             write_sequence,
-            final_flight: FinalFlight { finished, next_plain_sequence: self.next_sequence },
+            final_flight: Some(FinalFlight { finished, next_plain_sequence: self.next_sequence }),
             datagrams,
+            early: Vec::new(),
+            resumption: resumption(self.stream.ssl()),
         }))
     }
+}
+
+/// The session's master secret, once it exists.
+fn master_secret(ssl: &SslRef) -> Option<Zeroizing<[u8; MASTER_SECRET_LENGTH]>> {
+    let session = ssl.session()?;
+    let mut master = Zeroizing::new([0; MASTER_SECRET_LENGTH]);
+    let exists = session.master_key_len() == MASTER_SECRET_LENGTH;
+    exists.then(|| session.master_key(master.as_mut()))?;
+    Some(master)
+}
+
+/// What the next handshake may begin with. Without the extended master secret a session could be
+/// synchronised with another (RFC 7627 1), so then nothing.
+fn resumption(ssl: &SslRef) -> Option<Resumption> {
+    if ssl.extms_support() != Some(true) {
+        return None;
+    }
+    let session_id = ssl.session()?.id().try_into().ok()?;
+    Some(Resumption { session_id, master: master_secret(ssl)?, authenticated: None })
+}
+
+/// The datagram that tells a client why it is refused, before there are keys; `None` for silence.
+pub(super) fn alert(refusal: Refusal, sequence: u64) -> Option<Vec<u8>> {
+    const FATAL: u8 = 2;
+    let alert = [FATAL, refusal.alert()?];
+    let mut datagram = Vec::new();
+    record::write_plaintext(ContentType::Alert, sequence, &alert, &mut datagram).ok()?;
+    Some(datagram)
 }
 
 /// The cipher suite of the ServerHello that begins `flight` (RFC 5246 7.4.1.3): OpenSSL tells it only

@@ -3,6 +3,7 @@
 use crate::admission::Admitted;
 use crate::link::cipher::DirectionKey;
 use crate::link::connection_id::ConnectionId;
+use crate::link::resumptions::Resumption;
 use crate::link::window::ReplayWindow;
 
 /// What a finished handshake leaves behind.
@@ -22,10 +23,23 @@ pub struct Established {
     pub window: ReplayWindow,
     /// The next sequence number to write in epoch 1.
     pub write_sequence: u64,
-    /// What a repeated Finished of the board is answered with.
-    pub final_flight: FinalFlight,
+    /// What a repeated Finished of the board is answered with; nothing after an abbreviated
+    /// handshake, where the board spoke last.
+    pub final_flight: Option<FinalFlight>,
     /// The datagrams of that flight, to be sent now.
     pub datagrams: Vec<Vec<u8>>,
+    /// Records of data that came before the handshake was over, still sealed: the session's first.
+    pub early: Vec<Vec<u8>>,
+    /// What the next handshake may begin with; `None` without the extended master secret (RFC 7627).
+    pub resumption: Option<Resumption>,
+}
+
+impl Established {
+    /// Whether the handshake was an abbreviated one.
+    #[must_use]
+    pub const fn is_resumed(&self) -> bool {
+        self.final_flight.is_none()
+    }
 }
 
 /// The hub's last handshake flight, kept until the board shows by data that it has arrived.

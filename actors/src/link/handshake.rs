@@ -1,30 +1,47 @@
 //! One handshake from the verified cookie on: first the whole ClientHello, should it come in
-//! fragments, then the engine. Invariant: no clock, socket or actor is reachable from here.
+//! fragments, then an abbreviated handshake where there is a session to resume, or else the engine.
+//! Invariant: no clock, socket or actor is reachable from here; only [`Resumptions`] may block.
 
 use std::sync::Arc;
 
 use storage::BoardId;
 
+use crate::link::abbreviated::{Abbreviated, Terms};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
-use crate::link::engine::{Engine, Progress};
+use crate::link::engine::{self, Engine, Progress};
 use crate::link::hello::{ClientHello, HelloAssembly};
+use crate::link::offer::Offer;
 use crate::link::profile::Profile;
 use crate::link::record;
+use crate::link::resumptions::Resumptions;
 use crate::refusal::Refusal;
+
+/// What is new for each handshake.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// The Connection ID the session would get.
+    pub ours: ConnectionId,
+    /// The server random of an abbreviated handshake; the engine draws its own.
+    pub random: [u8; 32],
+}
 
 /// A handshake in progress.
 pub struct Handshake {
     profile: Arc<Profile>,
+    resumptions: Arc<dyn Resumptions>,
     random: [u8; 32],
     cookie: [u8; COOKIE_LEN],
-    ours: ConnectionId,
+    fresh: Fresh,
     stage: Stage,
 }
 
 enum Stage {
     Assembling(HelloAssembly),
-    Running(Box<Engine>),
+    Full(Box<Engine>),
+    Abbreviated(Box<Abbreviated>),
+    /// Refused before either began; perhaps with an alert to send.
+    Refused(Option<Vec<u8>>),
 }
 
 impl Handshake {
@@ -33,14 +50,16 @@ impl Handshake {
     #[must_use]
     pub fn begin(
         profile: &Arc<Profile>,
+        resumptions: &Arc<dyn Resumptions>,
         hello: &ClientHello<'_>,
-        ours: ConnectionId,
+        fresh: Fresh,
     ) -> Option<Self> {
         Some(Self {
             profile: Arc::clone(profile),
+            resumptions: Arc::clone(resumptions),
             random: *hello.random,
             cookie: hello.cookie.try_into().ok()?,
-            ours,
+            fresh,
             stage: Stage::Assembling(HelloAssembly::new(hello)),
         })
     }
@@ -54,45 +73,79 @@ impl Handshake {
     /// Takes a datagram that begins with this handshake's own ClientHello, for the first time or again.
     pub fn handle_hello(&mut self, datagram: &[u8]) -> Progress {
         match &mut self.stage {
-            Stage::Assembling(_) => self.handle_datagram(datagram),
-            Stage::Running(engine) => {
-                engine.send_flight();
-                Progress::Pending
-            }
+            Stage::Assembling(_) => return self.handle_datagram(datagram),
+            Stage::Full(engine) => engine.send_flight(),
+            Stage::Abbreviated(handshake) => handshake.send_flight(),
+            Stage::Refused(_) => {}
         }
+        Progress::Pending
     }
 
     /// Takes any other datagram of the peer.
     pub fn handle_datagram(&mut self, datagram: &[u8]) -> Progress {
         let assembly = match &mut self.stage {
-            Stage::Running(engine) => return engine.handle_datagram(datagram),
+            Stage::Full(engine) => return engine.handle_datagram(datagram),
+            Stage::Abbreviated(handshake) => return handshake.handle_datagram(datagram),
+            Stage::Refused(_) => return Progress::Pending,
             Stage::Assembling(assembly) => assembly,
         };
         for record in record::records(datagram, connection_id::LENGTH).flatten() {
             // What is no fragment of this hello changes nothing.
             let Ok(Some(message)) = assembly.handle_record(&record) else { continue };
-            let sequence = record.sequence;
-            return match Engine::begin(&self.profile, &message, sequence, self.cookie, self.ours) {
-                Ok(engine) => {
-                    self.stage = Stage::Running(Box::new(engine));
-                    Progress::Pending
-                }
-                Err((engine, refusal)) => {
-                    if let Some(engine) = engine {
-                        self.stage = Stage::Running(engine);
-                    }
-                    Progress::Refused(refusal)
-                }
-            };
+            let begun = self.resume(&message, record.sequence);
+            let (stage, progress) = begun.unwrap_or_else(|| self.full(&message, record.sequence));
+            self.stage = stage;
+            return progress;
         }
         Progress::Pending
+    }
+
+    /// An abbreviated handshake, if the whole hello in `message` names a session that may be resumed.
+    fn resume(&self, message: &[u8], sequence: u64) -> Option<(Stage, Progress)> {
+        let offer = Offer::parse(message)?;
+        let resumable = self.resumptions.find(offer.session_id)?;
+        if !offer.offers(resumable.suite) {
+            return None;
+        }
+        if !offer.extended_master_secret {
+            // RFC 7627 5.3: the session had it, so a client without it is not the one that made it.
+            let refusal = Refusal::Protocol;
+            let alert = engine::alert(refusal, sequence);
+            return Some((Stage::Refused(alert), Progress::Refused(refusal)));
+        }
+        let terms = Terms {
+            ours: self.fresh.ours,
+            random: self.fresh.random,
+            next_plain_sequence: sequence,
+            mtu: self.profile.mtu(),
+        };
+        let handshake = Abbreviated::begin(&offer, resumable, terms);
+        Some((Stage::Abbreviated(Box::new(handshake)), Progress::Pending))
+    }
+
+    fn full(&self, message: &[u8], sequence: u64) -> (Stage, Progress) {
+        match Engine::begin(&self.profile, message, sequence, self.cookie, self.fresh.ours) {
+            Ok(engine) => (Stage::Full(Box::new(engine)), Progress::Pending),
+            Err((Some(engine), refusal)) => (Stage::Full(engine), Progress::Refused(refusal)),
+            Err((None, refusal)) => (Stage::Refused(None), Progress::Refused(refusal)),
+        }
+    }
+
+    /// A second has passed.
+    pub fn handle_tick(&mut self) {
+        match &mut self.stage {
+            Stage::Abbreviated(handshake) => handshake.handle_tick(),
+            Stage::Assembling(_) | Stage::Full(_) | Stage::Refused(_) => {}
+        }
     }
 
     /// The next datagram to send, if any.
     pub fn poll_datagram(&mut self) -> Option<Vec<u8>> {
         match &mut self.stage {
             Stage::Assembling(_) => None,
-            Stage::Running(engine) => engine.poll_datagram(),
+            Stage::Full(engine) => engine.poll_datagram(),
+            Stage::Abbreviated(handshake) => handshake.poll_datagram(),
+            Stage::Refused(alert) => alert.take(),
         }
     }
 
@@ -100,8 +153,9 @@ impl Handshake {
     #[must_use]
     pub fn claimed(&self) -> Option<BoardId> {
         match &self.stage {
-            Stage::Assembling(_) => None,
-            Stage::Running(engine) => engine.claimed(),
+            Stage::Full(engine) => engine.claimed(),
+            Stage::Abbreviated(handshake) => Some(handshake.board().clone()),
+            Stage::Assembling(_) | Stage::Refused(_) => None,
         }
     }
 
@@ -109,8 +163,9 @@ impl Handshake {
     #[must_use]
     pub fn expired(&self) -> Refusal {
         match &self.stage {
-            Stage::Assembling(_) => Refusal::TimedOut,
-            Stage::Running(engine) => engine.expired(),
+            Stage::Full(engine) => engine.expired(),
+            Stage::Abbreviated(handshake) => handshake.expired(),
+            Stage::Assembling(_) | Stage::Refused(_) => Refusal::TimedOut,
         }
     }
 }

@@ -12,11 +12,12 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::engine::Progress;
 use crate::link::established::Established;
-use crate::link::handshake::Handshake;
+use crate::link::handshake::{Fresh, Handshake};
 use crate::link::hello::ClientHello;
 use crate::link::priority;
 use crate::link::profile::Profile;
 use crate::link::record;
+use crate::link::resumptions::Resumptions;
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
@@ -58,6 +59,8 @@ pub struct HandshakeOver {
 pub struct Worker {
     /// The hub's certificate, authorities and admission.
     pub profile: Arc<Profile>,
+    /// The sessions that boards may resume.
+    pub resumptions: Arc<dyn Resumptions>,
     /// Where its datagrams leave.
     pub sender: Sender,
     /// The hub's counters.
@@ -96,10 +99,13 @@ impl Handshaker {
         if let Some(known) = before.filter(|known| known.handshake.began_with(hello.random)) {
             return Some(known.handshake.handle_hello(&message.datagram));
         }
-        let mut random = [0; 4];
-        getrandom::fill(&mut random).ok()?;
-        let ours = ConnectionId::new(self.worker.node, message.shard, random);
-        let mut handshake = Handshake::begin(&self.worker.profile, &hello, ours)?;
+        let mut fresh = [0; 36];
+        getrandom::fill(&mut fresh).ok()?;
+        let (id, random) = fresh.split_first_chunk()?;
+        let ours = ConnectionId::new(self.worker.node, message.shard, *id);
+        let fresh = Fresh { ours, random: random.try_into().ok()? };
+        let Worker { profile, resumptions, .. } = &self.worker;
+        let mut handshake = Handshake::begin(profile, resumptions, &hello, fresh)?;
         let before = self.handshakes.remove(&message.peer);
         let slot = before.map(|known| known.slot).or(message.slot)?;
         let progress = handshake.handle_hello(&message.datagram);
@@ -117,7 +123,11 @@ impl Handshaker {
         let established = match progress {
             Progress::Pending => return,
             Progress::Established(established) => {
-                self.worker.metrics.handshake_ended(HandshakeEnd::Completed);
+                self.worker.metrics.handshake_ended(if established.is_resumed() {
+                    HandshakeEnd::Resumed
+                } else {
+                    HandshakeEnd::Completed
+                });
                 Some(established)
             }
             Progress::Refused(refusal) => {
@@ -145,6 +155,12 @@ impl Handshaker {
     }
 
     fn sweep(&mut self, now: Instant) {
+        for (peer, known) in &mut self.handshakes {
+            known.handshake.handle_tick();
+            while let Some(datagram) = known.handshake.poll_datagram() {
+                self.worker.sender.send(*peer, &datagram);
+            }
+        }
         let expired: Vec<(SocketAddr, Refusal)> = self
             .handshakes
             .iter()

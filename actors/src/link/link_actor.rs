@@ -72,6 +72,7 @@ impl Link {
         };
         let mut established = established;
         let flight = std::mem::take(&mut established.datagrams);
+        let early = std::mem::take(&mut established.early);
         let association = Association::new(established, peer);
         let key = match association.connection_id() {
             Some(id) => Key::ConnectionId(id),
@@ -97,13 +98,16 @@ impl Link {
             first_mid: u16::from_be_bytes(random),
         };
         let session = DeviceSession::start(parts);
-        let before = self.shard.table.borrow_mut().insert(key, serial, session);
+        let before = self.shard.table.borrow_mut().insert(key, serial, session.clone());
         if let Some(before) = before {
             // Full: the old session is nameless already, and its supervisor ends it.
             let _ = before.try_send(Close::Replaced);
         }
         for datagram in flight {
             self.shard.sender.send(peer, &datagram);
+        }
+        for datagram in early {
+            self.shard.deliver(&session, peer, &datagram, Instant::now());
         }
     }
 }

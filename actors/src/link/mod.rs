@@ -1,9 +1,11 @@
 //! The way in and out of the hub: UDP, the stateless front door, DTLS 1.2 handshakes and records.
 //!
 //! Invariant: nothing here knows CoAP, tenants' routes or upstreams.
-//! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `cookie`, `destination`, `door`, `engine`, `handshake`,
-//! `association`) hold no clock and no socket; the rest are the shells around them.
+//! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `offer`, `cookie`, `destination`,
+//! `door`, `engine`, `abbreviated`, `handshake`, `association`) hold no clock and no socket; the rest
+//! are the shells around them.
 
+pub mod abbreviated;
 pub mod association;
 pub mod cipher;
 pub mod connection_id;
@@ -20,11 +22,13 @@ pub mod handshaker;
 pub mod hello;
 pub mod keys;
 pub mod link_actor;
+pub mod offer;
 pub mod plain;
 pub mod priority;
 pub mod profile;
 pub mod reader;
 pub mod record;
+pub mod resumptions;
 pub mod shard;
 pub mod slots;
 pub mod socket;

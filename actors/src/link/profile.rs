@@ -73,7 +73,10 @@ impl Profile {
                 | SslOptions::NO_TICKET
                 | SslOptions::CIPHER_SERVER_PREFERENCE,
         );
-        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+        // A session id for every client and no memory of it: resuming is not OpenSSL's business.
+        builder
+            .set_session_cache_mode(SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL);
+        builder.set_session_id_context(b"cellular-hub")?;
         builder.set_certificate(certificate)?;
         builder.set_private_key(key)?;
         builder.check_private_key()?;
@@ -125,6 +128,11 @@ impl Profile {
             move |ssl, _, bytes, _| accept_id(ssl, exchange, bytes),
         )?;
         Ok(Arc::new(Self { context: builder.build(), exchange, mtu }))
+    }
+
+    /// The largest datagram of a handshake, in bytes.
+    pub(super) const fn mtu(&self) -> u16 {
+        self.mtu
     }
 
     /// A server in memory that waits for its first ClientHello; `cookie` is what the front door has

@@ -40,6 +40,8 @@ labels! {
     pub enum HandshakeEnd {
         /// A session began.
         Completed = "none",
+        /// A session went on under new keys.
+        Resumed = "session_id",
         /// The certificate's issuer is no tenant's authority.
         UnknownAuthority = "unknown_authority",
         /// The certificate is good and its board is not registered.
@@ -84,11 +86,13 @@ labels! {
 }
 
 impl HandshakeEnd {
-    /// The `outcome` label: `completed`, `refused` (for who the client is), `failed` (for how it spoke).
+    /// The `outcome` label: `completed`, `resumed`, `refused` (for who the client is), `failed` (for
+    /// how it spoke).
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
             Self::Completed => "completed",
+            Self::Resumed => "resumed",
             Self::UnknownAuthority
             | Self::UnknownBoard
             | Self::Expired

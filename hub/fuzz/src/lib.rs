@@ -14,5 +14,6 @@ pub mod link {
     pub mod cipher;
     pub mod cookie;
     pub mod hello;
+    pub mod offer;
     pub mod record;
 }
