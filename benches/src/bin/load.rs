@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use actors::link::cipher::Suite;
 use benches::load::client::{ConnectionIds, Profile};
+use benches::load::coap::Post;
 use benches::load::error::LoadError;
 use benches::load::fixture::Fixture;
 use benches::load::fleet::Fleet;
 use benches::load::report::Report;
 use benches::load::server::Server;
-use benches::load::{handshakes, idle, post};
+use benches::load::{handshakes, idle, post, resume};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Loads a hub with boards of its own fixture: each has its certificate, socket and session.
@@ -67,6 +68,21 @@ enum Run {
         /// Leave the sessions open instead of closing each with an alert
         #[arg(long)]
         keep: bool,
+    },
+    /// Abbreviated handshakes by session id, each from a new socket, after a full one a board
+    Resume {
+        /// Boards
+        #[arg(long, default_value_t = 1000)]
+        sessions: usize,
+        /// For how long
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Handshakes at a time
+        #[arg(long, default_value_t = 64)]
+        parallel: usize,
+        /// Send a reading to `d` right behind each: it ends with the answer then
+        #[arg(long)]
+        reading: bool,
     },
     /// Confirmable POSTs over open sessions
     Post {
@@ -136,7 +152,7 @@ fn run(arguments: &Arguments) -> Result<(), LoadError> {
     let fixture = Fixture::open(&arguments.fixture)?;
     let fleet = Fleet::new(arguments.hub, Profile::new(suite, cid)?)?;
     let server = arguments.server_pid.map(Server::new).transpose()?;
-    let report = measured(&arguments.run, fleet, &fixture, server)?;
+    let report = measured(&arguments.run, fleet, &fixture, server, (suite, cid))?;
     let mut out = io::stdout().lock();
     if arguments.json { report.write_json(&mut out) } else { report.write_table(&mut out) }
 }
@@ -146,6 +162,7 @@ fn measured(
     fleet: Fleet,
     fixture: &Fixture,
     server: Option<Server>,
+    offered: (Suite, ConnectionIds),
 ) -> Result<Report, LoadError> {
     match run {
         Run::Handshakes { seconds, parallel, keep } => {
@@ -154,6 +171,19 @@ fn measured(
                 if *keep { handshakes::Afterwards::Keep } else { handshakes::Afterwards::Close };
             let run = handshakes::Handshakes { time, parallel, server, afterwards };
             handshakes::run(fleet, fixture, &run)
+        }
+        Run::Resume { sessions, seconds, parallel, reading } => {
+            let (suite, ids) = offered;
+            let run = resume::Resumes {
+                sessions: *sessions,
+                time: Duration::from_secs(*seconds),
+                parallel: *parallel,
+                suite,
+                ids,
+                reading: reading.then(|| Post::new("d", 64)),
+                server,
+            };
+            resume::run(fleet, fixture, &run)
         }
         Run::Post { reading, sessions, seconds, window, parallel } => {
             let run = post::Posts {

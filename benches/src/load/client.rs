@@ -111,6 +111,17 @@ pub struct Established {
     pub next_sequence: u64,
     /// The id the hub wants on our records; empty for none.
     pub cid: Vec<u8>,
+    /// What an abbreviated handshake begins with, where the hub gave a session id.
+    pub resumption: Option<Resumption>,
+}
+
+/// A session to resume.
+#[derive(Clone, Debug)]
+pub struct Resumption {
+    /// The hub's name for it.
+    pub session_id: [u8; 32],
+    /// Its master secret.
+    pub master: [u8; 48],
 }
 
 /// A handshake under way.
@@ -199,7 +210,8 @@ impl Handshake {
     fn established(&mut self) -> Result<Established, HandshakeFailed> {
         let cid = self.cid();
         let (write, read) = self.keys()?.clone();
-        Ok(Established { read, write, next_sequence: self.next_sequence.max(1), cid })
+        let resumption = resumption(self.stream.ssl());
+        Ok(Established { read, write, next_sequence: self.next_sequence.max(1), cid, resumption })
     }
 
     fn cid(&self) -> Vec<u8> {
@@ -216,6 +228,13 @@ impl Handshake {
         }
         self.keys.as_ref().ok_or(HandshakeFailed::Unexpected)
     }
+}
+
+fn resumption(ssl: &SslRef) -> Option<Resumption> {
+    let session = ssl.session()?;
+    let mut master = [0; 48];
+    let whole = session.master_key(&mut master) == master.len();
+    whole.then_some(Resumption { session_id: session.id().try_into().ok()?, master })
 }
 
 fn derived(ssl: &SslRef) -> Option<(DirectionKey, DirectionKey)> {

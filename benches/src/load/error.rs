@@ -51,6 +51,9 @@ pub enum LoadError {
     /// Nothing listens there.
     #[error("nothing answers at {0}")]
     NothingThere(SocketAddr),
+    /// Its sessions have no id to resume them by.
+    #[error("{0} gave too few sessions an id; nothing can be resumed")]
+    NotResumable(SocketAddr),
     /// Handshakes fail one after the other: the fixture is not this hub's.
     #[error("{failed} handshakes failed and {done} succeeded; the last reason: {reason}")]
     Handshakes {

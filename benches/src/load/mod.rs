@@ -4,6 +4,7 @@
 //! in the client's role. Invariant: generating is cheaper than serving, so nothing here parses or
 //! stores more than a measurement needs.
 
+pub mod abbreviated;
 pub mod client;
 pub mod coap;
 pub mod error;
@@ -14,5 +15,6 @@ pub mod idle;
 pub mod post;
 pub mod progress;
 pub mod report;
+pub mod resume;
 pub mod server;
 pub mod session;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actors::link::record::{ContentType, Unsealable, records};
 use actors::link::window::ReplayWindow;
 
-use super::client::Established;
+use super::client::{Established, Resumption};
 use super::coap::{self, Answer, Post};
 
 const EPOCH: u16 = 1;
@@ -65,6 +65,12 @@ impl Session {
             message: Vec::new(),
             plaintext: Vec::new(),
         }
+    }
+
+    /// What an abbreviated handshake begins with.
+    #[must_use]
+    pub const fn resumption(&self) -> Option<&Resumption> {
+        self.keys.resumption.as_ref()
     }
 
     /// How many requests wait for an answer.

@@ -10,7 +10,9 @@
  *   suite=gcm|ccm|ccm8         the one cipher suite it offers
  *
  * stdin, one command a line: HEX sends one application datagram; `rebind` goes on from another
- * local port with the same session; `close` sends close_notify and ends.
+ * local port with the same session; `resume PORT` goes on as after a restart, from another local
+ * port to this one of the hub's: a handshake that asks to resume the session; `close` sends
+ * close_notify and ends.
  * stdout, one event a line: `connected ...`, `rebound local=PORT`, `received HEX`, `closed`,
  * `failed ...` (exit code 1).
  */
@@ -142,7 +144,8 @@ static void handshake(mbedtls_ssl_context *ssl, mbedtls_net_context *socket)
     }
 }
 
-static void report_connected(mbedtls_ssl_context *ssl, const mbedtls_net_context *socket)
+static void report_connected(mbedtls_ssl_context *ssl, const mbedtls_net_context *socket,
+                             int resumed)
 {
     unsigned char peer[MBEDTLS_SSL_CID_OUT_LEN_MAX];
     size_t length = 0;
@@ -155,7 +158,54 @@ static void report_connected(mbedtls_ssl_context *ssl, const mbedtls_net_context
     } else {
         printf("none");
     }
-    printf(" suite=%s local=%d\n", mbedtls_ssl_get_ciphersuite(ssl), local_port(socket));
+    printf(" suite=%s local=%d resumed=%s\n", mbedtls_ssl_get_ciphersuite(ssl),
+           local_port(socket), resumed ? "yes" : "no");
+}
+
+/* Offers a Connection ID in the next handshake, if one is to be offered. */
+static void offer_cid(mbedtls_ssl_context *ssl, const struct options *options)
+{
+    unsigned char own[MBEDTLS_SSL_CID_IN_LEN_MAX];
+    int length = 0;
+    if (strcmp(options->cid, "none") == 0)
+        return;
+    if (strcmp(options->cid, "empty") != 0)
+        length = from_hex(options->cid, own, sizeof(own));
+    int code = mbedtls_ssl_set_cid(ssl, MBEDTLS_SSL_CID_ENABLED, own, (size_t) length);
+    if (code != 0)
+        fail("cid", code);
+}
+
+/* Forgets the session but what resumes it, and shakes hands again from another local port. */
+static void resume(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
+                   const struct options *options)
+{
+    mbedtls_ssl_session before, after;
+    mbedtls_net_context fresh;
+    mbedtls_ssl_session_init(&before);
+    mbedtls_ssl_session_init(&after);
+    int code = mbedtls_ssl_get_session(ssl, &before);
+    if (code == 0)
+        code = mbedtls_ssl_session_reset(ssl);
+    if (code == 0)
+        code = mbedtls_ssl_set_session(ssl, &before);
+    if (code != 0)
+        fail("session", code);
+    offer_cid(ssl, options);
+    mbedtls_net_init(&fresh);
+    open_socket(&fresh, options);
+    mbedtls_net_free(socket);
+    socket->fd = fresh.fd;
+    handshake(ssl, socket);
+    if ((code = mbedtls_ssl_get_session(ssl, &after)) != 0)
+        fail("session", code);
+    size_t length = mbedtls_ssl_session_get_id_len(&before);
+    int same = length > 0 && length == mbedtls_ssl_session_get_id_len(&after) &&
+               memcmp(*mbedtls_ssl_session_get_id(&before), *mbedtls_ssl_session_get_id(&after),
+                      length) == 0;
+    report_connected(ssl, socket, same);
+    mbedtls_ssl_session_free(&before);
+    mbedtls_ssl_session_free(&after);
 }
 
 /* Reads every datagram that waits; 0 when the peer closed the session. */
@@ -181,9 +231,16 @@ static int receive(mbedtls_ssl_context *ssl)
 
 /* Performs one line of stdin; 0 when the session is to end. */
 static int perform(const char *line, mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
-                   const struct options *options)
+                   struct options *options)
 {
+    static char port[8];
     unsigned char datagram[DATAGRAM_MAX];
+    if (strncmp(line, "resume ", 7) == 0) {
+        snprintf(port, sizeof(port), "%.5s", line + 7);
+        options->port = port;
+        resume(ssl, socket, options);
+        return 1;
+    }
     if (strcmp(line, "close") == 0) {
         mbedtls_ssl_close_notify(ssl);
         return 0;
@@ -207,7 +264,7 @@ static int perform(const char *line, mbedtls_ssl_context *ssl, mbedtls_net_conte
 }
 
 static void serve_stdin(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
-                        const struct options *options)
+                        struct options *options)
 {
     static char pending[LINE_MAX_BYTES];
     size_t held = 0;
@@ -295,9 +352,7 @@ int main(int argc, char **argv)
         fail("setup", code);
     if ((code = mbedtls_ssl_set_hostname(&ssl, options.name)) != 0)
         fail("name", code);
-    if (offers_cid &&
-        (code = mbedtls_ssl_set_cid(&ssl, MBEDTLS_SSL_CID_ENABLED, own, (size_t) own_length)) != 0)
-        fail("cid", code);
+    offer_cid(&ssl, &options);
     if (atoi(options.mtu) > 0)
         mbedtls_ssl_set_mtu(&ssl, (uint16_t) atoi(options.mtu));
     mbedtls_ssl_set_timer_cb(&ssl, &timer, mbedtls_timing_set_delay, mbedtls_timing_get_delay);
@@ -305,7 +360,7 @@ int main(int argc, char **argv)
     mbedtls_ssl_set_bio(&ssl, &socket, mbedtls_net_send, mbedtls_net_recv, NULL);
 
     handshake(&ssl, &socket);
-    report_connected(&ssl, &socket);
+    report_connected(&ssl, &socket, 0);
     serve_stdin(&ssl, &socket, &options);
     printf("closed\n");
     mbedtls_net_free(&socket);

@@ -60,6 +60,32 @@ impl Mbedtls {
     }
 }
 
+impl Mbedtls {
+    /// Goes on as after a restart: a new handshake from another port, through `port` of the hub's
+    /// host, that asks to resume the session. What it then said.
+    pub fn resume(&mut self, port: u16) -> &str {
+        let count = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches("connected cid").count();
+        let before = count(&self.process.stdout.bytes());
+        self.process.write(format!("resume {port}\n").as_bytes());
+        let said = self.process.stdout.wait("connected", PATIENCE, |seen| {
+            let text = String::from_utf8_lossy(seen);
+            let whole = &text[..text.rfind('\n')?];
+            whole
+                .lines()
+                .filter(|line| line.starts_with("connected"))
+                .nth(before)
+                .map(str::to_owned)
+        });
+        self.connected = said;
+        &self.connected
+    }
+
+    /// Says goodbye to the process, not to the hub.
+    pub fn crash(mut self) {
+        self.process.kill();
+    }
+}
+
 impl Carrier for Mbedtls {
     fn send(&mut self, datagram: &[u8]) {
         let hex: String = datagram.iter().map(|byte| format!("{byte:02x}")).collect();
