@@ -3,3 +3,4 @@
 //! Invariant: nothing of the product depends on this crate, and nothing here is on a hub's way.
 
 pub mod load;
+pub mod scenario;

@@ -112,7 +112,8 @@ impl Abbreviated {
         seal(&write, cid, &ours, &mut last)?;
         let cid = cid.to_vec();
         let resumption = Some(self.resumption.clone());
-        let established = Established { read, write, next_sequence: 1, cid, resumption };
+        let established =
+            Established { read, write, next_sequence: 1, cid, resumption, received: Vec::new() };
         Some(Step::Done(last, Box::new(established)))
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actors::link::cipher::{DirectionKey, Suite};
 use actors::link::keys;
@@ -25,17 +25,24 @@ use super::fixture::Credentials;
 const CONNECTION_ID: u16 = 54;
 const MTU: u32 = 1200;
 
-type PeerId = Mutex<Vec<u8>>;
+/// The Connection IDs of one handshake.
+#[derive(Default)]
+struct Ids {
+    /// What the hub is to put on its records; empty for ordinary ones.
+    ours: Vec<u8>,
+    /// What the hub wants on ours.
+    theirs: Vec<u8>,
+}
 
 /// What all boards of a run have in common.
 #[derive(Clone)]
 pub struct Profile {
     context: SslContext,
-    peer_id: Index<Ssl, PeerId>,
+    ids: Index<Ssl, Mutex<Ids>>,
 }
 
 impl Profile {
-    /// A profile for one suite; `connection_id` offers RFC 9146 (the hub's id only, none of ours).
+    /// A profile for one suite; `connection_id` offers RFC 9146.
     ///
     /// # Errors
     /// [`LoadError::OpenSsl`].
@@ -44,7 +51,7 @@ impl Profile {
     }
 
     fn build(suite: Suite, connection_id: ConnectionIds) -> Result<Self, ErrorStack> {
-        let peer_id = Ssl::new_ex_index::<PeerId>()?;
+        let ids = Ssl::new_ex_index::<Mutex<Ids>>()?;
         let mut builder = SslContext::builder(SslMethod::dtls_client())?;
         builder.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
         builder.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
@@ -60,14 +67,14 @@ impl Profile {
             builder.add_custom_ext(
                 CONNECTION_ID,
                 ExtensionContext::CLIENT_HELLO | ExtensionContext::TLS1_2_SERVER_HELLO,
-                |_, _, _| Ok(Some([0_u8])),
+                move |ssl, _, _| Ok(Some(offered(ssl, ids))),
                 move |ssl, _, bytes, _| {
-                    remember(ssl, peer_id, bytes);
+                    remember(ssl, ids, bytes);
                     Ok(())
                 },
             )?;
         }
-        Ok(Self { context: builder.build(), peer_id })
+        Ok(Self { context: builder.build(), ids })
     }
 }
 
@@ -80,10 +87,22 @@ pub enum ConnectionIds {
     Absent,
 }
 
-fn remember(ssl: &SslRef, index: Index<Ssl, PeerId>, extension: &[u8]) {
-    if let (Some(slot), Some((_, id))) = (ssl.ex_data(index), extension.split_first()) {
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = id.to_vec();
+/// Our id as the extension's body: a length octet, then the id.
+fn offered(ssl: &SslRef, index: Index<Ssl, Mutex<Ids>>) -> Vec<u8> {
+    let ours = ssl.ex_data(index).map(|ids| locked(ids).ours.clone()).unwrap_or_default();
+    let mut body = vec![u8::try_from(ours.len()).unwrap_or(0)];
+    body.extend(ours);
+    body
+}
+
+fn remember(ssl: &SslRef, index: Index<Ssl, Mutex<Ids>>, extension: &[u8]) {
+    if let (Some(ids), Some((_, id))) = (ssl.ex_data(index), extension.split_first()) {
+        locked(ids).theirs = id.to_vec();
     }
+}
+
+fn locked(ids: &Mutex<Ids>) -> MutexGuard<'_, Ids> {
+    ids.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a handshake did not succeed.
@@ -113,6 +132,8 @@ pub struct Established {
     pub cid: Vec<u8>,
     /// What an abbreviated handshake begins with, where the hub gave a session id.
     pub resumption: Option<Resumption>,
+    /// Sequence numbers of the hub's protected records so far.
+    pub received: Vec<u64>,
 }
 
 /// A session to resume.
@@ -127,9 +148,12 @@ pub struct Resumption {
 /// A handshake under way.
 pub struct Handshake {
     stream: SslStream<Pipe>,
-    peer_id: Index<Ssl, PeerId>,
+    ids: Index<Ssl, Mutex<Ids>>,
+    /// Bytes of the id that the hub's records carry.
+    ours_len: usize,
     keys: Option<(DirectionKey, DirectionKey)>,
     next_sequence: u64,
+    received: Vec<u64>,
 }
 
 impl Handshake {
@@ -138,13 +162,26 @@ impl Handshake {
     /// # Errors
     /// [`LoadError::OpenSsl`].
     pub fn new(profile: &Profile, board: &Credentials) -> Result<Self, LoadError> {
-        let stream = Self::stream(profile, board).map_err(LoadError::openssl("a client"))?;
-        Ok(Self { stream, peer_id: profile.peer_id, keys: None, next_sequence: 0 })
+        Self::named(profile, board, &[])
     }
 
-    fn stream(profile: &Profile, board: &Credentials) -> Result<SslStream<Pipe>, ErrorStack> {
+    /// Begins one in which the board offers an id of its own, so that the hub's records name it.
+    ///
+    /// # Errors
+    /// [`LoadError::OpenSsl`].
+    pub fn named(profile: &Profile, board: &Credentials, ours: &[u8]) -> Result<Self, LoadError> {
+        let stream = Self::stream(profile, board, ours).map_err(LoadError::openssl("a client"))?;
+        let (ids, ours_len) = (profile.ids, ours.len());
+        Ok(Self { stream, ids, ours_len, keys: None, next_sequence: 0, received: Vec::new() })
+    }
+
+    fn stream(
+        profile: &Profile,
+        board: &Credentials,
+        ours: &[u8],
+    ) -> Result<SslStream<Pipe>, ErrorStack> {
         let mut ssl = Ssl::new(&profile.context)?;
-        ssl.set_ex_data(profile.peer_id, Mutex::new(Vec::new()));
+        ssl.set_ex_data(profile.ids, Mutex::new(Ids { ours: ours.to_vec(), theirs: Vec::new() }));
         ssl.set_certificate(&board.certificate)?;
         ssl.set_private_key(&board.key)?;
         ssl.set_connect_state();
@@ -160,8 +197,30 @@ impl Handshake {
         &mut self,
         datagram: &[u8],
     ) -> Result<Option<Established>, HandshakeFailed> {
-        self.stream.get_mut().inbound = Some(datagram.to_vec());
+        let ordinary = self.ordinary(datagram)?;
+        self.stream.get_mut().inbound = Some(ordinary);
         self.drive()
+    }
+
+    /// The datagram as OpenSSL knows it: records that carry our id opened and sealed without it.
+    fn ordinary(&mut self, datagram: &[u8]) -> Result<Vec<u8>, HandshakeFailed> {
+        let mut ordinary = Vec::with_capacity(datagram.len());
+        for record in records(datagram, self.ours_len).map_while(Result::ok) {
+            if record.epoch > 0 {
+                self.received.push(record.sequence);
+            }
+            if record.content_type != ContentType::ConnectionId {
+                ordinary.extend_from_slice(record.bytes);
+                continue;
+            }
+            let mut plaintext = Vec::new();
+            let (_, read) = self.keys()?;
+            let content_type =
+                read.open(&record, &mut plaintext).map_err(|_| HandshakeFailed::Unexpected)?;
+            read.seal(content_type, record.epoch, record.sequence, &[], &plaintext, &mut ordinary)
+                .map_err(|_| HandshakeFailed::Unexpected)?;
+        }
+        Ok(ordinary)
     }
 
     /// Goes on as far as possible: at the start, and now and then for what has to be repeated.
@@ -211,15 +270,14 @@ impl Handshake {
         let cid = self.cid();
         let (write, read) = self.keys()?.clone();
         let resumption = resumption(self.stream.ssl());
-        Ok(Established { read, write, next_sequence: self.next_sequence.max(1), cid, resumption })
+        let (next_sequence, received) =
+            (self.next_sequence.max(1), std::mem::take(&mut self.received));
+        Ok(Established { read, write, next_sequence, cid, received, resumption })
     }
 
     fn cid(&self) -> Vec<u8> {
-        self.stream
-            .ssl()
-            .ex_data(self.peer_id)
-            .map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            .unwrap_or_default()
+        let ids = self.stream.ssl().ex_data(self.ids);
+        ids.map(|ids| locked(ids).theirs.clone()).unwrap_or_default()
     }
 
     fn keys(&mut self) -> Result<&(DirectionKey, DirectionKey), HandshakeFailed> {

@@ -6,6 +6,8 @@
 pub struct Post {
     /// From the options on: path, content format, payload marker, payload.
     rest: Vec<u8>,
+    /// Bytes of it that are payload.
+    payload: usize,
 }
 
 const CONFIRMABLE_TOKEN_2: u8 = 0x42;
@@ -26,7 +28,17 @@ impl Post {
         }
         rest.extend([0x11, OCTET_STREAM, 0xFF]);
         rest.resize(rest.len() + payload, b'r');
-        Self { rest }
+        Self { rest, payload }
+    }
+
+    /// The message with this id and, in the first eight bytes of its payload, whose reading it is.
+    pub fn write_reading(&self, message_id: u16, board: u32, reading: u32, out: &mut Vec<u8>) {
+        self.write(message_id, out);
+        let names = board.to_be_bytes().into_iter().chain(reading.to_be_bytes());
+        let payload = out.len().saturating_sub(self.payload);
+        for (to, from) in out.iter_mut().skip(payload).zip(names) {
+            *to = from;
+        }
     }
 
     /// The message with this id; the token is the same two bytes.

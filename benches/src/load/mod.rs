@@ -5,6 +5,8 @@
 //! stores more than a measurement needs.
 
 pub mod abbreviated;
+pub mod board;
+pub mod chance;
 pub mod client;
 pub mod coap;
 pub mod error;
@@ -12,9 +14,12 @@ pub mod fixture;
 pub mod fleet;
 pub mod handshakes;
 pub mod idle;
+pub mod nonces;
 pub mod post;
 pub mod progress;
 pub mod report;
 pub mod resume;
 pub mod server;
 pub mod session;
+pub mod swarm;
+pub mod witness;

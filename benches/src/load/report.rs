@@ -32,12 +32,19 @@ impl Report {
     }
 
     /// Adds the median, 99th percentile and worst of durations, in milliseconds.
-    pub fn latencies(&mut self, mut taken: Vec<Duration>) -> &mut Self {
+    pub fn latencies(&mut self, taken: Vec<Duration>) -> &mut Self {
+        self.percentiles([("latency_p50", 50), ("latency_p99", 99), ("latency_max", 100)], taken)
+    }
+
+    /// Adds percentiles of durations, in milliseconds, each under its name.
+    pub fn percentiles<const N: usize>(
+        &mut self,
+        wanted: [(&'static str, usize); N],
+        mut taken: Vec<Duration>,
+    ) -> &mut Self {
         taken.sort_unstable();
-        for (key, percent) in [("latency_p50", 50), ("latency_p99", 99), ("latency_max", 100)] {
-            let rank = (taken.len() * percent / 100).min(taken.len().saturating_sub(1));
-            let found = taken.get(rank).copied().unwrap_or_default();
-            self.row(key, found.as_secs_f64() * 1e3, "ms");
+        for (key, percent) in wanted {
+            self.row(key, percentile(&taken, percent).as_secs_f64() * 1e3, "ms");
         }
         self
     }
@@ -79,6 +86,13 @@ impl Report {
             .and_then(|()| writeln!(out))
             .map_err(LoadError::Report)
     }
+}
+
+/// A percentile of ascending durations; nought where there is none.
+#[must_use]
+pub fn percentile(ascending: &[Duration], percent: usize) -> Duration {
+    let rank = (ascending.len() * percent / 100).min(ascending.len().saturating_sub(1));
+    ascending.get(rank).copied().unwrap_or_default()
 }
 
 /// Three digits where they say something.
