@@ -9,6 +9,7 @@ pub mod hub;
 pub mod identity;
 pub mod link;
 pub mod metrics;
+pub mod paced;
 pub mod recorder;
 pub mod refusal;
 pub mod session;

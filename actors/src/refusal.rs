@@ -49,6 +49,9 @@ pub enum Refusal {
     /// The tenant is suspended.
     #[error("the tenant is suspended")]
     TenantSuspended,
+    /// The tenant has had as many handshakes as it may for now.
+    #[error("the board's tenant begins too many sessions a second")]
+    TenantRate,
     /// No cipher suite, group or signature algorithm in common.
     #[error("no cipher suite, group or signature algorithm in common")]
     NothingInCommon,
@@ -61,6 +64,9 @@ pub enum Refusal {
     /// The peer ended the handshake with an alert.
     #[error("the peer ended the handshake with an alert")]
     PeerAlert,
+    /// The peer was silent when another needed its place.
+    #[error("the handshake was silent and another needed its place")]
+    Evicted,
     /// The peer went silent.
     #[error("the handshake did not finish in time")]
     TimedOut,
@@ -88,10 +94,12 @@ impl Refusal {
             Self::Blocked => HandshakeEnd::Blocked,
             Self::Revoked => HandshakeEnd::Revoked,
             Self::TenantSuspended => HandshakeEnd::TenantSuspended,
+            Self::TenantRate => HandshakeEnd::TenantRate,
             Self::NothingInCommon => HandshakeEnd::NoCommonCipher,
             Self::Protocol => HandshakeEnd::Malformed,
             Self::BadFinished => HandshakeEnd::BadFinished,
             Self::PeerAlert => HandshakeEnd::PeerAlert,
+            Self::Evicted => HandshakeEnd::Evicted,
             Self::TimedOut => HandshakeEnd::TimedOut,
             Self::Internal => HandshakeEnd::Internal,
         }
@@ -111,8 +119,9 @@ impl Refusal {
             Self::Revoked => Some(44),                                      // certificate_revoked
             Self::OtherTenant | Self::Blocked | Self::TenantSuspended => Some(49), // access_denied
             Self::Protocol => Some(47),                                     // illegal_parameter
-            Self::Internal => Some(80),                                     // internal_error
-            Self::PeerAlert | Self::TimedOut => None,
+            // Of the alerts there are, the one that asks for another attempt.
+            Self::Internal | Self::TenantRate => Some(80), // internal_error
+            Self::PeerAlert | Self::TimedOut | Self::Evicted => None,
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use crate::coap::{Answer, Effect, Endpoint, ExchangeId};
 use crate::link::association::{Association, Dropped, Received};
 use crate::link::connection_id;
+use crate::link::forgeries::Origin;
 use crate::link::record;
 use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
@@ -118,6 +119,10 @@ impl DeviceSession {
             Transport::Dtls(association) => association,
         };
         let before = association.peer();
+        let origin = if before == datagram.from { Origin::ItsAddress } else { Origin::Elsewhere };
+        if !self.shard.forgeries.borrow().allow(self.serial, origin, now) {
+            return self.shard.metrics.record_dropped(RecordDrop::ForgedFlood);
+        }
         let mut plaintext = self.shard.scratch.take();
         let mut end = None;
         for record in record::records(&datagram.bytes, connection_id::LENGTH) {
@@ -138,7 +143,12 @@ impl DeviceSession {
                 Ok(Received::Nothing) => {}
                 // The other records of a repeated handshake flight.
                 Err(Dropped::Epoch) if record.epoch == 0 => {}
-                Err(dropped) => self.shard.metrics.record_dropped(reason(dropped)),
+                Err(dropped) => {
+                    if dropped == Dropped::Forged {
+                        self.shard.forgeries.borrow_mut().forged(self.serial, origin, now);
+                    }
+                    self.shard.metrics.record_dropped(reason(dropped));
+                }
             }
         }
         plaintext.clear();

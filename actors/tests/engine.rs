@@ -55,6 +55,20 @@ fn a_handshake_too_long_to_be_honest_is_refused() {
     assert!(matches!(progress, Progress::Refused(Refusal::Protocol)), "{progress:?}");
 }
 
+#[test]
+fn a_client_that_repeats_its_hello_for_ever_is_answered_sixteen_times() {
+    let mut client = Client::new();
+    let hello = client.hello_with_cookie();
+    let mut hub = world::hub(&hello, Arc::new(Never), 0);
+    let answered = (0..40)
+        .filter(|_| {
+            assert!(matches!(hub.handle_hello(&hello), Progress::Pending));
+            std::iter::from_fn(|| hub.poll_datagram()).count() > 0
+        })
+        .count();
+    assert_eq!(answered, 16);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 

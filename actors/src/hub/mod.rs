@@ -2,6 +2,7 @@
 //!
 //! Invariant: a tenant's supervisor that dies is replaced, and no other tenant notices.
 
+mod reload;
 mod start;
 mod tenants;
 
@@ -13,6 +14,7 @@ use actix_rt::ArbiterHandle;
 
 use crate::link::drops;
 use crate::link::front_door::FrontDoor;
+use crate::link::handshaker::Handshaker;
 use crate::link::link_actor::{Drain, Link};
 use crate::link::plain::PlainLink;
 use crate::metrics::Metrics;
@@ -21,7 +23,8 @@ use crate::tenant::Directory;
 use crate::under_way::UnderWay;
 use crate::upstream::UpstreamHandle;
 
-pub use start::{Running, Settings, StartError, start};
+pub use reload::{Reload, Reloadable};
+pub use start::{FloodBounds, Running, Settings, StartError, start};
 
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
 const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -35,6 +38,8 @@ pub struct Hub {
     door: Addr<FrontDoor>,
     plain: Option<Addr<PlainLink>>,
     upstreams: Vec<UpstreamHandle>,
+    handshakers: Vec<Addr<Handshaker>>,
+    reloadable: Reloadable,
     recorder: Addr<Recorder>,
     deliveries: UnderWay,
     metrics: Arc<Metrics>,

@@ -16,14 +16,14 @@ use storage::{Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
-use crate::hub::{Hub, tenants};
+use crate::hub::{Hub, Reloadable, tenants};
+use crate::link::budget::Budget;
 use crate::link::door::{Door, DoorParts};
 use crate::link::expected::Expected;
 use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
 use crate::link::handshaker::{Handshaker, Worker};
 use crate::link::link_actor::{Link, Open};
 use crate::link::plain::PlainLink;
-use crate::link::profile::Profile;
 use crate::link::resumptions::Never;
 use crate::link::shard::{Parts, Shard};
 use crate::link::slots::Slots;
@@ -31,6 +31,7 @@ use crate::link::socket::{self, Sender, Sockets};
 use crate::link::steering;
 use crate::link::table::Millis;
 use crate::metrics::Metrics;
+use crate::paced::Paced;
 use crate::recorder::Recorder;
 use crate::under_way::UnderWay;
 
@@ -56,6 +57,8 @@ pub struct Settings {
     pub handshake_workers: usize,
     /// How long one handshake may take.
     pub handshake_timeout: Duration,
+    /// Bounds against floods.
+    pub flood: FloodBounds,
     /// The largest datagram of a handshake, in bytes of UDP payload.
     pub mtu: u16,
     /// The kernel's receive buffer, in bytes a socket.
@@ -68,6 +71,23 @@ pub struct Settings {
     pub plain: Option<SocketAddr>,
     /// A socket for it that was open before the hub was.
     pub plain_inherited: Option<UdpSocket>,
+}
+
+/// Bounds against floods of handshakes, each a second; nought is without bound.
+#[derive(Debug, Clone)]
+pub struct FloodBounds {
+    /// First ClientHellos answered, of one source.
+    pub hellos_per_source_s: u32,
+    /// Of all.
+    pub hellos_s: u32,
+    /// Handshakes begun, of one source.
+    pub handshakes_per_source_s: u32,
+    /// Of all.
+    pub handshakes_s: u32,
+    /// Handshakes of one tenant's boards.
+    pub handshakes_per_tenant_s: u32,
+    /// How long a handshake may be silent and keep its place when all are taken.
+    pub half_open_silence: Duration,
 }
 
 /// Why the hub did not start.
@@ -103,6 +123,7 @@ fn cause(source: &io::Error) -> &'static str {
 }
 
 /// A started hub.
+#[derive(Clone)]
 pub struct Running {
     /// The actor at the top.
     pub hub: Addr<Hub>,
@@ -137,15 +158,13 @@ pub fn start(
         let store = store.clone();
         Recorder::start_in_arbiter(&Arbiter::new().handle(), |_| Recorder::new(store))
     };
-    let (tenants, upstreams, authorities) =
-        tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
-    let profile = Profile::new(
-        &settings.certificate,
-        &settings.key,
-        &authorities,
-        Registry::new(store.clone()),
-        settings.mtu,
-    )?;
+    let (tenants, upstreams) = tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
+    let reloadable = Reloadable {
+        store: store.clone(),
+        admission: Paced::new(Registry::new(store.clone()), settings.flood.handshakes_per_tenant_s),
+        mtu: settings.mtu,
+    };
+    let profile = reloadable.profile(&settings.certificate, &settings.key)?;
     let worker = Worker {
         profile,
         resumptions: Arc::new(Never),
@@ -166,7 +185,7 @@ pub fn start(
             door: door(&settings, expected.clone(), shards.len(), metrics)?,
             socket: door_socket,
             sender,
-            handshakers,
+            handshakers: handshakers.clone(),
             metrics: Arc::clone(metrics),
         };
         FrontDoor::start_in_arbiter(&Arbiter::new().handle(), |_| FrontDoor::new(parts))
@@ -221,6 +240,8 @@ pub fn start(
         door,
         plain,
         upstreams,
+        handshakers,
+        reloadable,
         recorder,
         deliveries,
         metrics: Arc::clone(metrics),
@@ -244,14 +265,18 @@ fn door(
     shards: usize,
     metrics: &Arc<Metrics>,
 ) -> Result<Door, StartError> {
-    let forget_after = (settings.handshake_timeout + WORKER_FIRST).as_millis();
+    let millis = |time: Duration| Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX);
+    let flood = &settings.flood;
     Ok(Door::new(DoorParts {
         cookie_key: random()?,
         slots: Slots::new(settings.handshakes_max, Arc::clone(metrics)),
         expected,
         workers: settings.handshake_workers,
         shards,
-        forget_after: Millis::try_from(forget_after).unwrap_or(Millis::MAX),
+        forget_after: millis(settings.handshake_timeout + WORKER_FIRST),
+        silence: millis(flood.half_open_silence),
+        hellos: Budget::new(flood.hellos_per_source_s, flood.hellos_s),
+        begins: Budget::new(flood.handshakes_per_source_s, flood.handshakes_s),
     }))
 }
 

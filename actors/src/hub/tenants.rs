@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
-use openssl::x509::X509;
 use storage::{Store, TenantId, UpstreamKind};
 
 use crate::hub::{Settings, StartError};
@@ -16,8 +15,8 @@ use crate::recorder::Recorder;
 use crate::tenant::{Directory, Route, Tenant, TenantSupervisor};
 use crate::upstream::{self, UpstreamHandle};
 
-/// What serves the tenants, and the authorities that issue their boards' certificates.
-pub(super) type Served = (Arc<Directory>, Vec<UpstreamHandle>, Vec<X509>);
+/// What serves the tenants.
+pub(super) type Served = (Arc<Directory>, Vec<UpstreamHandle>);
 
 /// Every tenant with its upstreams and routes, spread over the arbiters.
 pub(super) fn serve(
@@ -27,12 +26,9 @@ pub(super) fn serve(
     arbiters: &[ArbiterHandle],
     recorder: &Addr<Recorder>,
 ) -> Result<Served, StartError> {
-    let (mut tenants, mut handles, mut authorities) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tenants, mut handles) = (Vec::new(), Vec::new());
     for (tenant, arbiter) in store.tenants().list().zip(arbiters.iter().cycle()) {
         let tenant = tenant?;
-        if let Some(der) = &tenant.authority {
-            authorities.push(X509::from_der(der)?);
-        }
         let mut upstreams = Vec::new();
         for spec in store.upstreams().of_tenant(&tenant.id)? {
             if let UpstreamKind::Mqtt(mqtt) = &spec.kind
@@ -64,7 +60,7 @@ pub(super) fn serve(
         tenants.push(Tenant::new(tenant.id, routes, limits, recorder.clone(), supervisor));
         handles.extend(upstreams.into_iter().map(|(_, handle)| handle));
     }
-    Ok((Directory::new(tenants), handles, authorities))
+    Ok((Directory::new(tenants), handles))
 }
 
 /// A supervisor for the tenant `id`.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use crate::link::budget::Budget;
 use crate::link::connection_id;
 use crate::link::cookie::CookieKeys;
 use crate::link::expected::Expected;
@@ -15,6 +16,8 @@ use crate::link::record;
 use crate::link::slots::{Slot, Slots};
 use crate::link::table::Millis;
 use crate::metrics::RecordDrop;
+
+const EVICT_EVERY_MS: Millis = 200;
 
 /// What the front door is built from.
 pub struct DoorParts {
@@ -30,6 +33,12 @@ pub struct DoorParts {
     pub shards: usize,
     /// How long an entry lives at most; longer than its handshake is known to its worker.
     pub forget_after: Millis,
+    /// How long a handshake may be silent and keep its place when all are taken.
+    pub silence: Millis,
+    /// How many first ClientHellos are answered.
+    pub hellos: Budget,
+    /// How many handshakes begin.
+    pub begins: Budget,
 }
 
 /// What becomes of a datagram.
@@ -70,12 +79,18 @@ pub struct Door {
     shards: u8,
     next_shard: u8,
     forget_after: Millis,
+    silence: Millis,
+    hellos: Budget,
+    begins: Budget,
+    evicted: Vec<(usize, SocketAddr)>,
+    next_eviction: Millis,
     draining: bool,
 }
 
 struct Pending {
     worker: usize,
     until: Millis,
+    heard: Millis,
 }
 
 impl Door {
@@ -92,6 +107,11 @@ impl Door {
             shards: u8::try_from(parts.shards).unwrap_or(u8::MAX).max(1),
             next_shard: 0,
             forget_after: parts.forget_after,
+            silence: parts.silence,
+            hellos: parts.hellos,
+            begins: parts.begins,
+            evicted: Vec::new(),
+            next_eviction: 0,
             draining: false,
         }
     }
@@ -104,7 +124,7 @@ impl Door {
         };
         match ClientHello::parse(&first) {
             Ok(hello) => self.hello(now, &hello, from, datagram),
-            Err(_) => match self.worker_of(&from) {
+            Err(_) => match self.heard(now, &from) {
                 Some(worker) => Step::Continue { worker },
                 None => Step::Drop(RecordDrop::WrongEpoch),
             },
@@ -122,6 +142,9 @@ impl Door {
             return Step::Drop(RecordDrop::HandshakesFull);
         }
         if !self.cookies.verify(from, hello) {
+            if !self.hellos.take(from, now) {
+                return Step::Drop(RecordDrop::HelloRate);
+            }
             let bad_cookie = !hello.cookie.is_empty();
             let mut answer = Vec::with_capacity(64);
             let cookie = self.cookies.mint(from, hello);
@@ -131,10 +154,15 @@ impl Door {
             }
             return Step::Answer { answer, bad_cookie };
         }
+        // Whoever repeats its hello has the flight that answers it sent again: it counts as well.
+        if !self.begins.take(from, now) {
+            return Step::Drop(RecordDrop::HandshakeRate);
+        }
         let (worker, slot) = match self.worker_of(&from) {
             Some(worker) => (worker, None),
             None => {
                 let Some(slot) = self.slots.take(from.ip()) else {
+                    self.evict(now);
                     return Step::Drop(RecordDrop::HandshakesFull);
                 };
                 self.next_worker = (self.next_worker + 1) % self.workers;
@@ -143,11 +171,39 @@ impl Door {
         };
         let shard = self.next_shard;
         self.next_shard = shard.wrapping_add(1).checked_rem(self.shards).unwrap_or(0);
-        let pending = Pending { worker, until: now.saturating_add(self.forget_after) };
+        let until = now.saturating_add(self.forget_after);
+        let pending = Pending { worker, until, heard: now };
         if self.handshakes.insert(from, pending).is_none() {
             self.expected.enter(from);
         }
         Step::Begin { worker, shard, slot }
+    }
+
+    /// Looks for handshakes that are silent, because all places are taken. The board that had none is
+    /// not kept waiting: it comes again, and finds one.
+    fn evict(&mut self, now: Millis) {
+        if now < self.next_eviction {
+            return;
+        }
+        // Looking through all is dear: not for each hello of a flood.
+        self.next_eviction = now.saturating_add(EVICT_EVERY_MS);
+        let silent = self
+            .handshakes
+            .iter()
+            .filter(|(_, pending)| now.saturating_sub(pending.heard) >= self.silence);
+        self.evicted.extend(silent.map(|(peer, pending)| (pending.worker, *peer)));
+    }
+
+    /// A handshake that its worker is to give up, if any.
+    pub fn poll_evicted(&mut self) -> Option<(usize, SocketAddr)> {
+        self.evicted.pop()
+    }
+
+    /// The worker that has the handshake with `peer`, of whom something was heard.
+    pub fn heard(&mut self, now: Millis, peer: &SocketAddr) -> Option<usize> {
+        let pending = self.handshakes.get_mut(peer)?;
+        pending.heard = now;
+        Some(pending.worker)
     }
 
     /// The worker that has the handshake with `peer`.
@@ -190,4 +246,4 @@ impl Door {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::link) mod tests;

@@ -15,7 +15,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, Recipient, Wra
 use crate::link::destination::Destination;
 use crate::link::door::{Door, Step};
 use crate::link::established::Established;
-use crate::link::handshaker::{FromPeer, HandshakeOver, Handshaker};
+use crate::link::handshaker::{Evict, FromPeer, HandshakeOver, Handshaker};
 use crate::link::link_actor::{BeginSession, Drain, Link};
 use crate::link::priority;
 use crate::link::reader;
@@ -142,7 +142,21 @@ impl Entrance {
             Step::Continue { worker } => {
                 self.pass_on(worker, from, datagram, Stage::GoesOn);
             }
-            Step::Drop(reason) => self.metrics.record_dropped(reason),
+            Step::Drop(reason) => {
+                self.metrics.record_dropped(reason);
+                self.evict();
+            }
+        }
+    }
+
+    fn evict(&self) {
+        while let Some((worker, peer)) = self.door.borrow_mut().poll_evicted() {
+            // Full: it is found silent again when the next one needs a place.
+            if let Some(handshaker) = self.handshakers.get(worker)
+                && handshaker.try_send(Evict(peer)).is_err()
+            {
+                self.metrics.mailbox_full(ActorKind::Handshaker);
+            }
         }
     }
 
@@ -229,7 +243,7 @@ impl Handler<AtTheDoor> for FrontDoor {
         if Destination::of(&at.datagram) == Ok(Destination::Door) {
             return entrance.unprotected(at.from, &at.datagram);
         }
-        let worker = entrance.door.borrow().worker_of(&at.from);
+        let worker = entrance.door.borrow_mut().heard(entrance.now(), &at.from);
         match worker {
             Some(worker) => {
                 entrance.pass_on(worker, at.from, &at.datagram, Stage::GoesOn);
@@ -257,5 +271,45 @@ impl Handler<Drain> for FrontDoor {
 
     fn handle(&mut self, _: Drain, _: &mut Self::Context) {
         self.entrance.door.borrow_mut().drain();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::door::tests::{door, hello};
+    use crate::link::record;
+
+    #[actix_rt::test]
+    async fn a_handshake_that_its_worker_has_no_room_for_leaves_nothing_at_the_door() {
+        // A worker that is gone has no room for anything.
+        let gone = Context::<Handshaker>::new().address();
+        let hub = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let board = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let front = FrontDoor::new(FrontDoorParts {
+            door: door(1),
+            socket: None,
+            sender: Sender::new(&hub).unwrap(),
+            handshakers: vec![gone.clone(), gone],
+            metrics: Arc::clone(&metrics),
+        });
+        let door = &front.entrance;
+        *door.reports.borrow_mut() = Some(Context::<FrontDoor>::new().address().recipient());
+        let from = board.local_addr().unwrap();
+        door.unprotected(from, &hello(&[]));
+        let mut answer = [0; 256];
+        let length = board.recv(&mut answer).unwrap();
+        let record = record::records(&answer[..length], 0).next().unwrap().unwrap();
+        for _ in 0..3 {
+            // The only place is free again each time, or the second would be dropped for want of one.
+            door.unprotected(from, &hello(&record.fragment[15..]));
+        }
+        assert!(door.door.borrow().worker_of(&from).is_none());
+        let counted = metrics.encode();
+        let is_counted = |line: &str| assert!(counted.contains(line), "{line} in {counted}");
+        is_counted("hub_mailbox_full_total{actor=\"handshaker\"} 3");
+        is_counted("hub_records_dropped_total{reason=\"mailbox_full\"} 3");
+        is_counted("hub_handshakes_in_progress 0");
     }
 }

@@ -54,6 +54,16 @@ pub struct HandshakeOver {
     pub established: Option<Box<Established>>,
 }
 
+/// The handshake with this peer is silent, and another needs its place.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Evict(pub SocketAddr);
+
+/// Handshakes that begin from now on use this profile.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct UseProfile(pub Arc<Profile>);
+
 /// What a worker needs beside its mailbox.
 #[derive(Clone)]
 pub struct Worker {
@@ -198,5 +208,24 @@ impl Handler<FromPeer> for Handshaker {
         if let Some(progress) = progress {
             self.after(peer, progress);
         }
+    }
+}
+
+impl Handler<Evict> for Handshaker {
+    type Result = ();
+
+    fn handle(&mut self, Evict(peer): Evict, _: &mut Self::Context) {
+        if self.handshakes.contains_key(&peer) {
+            self.refused(peer, Refusal::Evicted);
+            self.over(peer, None);
+        }
+    }
+}
+
+impl Handler<UseProfile> for Handshaker {
+    type Result = ();
+
+    fn handle(&mut self, UseProfile(profile): UseProfile, _: &mut Self::Context) {
+        self.worker.profile = profile;
     }
 }

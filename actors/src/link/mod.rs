@@ -2,11 +2,12 @@
 //!
 //! Invariant: nothing here knows CoAP, tenants' routes or upstreams.
 //! The pure parts (`record`, `cipher`, `keys`, `window`, `hello`, `offer`, `cookie`, `destination`,
-//! `door`, `engine`, `abbreviated`, `handshake`, `association`) hold no clock and no socket; the rest
-//! are the shells around them.
+//! `door`, `budget`, `engine`, `abbreviated`, `handshake`, `association`, `forgeries`) hold no clock
+//! and no socket; the rest are the shells around them.
 
 pub mod abbreviated;
 pub mod association;
+pub mod budget;
 pub mod cipher;
 pub mod connection_id;
 pub mod cookie;
@@ -16,6 +17,7 @@ pub mod drops;
 pub mod engine;
 pub mod established;
 pub mod expected;
+pub mod forgeries;
 pub mod front_door;
 pub mod handshake;
 pub mod handshaker;

@@ -16,6 +16,7 @@ use actix::{Actor, Addr, Handler, Message, Recipient};
 use crate::link::connection_id::ConnectionId;
 use crate::link::destination::Destination;
 use crate::link::expected::Expected;
+use crate::link::forgeries::Forgeries;
 use crate::link::front_door::AtTheDoor;
 use crate::link::socket::Sender;
 use crate::link::table::{Key, Millis, Serial, Table};
@@ -71,6 +72,8 @@ pub struct Shard<S: Actor> {
     pub metrics: Arc<Metrics>,
     /// Room for one datagram or plaintext, lent to the session at work.
     pub scratch: RefCell<Vec<u8>>,
+    /// Forged records of late.
+    pub forgeries: RefCell<Forgeries>,
     /// Readings on their way to an upstream.
     pub deliveries: UnderWay,
     /// Datagrams in the mailboxes of this arbiter's sessions.
@@ -114,6 +117,7 @@ where
             table: RefCell::default(),
             metrics: parts.metrics,
             scratch: RefCell::default(),
+            forgeries: RefCell::default(),
             deliveries: parts.deliveries,
             waiting: UnderWay::default(),
             draining: Cell::new(false),

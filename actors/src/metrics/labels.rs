@@ -56,6 +56,8 @@ labels! {
         Blocked = "blocked",
         /// The board's tenant is suspended.
         TenantSuspended = "tenant_suspended",
+        /// The board's tenant has had as many handshakes as it may for now.
+        TenantRate = "tenant_rate",
         /// The certificate may not be used by a client.
         WrongKeyUsage = "wrong_key_usage",
         /// The certificate names no hardware id.
@@ -78,6 +80,8 @@ labels! {
         Malformed = "malformed",
         /// The client ended it with an alert.
         PeerAlert = "peer_alert",
+        /// It was silent when another needed its place.
+        Evicted = "evicted",
         /// The client fell silent.
         TimedOut = "timed_out",
         /// The hub's own fault.
@@ -100,6 +104,7 @@ impl HandshakeEnd {
             | Self::Revoked
             | Self::Blocked
             | Self::TenantSuspended
+            | Self::TenantRate
             | Self::WrongKeyUsage
             | Self::NoHardwareId
             | Self::OtherCertificate
@@ -111,6 +116,7 @@ impl HandshakeEnd {
             | Self::NoCommonCipher
             | Self::Malformed
             | Self::PeerAlert
+            | Self::Evicted
             | Self::TimedOut
             | Self::Internal => "failed",
         }
@@ -156,6 +162,12 @@ labels! {
         BadCookie = "bad_cookie",
         /// As many handshakes as are allowed were in progress.
         HandshakesFull = "handshakes_full",
+        /// First ClientHellos beyond what their source, or all together, may have answered.
+        HelloRate = "hello_rate",
+        /// Handshakes beyond what their source, or all together, may begin.
+        HandshakeRate = "handshake_rate",
+        /// Unopened, after too many forged ones of its session.
+        ForgedFlood = "forged_flood",
         /// The actor it was for had a full mailbox.
         MailboxFull = "mailbox_full",
         /// A plain CoAP datagram from an address that is no board's.

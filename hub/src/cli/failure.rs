@@ -46,7 +46,7 @@ impl Failure {
 }
 
 /// An error and what caused it, in one line.
-pub(super) fn in_one_line(error: &dyn Error) -> String {
+pub(crate) fn in_one_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

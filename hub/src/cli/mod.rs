@@ -25,6 +25,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use storage::{Store, Tenant, TenantId, UnixSeconds};
 
 use self::failure::Failure;
+pub(crate) use self::failure::in_one_line;
 use self::output::Output;
 use crate::config::{Config, Source};
 use crate::trust::Pki;

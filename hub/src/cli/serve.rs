@@ -6,8 +6,8 @@ use crate::serve::ServeError;
 
 pub(super) fn run(hub: &Invocation) -> Result<(), Failure> {
     let config = hub.config()?;
-    logging::start(&config.log);
-    crate::serve::run(config).map_err(|error| match error {
+    let log = logging::start(&config.log);
+    crate::serve::run(config, hub.source.clone(), log).map_err(|error| match error {
         ServeError::Store(error) => error.into(),
         other => Failure::Unusable(in_one_line(&other)),
     })

@@ -5,6 +5,7 @@
 
 mod coap;
 mod error;
+mod flood;
 mod inherited;
 mod key;
 mod link;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::coap::Coap;
 pub use self::error::{ConfigError, Place};
+pub use self::flood::Flood;
 pub use self::inherited::{Inherited, InheritedError};
 pub use self::key::{Key, Kind, Section};
 pub use self::link::Link;
@@ -44,6 +46,8 @@ pub struct Config {
     pub trust: Trust,
     /// The DTLS side: sockets, handshakes, records.
     pub link: Link,
+    /// Bounds against floods of handshakes.
+    pub flood: Flood,
     /// CoAP over the boards' sessions.
     pub coap: Coap,
     /// CoAP without DTLS.
@@ -90,6 +94,7 @@ impl Config {
             Store::section(),
             Trust::section(),
             Link::section(),
+            Flood::section(),
             Coap::section(),
             Plain::section(),
             Monitoring::section(),

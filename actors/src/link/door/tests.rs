@@ -6,7 +6,7 @@ use super::*;
 use crate::link::record::{ContentType, records, write_plaintext};
 use crate::metrics::Metrics;
 
-fn door(slots: usize) -> Door {
+pub(in crate::link) fn door(slots: usize) -> Door {
     Door::new(DoorParts {
         cookie_key: [7; 32],
         slots: Slots::new(slots, Arc::new(Metrics::new())),
@@ -14,6 +14,9 @@ fn door(slots: usize) -> Door {
         workers: 2,
         shards: 3,
         forget_after: 1000,
+        silence: 500,
+        hellos: Budget::new(0, 0),
+        begins: Budget::new(0, 0),
     })
 }
 
@@ -21,7 +24,7 @@ fn peer(number: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, number], 5000))
 }
 
-fn hello(cookie: &[u8]) -> Vec<u8> {
+pub(in crate::link) fn hello(cookie: &[u8]) -> Vec<u8> {
     let length = u8::try_from(cookie.len()).unwrap();
     let body =
         [&[0xFE, 0xFD][..], &[9; 32], &[0, length], cookie, &[0, 2, 0xC0, 0x2B, 1, 0]].concat();
@@ -112,4 +115,64 @@ fn nothing_begins_while_the_hub_drains() {
     door.drain();
     let step = door.handle(0, peer(1), &hello(&[]));
     assert!(matches!(step, Step::Drop(RecordDrop::HandshakesFull)));
+}
+
+#[test]
+fn a_flood_from_one_address_is_cut_off_and_another_is_answered() {
+    let mut door = door(8);
+    door.hellos = Budget::new(5, 0);
+    let answered = (0..100)
+        .filter(|_| matches!(door.handle(0, peer(1), &hello(&[])), Step::Answer { .. }))
+        .count();
+    assert_eq!(answered, 10);
+    let step = door.handle(0, peer(1), &hello(&[]));
+    assert!(matches!(step, Step::Drop(RecordDrop::HelloRate)));
+    assert!(matches!(door.handle(0, peer(2), &hello(&[])), Step::Answer { .. }));
+    assert!(matches!(door.handle(1000, peer(1), &hello(&[])), Step::Answer { .. }));
+}
+
+#[test]
+fn a_board_comes_back_with_its_cookie_though_somebody_spoofs_its_address() {
+    let mut door = door(8);
+    door.hellos = Budget::new(5, 0);
+    let Step::Answer { answer, .. } = door.handle(0, peer(1), &hello(&[])) else { panic!() };
+    while matches!(door.handle(0, peer(1), &hello(&[1; 16])), Step::Answer { .. }) {}
+    let record = records(&answer, 0).next().unwrap().unwrap();
+    assert!(begins(&door.handle(0, peer(1), &hello(&record.fragment[15..]))));
+}
+
+#[test]
+fn a_replayed_cookie_begins_no_more_than_its_source_may() {
+    let mut door = door(64);
+    door.begins = Budget::new(3, 0);
+    let begun =
+        (0..50).filter(|_| matches!(come_back(&mut door, 0, peer(1)), Step::Begin { .. })).count();
+    assert_eq!(begun, 6);
+    let step = come_back(&mut door, 0, peer(1));
+    assert!(matches!(step, Step::Drop(RecordDrop::HandshakeRate)));
+}
+
+#[test]
+fn when_all_places_are_taken_the_silent_lose_theirs_and_those_that_speak_keep_them() {
+    let mut door = door(2);
+    let Step::Begin { slot: silent, .. } = come_back(&mut door, 0, peer(1)) else { panic!() };
+    let Step::Begin { slot: speaking, .. } =
+        come_back(&mut door, 0, SocketAddr::from(([198, 51, 100, 1], 1)))
+    else {
+        panic!()
+    };
+    assert!(silent.is_some() && speaking.is_some());
+    door.heard(400, &SocketAddr::from(([198, 51, 100, 1], 1)));
+    let late = SocketAddr::from(([203, 0, 113, 1], 1));
+    let full = |step| matches!(step, Step::Drop(RecordDrop::HandshakesFull));
+    assert!(full(come_back(&mut door, 499, late)));
+    assert!(door.poll_evicted().is_none(), "nobody is silent for long");
+    assert!(full(come_back(&mut door, 700, late)));
+    let (worker, evicted) = door.poll_evicted().unwrap();
+    assert_eq!((Some(worker), evicted), (door.worker_of(&peer(1)), peer(1)));
+    assert!(door.poll_evicted().is_none());
+    // Its worker gives it up.
+    door.over(&peer(1));
+    drop(silent);
+    assert!(begins(&come_back(&mut door, 701, late)));
 }

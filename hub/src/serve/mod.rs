@@ -2,21 +2,25 @@
 //!
 //! Invariant: whatever cannot work is found here, before the first board is answered.
 
-use std::path::{Path, PathBuf};
+mod credentials;
+mod reload;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actors::coap::Limits;
-use actors::hub::{Running, Settings, Shutdown, StartError};
+use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::X509;
 use storage::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Inherited, InheritedError};
+use self::credentials::Credentials;
+use self::reload::Reloader;
+use crate::cli::logging::LogLevel;
+use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::http::{self, HttpError};
 
 /// Why the hub did not run.
@@ -90,29 +94,12 @@ impl Phase {
 ///
 /// # Errors
 /// Whatever kept it from starting.
-pub fn run(config: Config) -> Result<(), ServeError> {
-    let certificate = read(&config.link.certificate, "link.certificate")?;
-    let certificate = X509::from_pem(&certificate).map_err(|_| ServeError::NotA {
-        key: "link.certificate",
-        file: config.link.certificate.clone(),
-        wanted: "certificate",
-    })?;
-    let key = read(&config.link.key, "link.key")?;
-    let key = PKey::private_key_from_pem(&key).map_err(|_| ServeError::NotA {
-        key: "link.key",
-        file: config.link.key.clone(),
-        wanted: "private key",
-    })?;
-    if !certificate.public_key().is_ok_and(|public| public.public_eq(&key)) {
-        return Err(ServeError::AnotherKey {
-            key: config.link.key.clone(),
-            certificate: config.link.certificate.clone(),
-        });
-    }
+pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeError> {
+    let credentials = Credentials::read(&config)?;
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
     let inherited = Inherited::take(&config)?;
-    let settings = settings(&config, certificate, key, inherited);
+    let settings = settings(&config, credentials, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -125,13 +112,18 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
 
+        let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
+
         let running = actors::hub::start(settings, &store, &metrics)?;
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
+        let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
+        let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        reloading.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         drain(&running, Duration::from_secs(config.shutdown.drain_s)).await;
         pages.stop(false).await;
@@ -161,23 +153,26 @@ fn announce(config: &Config, running: &Running, store: &Store) {
     );
 }
 
-fn settings(
-    config: &Config,
-    certificate: X509,
-    key: PKey<Private>,
-    inherited: Inherited,
-) -> Settings {
+fn settings(config: &Config, credentials: Credentials, inherited: Inherited) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     let or_cores = |configured: usize| if configured == 0 { cores } else { configured };
-    let (link, coap) = (&config.link, &config.coap);
+    let (link, flood, coap) = (&config.link, &config.flood, &config.coap);
     Settings {
         listen: link.listen,
         sockets: or_cores(link.sockets),
-        certificate,
-        key,
+        certificate: credentials.certificate,
+        key: credentials.key,
         handshakes_max: link.handshakes_max,
         handshake_workers: or_cores(link.handshake_workers),
         handshake_timeout: Duration::from_secs(link.handshake_timeout_s),
+        flood: FloodBounds {
+            hellos_per_source_s: flood.hellos_per_source_s,
+            hellos_s: flood.hellos_s,
+            handshakes_per_source_s: flood.handshakes_per_source_s,
+            handshakes_s: flood.handshakes_s,
+            handshakes_per_tenant_s: flood.handshakes_per_tenant_s,
+            half_open_silence: Duration::from_secs(flood.half_open_silence_s),
+        },
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
         receive_buffer: link.receive_buffer_kib.saturating_mul(1024),
         node: link.node,
@@ -193,12 +188,4 @@ fn settings(
         inherited: inherited.link,
         plain_inherited: inherited.plain,
     }
-}
-
-fn read(file: &Path, key: &'static str) -> Result<zeroize::Zeroizing<Vec<u8>>, ServeError> {
-    std::fs::read(file).map(zeroize::Zeroizing::new).map_err(|source| ServeError::File {
-        key,
-        file: file.to_owned(),
-        source,
-    })
 }

@@ -1,0 +1,68 @@
+//! Another certificate, key and set of authorities for the handshakes that begin from now on.
+//!
+//! Invariant: a handshake in progress keeps what it began with, a session notices nothing, and what
+//! cannot be used changes nothing.
+
+use std::sync::Arc;
+
+use actix::{Handler, Message, ResponseFuture};
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use storage::Store;
+
+use crate::admission::Admission;
+use crate::hub::{Hub, StartError};
+use crate::link::handshaker::UseProfile;
+use crate::link::profile::Profile;
+
+/// The hub's certificate and key, as handshakes are to use them from now on; the tenants' authorities
+/// are read from the store.
+#[derive(Message)]
+#[rtype(result = "Result<(), StartError>")]
+pub struct Reload {
+    /// The certificate.
+    pub certificate: X509,
+    /// Its key.
+    pub key: PKey<Private>,
+}
+
+/// What stays the same from profile to profile.
+pub struct Reloadable {
+    pub(super) store: Store,
+    pub(super) admission: Arc<dyn Admission>,
+    pub(super) mtu: u16,
+}
+
+impl Reloadable {
+    pub(super) fn profile(
+        &self,
+        certificate: &X509,
+        key: &PKey<Private>,
+    ) -> Result<Arc<Profile>, StartError> {
+        let mut authorities = Vec::new();
+        for tenant in self.store.tenants().list() {
+            if let Some(der) = tenant?.authority {
+                authorities.push(X509::from_der(&der)?);
+            }
+        }
+        let admission = Arc::clone(&self.admission);
+        Ok(Profile::new(certificate, key, &authorities, admission, self.mtu)?)
+    }
+}
+
+impl Handler<Reload> for Hub {
+    type Result = ResponseFuture<Result<(), StartError>>;
+
+    fn handle(&mut self, reload: Reload, _: &mut Self::Context) -> Self::Result {
+        let profile = self.reloadable.profile(&reload.certificate, &reload.key);
+        let handshakers = self.handshakers.clone();
+        Box::pin(async move {
+            let profile = profile?;
+            for handshaker in handshakers {
+                // Waits for room: a flood must not keep the old certificate. A dead worker needs none.
+                let _ = handshaker.send(UseProfile(Arc::clone(&profile))).await;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Reloads what may change while boards are served: the hub's certificate and key, the tenants'
+//! authorities and the log level; on SIGHUP, or when a file of theirs has changed.
+//!
+//! Invariant: all of it or none. What cannot be read or used leaves the hub as it was, and says why.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use actors::hub::{Reload, Running};
+use tokio::signal::unix::Signal;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Credentials;
+use crate::cli::in_one_line;
+use crate::cli::logging::LogLevel;
+use crate::config::{Config, Source};
+
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// Watches for changes and applies them.
+pub(super) struct Reloader {
+    config: Config,
+    source: Source,
+    log: LogLevel,
+    running: Running,
+    seen: Seen,
+}
+
+/// What a file was like when it was looked at: length and time of its last change.
+type Seen = Vec<Option<(u64, SystemTime)>>;
+
+impl Reloader {
+    pub(super) fn new(config: Config, source: Source, log: LogLevel, running: Running) -> Self {
+        let seen = look(&config, &source);
+        Self { config, source, log, running, seen }
+    }
+
+    /// Never ends.
+    pub(super) async fn run(&mut self, hang_up: &mut Signal) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A change is taken up once it has lasted for a tick: files that belong together are
+        // rarely written at once.
+        let mut changing = None;
+        loop {
+            tokio::select! {
+                _ = hang_up.recv() => {
+                    self.seen = look(&self.config, &self.source);
+                    self.reload().await;
+                }
+                _ = ticks.tick() => {
+                    let now = look(&self.config, &self.source);
+                    if now == self.seen {
+                        changing = None;
+                    } else if changing.as_ref() == Some(&now) {
+                        self.seen = now;
+                        self.reload().await;
+                    } else {
+                        changing = Some(now);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self) {
+        match self.try_reload().await {
+            Ok(()) => tracing::info!(
+                level = %self.config.log.level,
+                "reloaded: certificate, authorities and log level"
+            ),
+            Err(reason) => {
+                tracing::error!(%reason, "not reloaded; everything stays as it was");
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        let config = Config::load(&self.source).map_err(|error| in_one_line(&error))?;
+        let Credentials { certificate, key } =
+            Credentials::read(&config).map_err(|error| in_one_line(&error))?;
+        let applied = self.running.hub.send(Reload { certificate, key }).await;
+        match applied {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(in_one_line(&error)),
+            Err(error) => return Err(error.to_string()),
+        }
+        self.log.set(&config.log.level).map_err(|error| in_one_line(&error))?;
+        let mut in_force = self.config.clone();
+        in_force.log.level = config.log.level.clone();
+        in_force.link.certificate.clone_from(&config.link.certificate);
+        in_force.link.key.clone_from(&config.link.key);
+        if in_force != config {
+            tracing::warn!("other changes of the configuration are for the next start");
+        }
+        self.config = in_force;
+        self.seen = look(&self.config, &self.source);
+        Ok(())
+    }
+}
+
+fn look(config: &Config, source: &Source) -> Seen {
+    let files =
+        [Some(config.link.certificate.clone()), Some(config.link.key.clone()), file(source)];
+    let of_file = |file: PathBuf| {
+        let about = std::fs::metadata(file).ok()?;
+        Some((about.len(), about.modified().ok()?))
+    };
+    files.into_iter().flatten().map(of_file).collect()
+}
+
+fn file(source: &Source) -> Option<PathBuf> {
+    source.file().map(PathBuf::from)
+}

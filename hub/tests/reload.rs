@@ -1,0 +1,107 @@
+//! What changes while the hub runs: certificate, key and log level, and no session notices.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
+
+mod rig;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rig::board::Board;
+use rig::client::Client;
+use rig::hub::Hub;
+use rig::pki::{Authority, Identity};
+use rig::site::{Plan, Site};
+
+/// A certificate of the site's root for the hub, beside the one it has.
+fn renewed(site: &Site) -> Identity {
+    let root = Authority::read(&site.path("pki/root.pem"), &site.path("pki/root.key.pem"));
+    root.server(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn install(site: &Site, identity: &Identity) {
+    identity.write(&site.path("pki/server.pem"), &site.path("pki/server.key.pem"));
+}
+
+fn connected(site: &Site, hub: &Hub) -> Client {
+    Client::connect(hub.listen, &site.root(), &site.boards[0].identity()).expect("a session")
+}
+
+/// The certificate that a client of a new handshake sees.
+fn shown(site: &Site, hub: &Hub) -> Vec<u8> {
+    let identity = site.boards[1].identity();
+    let client = Client::connect(hub.listen, &site.root(), &identity).expect("a session");
+    client.ssl().peer_certificate().expect("a certificate").to_der().expect("its bytes")
+}
+
+#[test]
+fn a_new_certificate_is_for_new_handshakes_and_old_sessions_go_on() {
+    let (site, mut hub) = Plan::boards(2).start();
+    let mut board = Board::new(connected(&site, &hub));
+    assert_eq!(board.post("d", b"before").message.dotted(), "2.04");
+    let before = shown(&site, &hub);
+    let new = renewed(&site);
+    install(&site, &new);
+    hub.process.signal("HUP");
+    hub.wait_for_log(&["reloaded"]);
+    let after = shown(&site, &hub);
+    assert_ne!(before, after);
+    assert_eq!(after, new.certificate.to_der().unwrap());
+    assert_eq!(board.post("d", b"after").message.dotted(), "2.04");
+    assert_eq!(hub.metric("hub_sessions_ended_total", &[("reason", "close_notify")]), 0.0);
+    hub.assert_alive();
+}
+
+#[test]
+fn a_changed_file_is_noticed_without_a_signal() {
+    let (site, hub) = Plan::boards(2).start();
+    let new = renewed(&site);
+    install(&site, &new);
+    hub.wait_for_log(&["reloaded"]);
+    assert_eq!(shown(&site, &hub), new.certificate.to_der().unwrap());
+}
+
+#[test]
+fn the_log_level_changes_and_changes_back() {
+    let (site, mut hub) = Plan::boards(2).set("log", "level", "error").start();
+    let refused = rig::pki::Authority::new("nobody's").board(&rig::pki::Certificate::default());
+    let knock = || Client::connect(hub.listen, &site.root(), &refused).map(|_| ());
+    assert!(knock().is_err());
+    assert!(!hub.log().contains("handshake refused"), "{}", hub.log());
+    site.configure("log", "level", "info");
+    hub.process.signal("HUP");
+    hub.wait_for_log(&["reloaded", "info"]);
+    assert!(knock().is_err());
+    hub.wait_for_log(&["handshake refused"]);
+    hub.assert_alive();
+}
+
+#[test]
+fn what_is_broken_changes_nothing_and_is_named() {
+    let (site, mut hub) = Plan::boards(2).start();
+    let mut board = Board::new(connected(&site, &hub));
+    let before = shown(&site, &hub);
+    std::fs::write(site.path("pki/server.pem"), b"no certificate").unwrap();
+    site.configure("log", "level", "off");
+    hub.process.signal("HUP");
+    hub.wait_for_log(&["not reloaded", "link.certificate", "not a certificate"]);
+    assert_eq!(shown(&site, &hub), before);
+
+    // A certificate that is good, and another key's.
+    let new = renewed(&site);
+    std::fs::write(site.path("pki/server.pem"), new.certificate.to_pem().unwrap()).unwrap();
+    hub.process.signal("HUP");
+    hub.wait_for_log(&["not reloaded", "does not belong"]);
+    assert_eq!(shown(&site, &hub), before);
+
+    std::fs::write(site.path("hub.toml"), "[log]\nlevel = \"loud\"\n").unwrap();
+    hub.process.signal("HUP");
+    hub.wait_for_log(&["not reloaded", "log.level"]);
+    assert_eq!(board.post("d", b"still here").message.dotted(), "2.04");
+    hub.assert_alive();
+}
