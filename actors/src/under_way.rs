@@ -20,6 +20,14 @@ impl UnderWay {
         Ticket(self.clone())
     }
 
+    /// Counts one more unless there are `most` already.
+    #[must_use]
+    pub fn enter_below(&self, most: usize) -> Option<Ticket> {
+        let ticket = self.enter();
+        // One too many is taken back with its ticket.
+        (self.count() <= most).then_some(ticket)
+    }
+
     /// How many there are now.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -30,5 +38,19 @@ impl UnderWay {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_never_more_than_the_most_and_who_leaves_makes_room() {
+        let count = UnderWay::default();
+        let held: Vec<_> = (0..3).map_while(|_| count.enter_below(2)).collect();
+        assert_eq!((held.len(), count.count()), (2, 2));
+        drop(held);
+        assert!(count.enter_below(2).is_some());
     }
 }

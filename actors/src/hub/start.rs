@@ -179,7 +179,7 @@ pub fn start(
             Handshaker::start_in_arbiter(&Arbiter::new().handle(), |_| Handshaker::new(worker))
         })
         .collect();
-    let expected = Expected::default();
+    let (expected, crossing) = (Expected::default(), UnderWay::default());
     let door = {
         let parts = FrontDoorParts {
             door: door(&settings, expected.clone(), shards.len(), metrics)?,
@@ -187,6 +187,7 @@ pub fn start(
             sender,
             handshakers: handshakers.clone(),
             metrics: Arc::clone(metrics),
+            crossing: crossing.clone(),
         };
         FrontDoor::start_in_arbiter(&Arbiter::new().handle(), |_| FrontDoor::new(parts))
     };
@@ -198,6 +199,7 @@ pub fn start(
             sender,
             metrics: Arc::clone(metrics),
             expected: expected.clone(),
+            crossing: crossing.clone(),
             deliveries: deliveries.clone(),
             first_message: u64::from_be_bytes(random()?),
         })

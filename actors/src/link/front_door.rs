@@ -19,11 +19,12 @@ use crate::link::handshaker::{Evict, FromPeer, HandshakeOver, Handshaker};
 use crate::link::link_actor::{BeginSession, Drain, Link};
 use crate::link::priority;
 use crate::link::reader;
-use crate::link::shard::HandedOver;
+use crate::link::shard::{CROSSING_MAX, HandedOver};
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
 use crate::link::table::Millis;
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
+use crate::under_way::{Ticket, UnderWay};
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ pub struct AtTheDoor {
     pub datagram: Box<[u8]>,
     /// Whether a session has been given it as well.
     pub delivered: bool,
+    /// Counts it as on its way between arbiters.
+    pub crossing: Ticket,
 }
 
 /// The links of every arbiter, by index; reading begins with it.
@@ -58,6 +61,8 @@ pub struct FrontDoorParts {
     pub handshakers: Vec<Addr<Handshaker>>,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
+    /// Datagrams on their way between arbiters.
+    pub crossing: UnderWay,
 }
 
 /// The actor at the front door.
@@ -72,6 +77,7 @@ struct Entrance {
     sender: Sender,
     handshakers: Vec<Addr<Handshaker>>,
     metrics: Arc<Metrics>,
+    crossing: UnderWay,
     links: RefCell<Vec<Addr<Link>>>,
     /// Where workers report to: this actor.
     reports: RefCell<Option<Recipient<HandshakeOver>>>,
@@ -95,6 +101,7 @@ impl FrontDoor {
             sender: parts.sender,
             handshakers: parts.handshakers,
             metrics: parts.metrics,
+            crossing: parts.crossing,
             links: RefCell::default(),
             reports: RefCell::default(),
             epoch: Instant::now(),
@@ -182,7 +189,12 @@ impl Entrance {
         let links = self.links.borrow();
         let Some(link) = links.get(owner) else { return };
         // Full: dropped; the board repeats its message.
-        if link.try_send(HandedOver { from, datagram: datagram.into() }).is_err() {
+        let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| HandedOver {
+            from,
+            datagram: datagram.into(),
+            crossing,
+        });
+        if message.is_none_or(|message| link.try_send(message).is_err()) {
             self.metrics.mailbox_full(ActorKind::Link);
             self.metrics.record_dropped(RecordDrop::MailboxFull);
         }
@@ -293,6 +305,7 @@ mod tests {
             sender: Sender::new(&hub).unwrap(),
             handshakers: vec![gone.clone(), gone],
             metrics: Arc::clone(&metrics),
+            crossing: UnderWay::default(),
         });
         let door = &front.entrance;
         *door.reports.borrow_mut() = Some(Context::<FrontDoor>::new().address().recipient());

@@ -49,7 +49,13 @@ pub struct HandedOver {
     pub from: SocketAddr,
     /// Its bytes.
     pub datagram: Box<[u8]>,
+    /// Counts it as on its way between arbiters.
+    pub crossing: Ticket,
 }
+
+/// How many datagrams may be on their way between arbiters: half of what a mailbox takes, so that no
+/// flood of them keeps the end of a handshake out.
+pub const CROSSING_MAX: usize = 2048;
 
 /// Whom an arbiter hands datagrams to.
 #[derive(Default)]
@@ -81,6 +87,7 @@ pub struct Shard<S: Actor> {
     /// Set when the hub drains: no new delivery.
     pub draining: Cell<bool>,
     expected: Expected,
+    crossing: UnderWay,
     siblings: RefCell<Siblings>,
     next_message: Cell<u64>,
     next_serial: Cell<Serial>,
@@ -97,6 +104,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where protected records of handshakes are expected from.
     pub expected: Expected,
+    /// Datagrams on their way between arbiters, and the front door.
+    pub crossing: UnderWay,
     /// Readings on their way, of all arbiters.
     pub deliveries: UnderWay,
     /// Where message ids begin; random.
@@ -122,6 +131,7 @@ where
             waiting: UnderWay::default(),
             draining: Cell::new(false),
             expected: parts.expected,
+            crossing: parts.crossing,
             siblings: RefCell::new(Siblings::default()),
             next_message: Cell::new(parts.first_message),
             next_serial: Cell::new(Serial::from(parts.index) << SERIAL_BITS),
@@ -207,8 +217,12 @@ where
 
     fn to_the_door(&self, from: SocketAddr, datagram: &[u8], delivered: bool) {
         let Some(door) = self.siblings.borrow().door.clone() else { return };
+        let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| {
+            let datagram = datagram.into();
+            AtTheDoor { from, datagram, delivered, crossing }
+        });
         // Full: dropped; the client repeats its flight.
-        if door.try_send(AtTheDoor { from, datagram: datagram.into(), delivered }).is_err() {
+        if message.is_none_or(|message| door.try_send(message).is_err()) {
             self.metrics.mailbox_full(ActorKind::FrontDoor);
             self.drop_record(RecordDrop::MailboxFull);
         }
@@ -218,8 +232,12 @@ where
         match self.siblings.borrow().links.get(owner) {
             // Full: dropped; the board repeats its message.
             Some(owner) => {
-                let message = HandedOver { from, datagram: datagram.into() };
-                if owner.try_send(message).is_err() {
+                let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| HandedOver {
+                    from,
+                    datagram: datagram.into(),
+                    crossing,
+                });
+                if message.is_none_or(|message| owner.try_send(message).is_err()) {
                     self.metrics.mailbox_full(ActorKind::Link);
                     self.drop_record(RecordDrop::MailboxFull);
                 }

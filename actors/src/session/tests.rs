@@ -70,6 +70,7 @@ impl Rig {
             sender: Sender::new(&hub).unwrap(),
             metrics,
             expected: Expected::default(),
+            crossing: UnderWay::default(),
             deliveries: UnderWay::default(),
             first_message: 1,
         });
