@@ -7,6 +7,7 @@ pub mod admission;
 pub mod coap;
 pub mod hub;
 pub mod identity;
+pub mod keeper;
 pub mod link;
 pub mod metrics;
 pub mod paced;

@@ -76,6 +76,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether a session of the board has no use any more: it could not come back by an admin's
+    /// lifting something.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Revoked | Self::UnknownBoard | Self::OtherTenant | Self::OtherCertificate
+        )
+    }
+
     /// How a handshake refused for this reason is counted.
     #[must_use]
     pub fn end(self) -> HandshakeEnd {

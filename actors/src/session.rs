@@ -18,7 +18,8 @@ use storage::{Acknowledge, BoardId};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::coap::{Answer, Effect, Endpoint, ExchangeId};
-use crate::link::association::{Association, Dropped, Received};
+use crate::keeper::{Change, Changed, Raise};
+use crate::link::association::{Dropped, Received};
 use crate::link::connection_id;
 use crate::link::forgeries::Origin;
 use crate::link::record;
@@ -27,6 +28,10 @@ use crate::link::table::{Key, Millis, Serial};
 use crate::metrics::{MessageOutcome, RecordDrop, RouteKind, SessionEnd};
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
 use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
+
+pub mod secured;
+
+use secured::{Proof, Secured};
 
 /// Datagrams and notices that may wait; NSTART is 1 for a board, so a handful is plenty.
 const MAILBOX: usize = 32;
@@ -43,10 +48,15 @@ pub enum Close {
     Shutdown,
 }
 
+/// Looks whether it has been idle for long enough to leave memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Doze;
+
 /// How messages travel between the hub and this board.
 pub enum Transport {
     /// In DTLS records.
-    Dtls(Box<Association>),
+    Dtls(Box<Secured>),
     /// As they are, on a private network where the address is the identity.
     Plain(SocketAddr),
 }
@@ -78,7 +88,9 @@ pub struct DeviceSession {
     serial: Serial,
     shard: Rc<Shard<DeviceSession>>,
     endpoint: Endpoint,
-    /// When the board's sighting was last written down.
+    /// When the board was last heard.
+    heard: Millis,
+    /// When its sighting was last written down.
     noted: Option<Millis>,
     /// When the armed timer fires; one at most.
     armed: Option<(Millis, SpawnHandle)>,
@@ -90,6 +102,7 @@ impl DeviceSession {
     /// Starts a session on this arbiter.
     pub fn start(parts: SessionParts) -> actix::Addr<Self> {
         parts.shard.metrics.session_started();
+        let heard = parts.shard.now();
         Actor::start(Self {
             board: parts.board,
             tenant: parts.tenant,
@@ -98,6 +111,7 @@ impl DeviceSession {
             serial: parts.serial,
             shard: parts.shard,
             endpoint: Endpoint::new(parts.first_mid),
+            heard,
             noted: None,
             armed: None,
             end: None,
@@ -111,33 +125,52 @@ impl DeviceSession {
 
     fn receive(&mut self, datagram: &Datagram, ctx: &mut Context<Self>) {
         let now = self.shard.now();
-        let association = match &mut self.transport {
-            Transport::Plain(_) => {
-                self.handle_message(now, &datagram.bytes);
-                return self.perform(datagram.at, ctx);
+        match &self.transport {
+            Transport::Plain(_) => self.handle_message(now, &datagram.bytes),
+            Transport::Dtls(_) => {
+                let mut plaintext = self.shard.scratch.take();
+                let end = self.receive_records(now, datagram, &mut plaintext, ctx);
+                plaintext.clear();
+                self.shard.scratch.replace(plaintext);
+                if let Some(end) = end {
+                    return self.over(end, ctx);
+                }
             }
-            Transport::Dtls(association) => association,
-        };
-        let before = association.peer();
+        }
+        self.perform(datagram.at, ctx);
+    }
+
+    /// Opens every record of a datagram; what that leads to waits in the endpoint, and may be
+    /// performed unless the session is over.
+    fn receive_records(
+        &mut self,
+        now: Millis,
+        datagram: &Datagram,
+        plaintext: &mut Vec<u8>,
+        ctx: &mut Context<Self>,
+    ) -> Option<SessionEnd> {
+        let Transport::Dtls(secured) = &self.transport else { return None };
+        let before = secured.peer();
         let origin = if before == datagram.from { Origin::ItsAddress } else { Origin::Elsewhere };
         if !self.shard.forgeries.borrow().allow(self.serial, origin, now) {
-            return self.shard.metrics.record_dropped(RecordDrop::ForgedFlood);
+            self.shard.metrics.record_dropped(RecordDrop::ForgedFlood);
+            return None;
         }
-        let mut plaintext = self.shard.scratch.take();
-        let mut end = None;
+        let (mut end, mut authentic, mut repeat_flight) = (None, false, false);
         for record in record::records(&datagram.bytes, connection_id::LENGTH) {
             let Ok(record) = record else {
                 self.shard.metrics.record_dropped(RecordDrop::Malformed);
                 break;
             };
-            let Transport::Dtls(association) = &mut self.transport else { break };
-            match association.open(&record, datagram.from, &mut plaintext) {
-                Ok(Received::Data) => self.handle_message(now, &plaintext),
-                Ok(Received::FlightRepeated) => {
-                    if let Some(flight) = association.final_flight() {
-                        self.shard.sender.send(association.peer(), &flight);
-                    }
+            let Transport::Dtls(secured) = &mut self.transport else { break };
+            let received = secured.open(&record, datagram.from, plaintext);
+            authentic |= received.is_ok();
+            match received {
+                Ok(Received::Data) => self.handle_message(now, plaintext),
+                Ok(Received::Unproven) => {
+                    self.handle_unproven(now, record.sequence, datagram.from, plaintext);
                 }
+                Ok(Received::FlightRepeated) => repeat_flight = true,
                 Ok(Received::Closed) => end = Some(SessionEnd::CloseNotify),
                 Ok(Received::Aborted) => end = Some(SessionEnd::PeerAlert),
                 Ok(Received::Nothing) => {}
@@ -151,17 +184,81 @@ impl DeviceSession {
                 }
             }
         }
-        plaintext.clear();
-        self.shard.scratch.replace(plaintext);
-        if let Transport::Dtls(association) = &self.transport
-            && association.peer() != before
-        {
-            tracing::debug!(board = %self.board, from = %before, to = %association.peer(), "board moved");
+        if !authentic {
+            return None;
         }
-        self.perform(datagram.at, ctx);
-        if let Some(end) = end {
-            self.stop(end, ctx);
+        self.heard = now;
+        let Transport::Dtls(secured) = &mut self.transport else { return None };
+        if let Err(error) = secured.remember() {
+            tracing::error!(board = %self.board, %error, "the session's slot cannot be written; what came has no effect");
+            return Some(SessionEnd::StoreFailed);
         }
+        if repeat_flight && let Some(flight) = secured.final_flight() {
+            self.shard.sender.send(secured.peer(), &flight);
+        }
+        let peer = secured.peer();
+        if peer != before {
+            tracing::debug!(board = %self.board, from = %before, to = %peer, "board moved");
+            self.change(Changed::Moved(peer));
+        }
+        self.raise_floor(ctx);
+        end
+    }
+
+    /// A request that may be from before the machine failed: the board is asked to prove that it
+    /// is not.
+    fn handle_unproven(&mut self, now: Millis, sequence: u64, from: SocketAddr, message: &[u8]) {
+        let [.., high, low] = self.shard.next_message().to_be_bytes();
+        let Transport::Dtls(secured) = &mut self.transport else { return };
+        match secured.prove(message, sequence, from, u16::from_be_bytes([high, low])) {
+            Proof::Proven => self.handle_message(now, message),
+            Proof::Asked(question) => {
+                let mut datagram = Vec::new();
+                if secured.seal(&question, &mut datagram).is_ok() {
+                    self.shard.sender.send(from, &datagram);
+                }
+            }
+            Proof::Silence => {}
+        }
+    }
+
+    /// The stored session follows, a little later.
+    fn change(&self, to: Changed) {
+        let Transport::Dtls(secured) = &self.transport else { return };
+        let (slot, generation) = secured.place();
+        if let Some(keeping) = &self.shard.keeping {
+            // Full: the stored session lags behind; its next change tells the same.
+            let _ = keeping.keeper.try_send(Change { slot, generation, to });
+        }
+    }
+
+    /// The stored session is told when far more was sent than it knows of.
+    fn raise_floor(&mut self, ctx: &mut Context<Self>) {
+        let Transport::Dtls(secured) = &mut self.transport else { return };
+        let Some(keeping) = &self.shard.keeping else { return };
+        let Some(floor) = secured.floor_due() else { return };
+        let (slot, generation) = secured.place();
+        let raising = keeping.keeper.send(Raise { slot, generation, floor }).into_actor(self);
+        ctx.spawn(raising.map(move |raised, session, _| {
+            if let Transport::Dtls(secured) = &mut session.transport {
+                secured.floor_raised(raised.unwrap_or(false).then_some(floor));
+            }
+        }));
+    }
+
+    /// The board has ended the session, or the store has.
+    fn over(&mut self, end: SessionEnd, ctx: &mut Context<Self>) {
+        match end {
+            SessionEnd::CloseNotify => self.change(Changed::Closed),
+            SessionEnd::PeerAlert => self.change(Changed::Gone),
+            SessionEnd::Replaced
+            | SessionEnd::Panicked
+            | SessionEnd::Capacity
+            | SessionEnd::Asleep
+            | SessionEnd::StoreFailed
+            | SessionEnd::Shutdown => {}
+        }
+        self.stop(end, ctx);
     }
 
     fn handle_message(&mut self, now: Millis, message: &[u8]) {
@@ -198,10 +295,16 @@ impl DeviceSession {
             Transport::Plain(peer) => {
                 self.shard.sender.send(*peer, message);
             }
-            Transport::Dtls(association) => {
+            Transport::Dtls(secured) => {
                 let mut datagram = self.shard.scratch.take();
-                association.seal(message, &mut datagram);
-                self.shard.sender.send(association.peer(), &datagram);
+                match secured.seal(message, &mut datagram) {
+                    Ok(()) => {
+                        self.shard.sender.send(secured.peer(), &datagram);
+                    }
+                    Err(error) => {
+                        tracing::error!(board = %self.board, %error, "the session's slot cannot be written; nothing is sent");
+                    }
+                }
                 datagram.clear();
                 self.shard.scratch.replace(datagram);
             }
@@ -309,6 +412,11 @@ impl DeviceSession {
         Answer::Unavailable { max_age_s: self.tenant.limits.retry_after_s }
     }
 
+    /// The shard asks at `at` whether it has been idle for long enough.
+    fn doze_at(&self, at: Millis, ctx: &Context<Self>) {
+        self.shard.dozing.borrow_mut().enter(at, ctx.address().downgrade());
+    }
+
     /// One timer at a time, for the earliest need.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let Some(at) = self.endpoint.poll_timeout() else { return };
@@ -360,6 +468,7 @@ impl Actor for DeviceSession {
             // Unsupervised it must not live; the board begins again.
             self.stop(SessionEnd::Capacity, ctx);
         }
+        self.doze_at(self.heard.saturating_add(self.shard.idle), ctx);
     }
 }
 
@@ -389,6 +498,24 @@ impl Handler<Datagram> for DeviceSession {
 
     fn handle(&mut self, datagram: Datagram, ctx: &mut Self::Context) {
         self.receive(&datagram, ctx);
+    }
+}
+
+impl Handler<Doze> for DeviceSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Doze, ctx: &mut Self::Context) {
+        let now = self.shard.now();
+        self.endpoint.handle_timeout(now);
+        self.perform(Instant::now(), ctx);
+        let idle_at = self.heard.saturating_add(self.shard.idle);
+        let at = self.endpoint.forgotten_at().map_or(idle_at, |at| at.max(idle_at));
+        // While something is awaited, look again a moment later.
+        match self.endpoint.poll_timeout() {
+            None if at <= now => self.stop(SessionEnd::Asleep, ctx),
+            None => self.doze_at(at, ctx),
+            Some(due) => self.doze_at(at.max(due).max(now.saturating_add(1000)), ctx),
+        }
     }
 }
 

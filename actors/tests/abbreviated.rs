@@ -84,7 +84,8 @@ fn established(progress: Progress) -> Established {
 
 fn speak(established: Established, client: &mut Client) {
     let peer = SocketAddr::from(PEER);
-    let mut association = Association::new(established, peer);
+    let mut association = Association::new(established, peer, 1);
+    association.reserve();
     let datagram = client.write(b"reading");
     let record = record::records(&datagram, connection_id::LENGTH).next().unwrap().unwrap();
     let mut plaintext = Vec::new();
@@ -162,7 +163,8 @@ fn a_lost_finished_comes_again_when_data_shows_that_it_is_missing() {
     let established = established(hub.handle_datagram(&again));
     assert_eq!(established.early, std::slice::from_ref(&data), "the reading was not lost");
     assert!(established.window.is_fresh(1), "nor was it taken yet");
-    let mut association = Association::new(established, SocketAddr::from(PEER));
+    let mut association = Association::new(established, SocketAddr::from(PEER), 1);
+    association.reserve();
     let record = record::records(&data, 0).next().unwrap().unwrap();
     let taken = association.open(&record, SocketAddr::from(PEER), &mut Vec::new());
     assert_eq!(taken, Ok(Received::Data));
@@ -204,7 +206,8 @@ fn after_it_a_repeated_finished_is_not_answered() {
     let last = client.step(sent(&mut hub)).concat();
     let established = established(hub.handle_datagram(&last));
     assert!(established.datagrams.is_empty());
-    let mut association = Association::new(established, SocketAddr::from(PEER));
+    let mut association = Association::new(established, SocketAddr::from(PEER), 1);
+    association.reserve();
     assert_eq!(association.final_flight(), None, "or both would repeat themselves for ever");
 }
 

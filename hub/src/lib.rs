@@ -11,3 +11,4 @@ pub mod fixture;
 pub mod http;
 pub mod serve;
 pub mod trust;
+pub mod vault;

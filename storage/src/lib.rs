@@ -35,4 +35,4 @@ pub use topic::TopicTemplate;
 pub use upstream::{
     IN_FLIGHT_MAX_DEFAULT, MqttUpstream, MqttVersion, QUEUE_MAX_DEFAULT, Upstream, UpstreamKind,
 };
-pub use windows::{BootId, Lease, Slot, Trust, Window, Windows};
+pub use windows::{BootId, Lease, Past, Slot, Trust, Window, Windows};

@@ -25,8 +25,8 @@ pub struct Session {
     pub fingerprint: Fingerprint,
     /// When that certificate ends.
     pub not_after: UnixSeconds,
-    /// When the session was established.
-    pub established: UnixSeconds,
+    /// When the certificate was checked, in a full handshake.
+    pub authenticated: UnixSeconds,
     /// Whether records are still taken; a session that said goodbye can only be resumed.
     pub open: bool,
     /// What names it on the wire.

@@ -15,6 +15,8 @@
 //! | 16 | boot id | | 8 | which of the 64 before it were read |
 //! | 1 | 1: closed cleanly | | 8 | the first write sequence not reserved |
 //!
+//! The top bit of "one past the newest" is set while the session is unproven ([`Trust::Writes`]).
+//!
 //! All numbers are little-endian; the first slot is at byte 4096.
 //! Invariant: a slot has one [`Lease`] at a time, and none is given out while a session owns it.
 
@@ -35,6 +37,8 @@ const SLOT_LEN: usize = 32;
 /// Slots that the file grows by, written out so that a full disk shows here and not at a record.
 const GROW: u32 = 4096;
 const GROW_LEN: usize = 4096;
+/// Marks a slot whose reads are not to be believed; sequences have 48 bits.
+const UNPROVEN: u64 = 1 << 63;
 /// Slots of one read at start-up.
 const SCAN: usize = SLOT_LEN * 4096;
 
@@ -82,15 +86,30 @@ pub struct Window {
     pub received: u64,
     /// The first write sequence that is not reserved: none from here on was ever used.
     pub write_limit: u64,
+    /// What of this is to be believed.
+    pub trust: Trust,
 }
 
-/// Whether a slot says what the session last wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What of a slot is what its session last knew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// It does.
+    /// All of it.
+    #[default]
     Yes,
-    /// The machine failed since: it may say what was true some time before.
+    /// How far write sequences are reserved. What was read is a lower bound: the machine failed,
+    /// and the board has not shown since where it stands.
+    Writes,
+    /// Nothing: the machine failed since it was written.
     No,
+}
+
+/// Whether the file tells which slots are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// It does: the machine has been running since, or the file was closed.
+    Known,
+    /// The machine failed since, or the file is new.
+    Lost,
 }
 
 /// One boot of the machine.
@@ -151,12 +170,12 @@ impl std::fmt::Debug for Lease {
 }
 
 impl Windows {
-    /// Opens the file at `path`, made with mode 0600 when it is missing; says whether the slots can
-    /// be believed. Where they cannot, [`Windows::keep`] has to be told whose there are.
+    /// Opens the file at `path`, made with mode 0600 when it is missing. Where the past is lost,
+    /// [`Windows::rebuild`] has to be told which slots belong to sessions.
     ///
     /// # Errors
     /// The system's; `InvalidData` when the file is none of ours.
-    pub fn open(path: &Path, boot: BootId) -> io::Result<(Self, Trust)> {
+    pub fn open(path: &Path, boot: BootId) -> io::Result<(Self, Past)> {
         let file = File::options()
             .read(true)
             .write(true)
@@ -175,14 +194,14 @@ impl Windows {
         file.sync_all()?;
         let room = (file.metadata()?.len().saturating_sub(HEADER) / SLOT).min(Slot::MAX.into());
         let room = u32::try_from(room).unwrap_or(Slot::MAX);
-        let trust = if survived { Trust::Yes } else { Trust::No };
-        let kept = match trust {
-            Trust::Yes => occupied(&file, room)?,
-            Trust::No => Bits::default(),
+        let past = if survived { Past::Known } else { Past::Lost };
+        let kept = match past {
+            Past::Known => occupied(&file, room)?,
+            Past::Lost => Bits::default(),
         };
         let places = Mutex::new(Places { room, cursor: 0, kept, leased: Bits::default() });
         let (epoch, untrusted) = (header.epoch, header.untrusted);
-        Ok((Self(Arc::new(Shared { file, epoch, untrusted, boot, places })), trust))
+        Ok((Self(Arc::new(Shared { file, epoch, untrusted, boot, places })), past))
     }
 
     /// Takes a free slot for a session to be.
@@ -216,19 +235,46 @@ impl Windows {
         Some(Lease { shared: Arc::clone(&self.0), slot })
     }
 
-    /// What a slot says; `None` for a free one.
+    /// What a slot says; a free one has generation 0, one that was never written is not believed.
     ///
     /// # Errors
     /// The system's.
-    pub fn read(&self, slot: Slot) -> io::Result<Option<(Window, Trust)>> {
+    pub fn read(&self, slot: Slot) -> io::Result<Window> {
         let mut bytes = [0; SLOT_LEN];
         match self.0.file.read_exact_at(&mut bytes, slot.offset()) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             read => read?,
         }
-        let (epoch, window) = parse(&bytes);
-        let trust = if epoch > self.0.untrusted { Trust::Yes } else { Trust::No };
-        Ok((window.generation != 0).then_some((window, trust)))
+        let (epoch, mut window) = parse(&bytes);
+        if epoch <= self.0.untrusted {
+            window.trust = Trust::No;
+        }
+        Ok(window)
+    }
+
+    /// Says whose slots there are where the past is lost: all others are free, and the file tells
+    /// so to the next start. What slots say stays untrusted.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn rebuild(&self, kept: impl IntoIterator<Item = Slot>) -> io::Result<()> {
+        let mut places = self.0.places();
+        for slot in kept {
+            places.kept.set(slot.0);
+            while places.room <= slot.0 {
+                self.0.grow(&mut places)?;
+            }
+        }
+        let found = occupied(&self.0.file, places.room)?;
+        for number in 0..places.room {
+            let slot = Slot(number);
+            match (places.kept.has(number), found.has(number)) {
+                (true, false) => self.0.write_lost(slot)?,
+                (false, true) => self.0.write(slot, &Window::default())?,
+                (true, true) | (false, false) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The slot belongs to a session in the store from now on.
@@ -243,6 +289,12 @@ impl Windows {
         if !places.leased.has(slot.0) {
             self.0.vacate(slot);
         }
+    }
+
+    /// Whether a slot belongs to a session.
+    #[must_use]
+    pub fn keeps(&self, slot: Slot) -> bool {
+        self.0.places().kept.has(slot.0)
     }
 
     /// How many slots belong to sessions.
@@ -270,7 +322,8 @@ impl Lease {
         self.slot
     }
 
-    /// Rewrites the slot; on return it survives the hub's end.
+    /// Rewrites the slot; on return it survives the hub's end. [`Trust::No`] is kept as
+    /// [`Trust::Writes`]: whoever writes knows what it has written itself.
     ///
     /// # Errors
     /// The system's: then the slot may say what it said before.
@@ -297,10 +350,22 @@ impl Shared {
 
     fn write(&self, slot: Slot, window: &Window) -> io::Result<()> {
         let mut bytes = [0; SLOT_LEN];
-        let numbers = [window.next, window.received, window.write_limit];
+        let unproven = match window.trust {
+            Trust::Yes => 0,
+            Trust::Writes | Trust::No => UNPROVEN,
+        };
+        let numbers = [window.next | unproven, window.received, window.write_limit];
         let fields = window.generation.to_le_bytes().into_iter().chain(self.epoch.to_le_bytes());
         let fields = fields.chain(numbers.into_iter().flat_map(u64::to_le_bytes));
         bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+        self.file.write_all_at(&bytes, slot.offset())
+    }
+
+    /// Marks a slot as somebody's whose words are lost: written in no epoch, so untrusted for ever.
+    fn write_lost(&self, slot: Slot) -> io::Result<()> {
+        let mut bytes = [0; SLOT_LEN];
+        let (generation, _) = bytes.split_at_mut(4);
+        generation.fill(u8::MAX);
         self.file.write_all_at(&bytes, slot.offset())
     }
 
@@ -379,9 +444,11 @@ fn parse(bytes: &[u8]) -> (u32, Window) {
         field.iter().rev().fold(0_u64, |n, &byte| n << 8 | u64::from(byte))
     };
     let short = |from| u32::try_from(number(from, 4)).unwrap_or(0);
+    let next = number(8, 8);
     let window = Window {
         generation: short(0),
-        next: number(8, 8),
+        next: next & !UNPROVEN,
+        trust: if next & UNPROVEN == 0 { Trust::Yes } else { Trust::Writes },
         received: number(16, 8),
         write_limit: number(24, 8),
     };

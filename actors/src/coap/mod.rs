@@ -19,6 +19,7 @@ mod upload;
 mod tests;
 
 pub use discovery::Resources;
+pub use echo::{Challenge, Verdict};
 pub use effect::{Answer, DropReason, Effect};
 pub use endpoint::Endpoint;
 pub use exchanges::ExchangeId;

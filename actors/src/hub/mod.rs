@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use actix_rt::ArbiterHandle;
 
+use crate::keeper::{Close, Keeper};
 use crate::link::drops;
 use crate::link::front_door::FrontDoor;
 use crate::link::handshaker::Handshaker;
-use crate::link::link_actor::{Drain, Link};
+use crate::link::link_actor::{Drain, Halt, Link};
 use crate::link::plain::PlainLink;
 use crate::metrics::Metrics;
 use crate::recorder::{Flush, Recorder};
@@ -41,6 +42,7 @@ pub struct Hub {
     handshakers: Vec<Addr<Handshaker>>,
     reloadable: Reloadable,
     recorder: Addr<Recorder>,
+    keeper: Addr<Keeper>,
     deliveries: UnderWay,
     metrics: Arc<Metrics>,
     port: u16,
@@ -83,6 +85,7 @@ impl Handler<Shutdown> for Hub {
     fn handle(&mut self, Shutdown(within): Shutdown, _: &mut Self::Context) -> Self::Result {
         let (door, links, plain) = (self.door.clone(), self.links.clone(), self.plain.clone());
         let (deliveries, recorder) = (self.deliveries.clone(), self.recorder.clone());
+        let keeper = self.keeper.clone();
         let upstreams = std::mem::take(&mut self.upstreams);
         Box::pin(async move {
             let until = Instant::now() + within;
@@ -111,6 +114,10 @@ impl Handler<Shutdown> for Hub {
             if actix_rt::time::timeout(STOP_WITHIN, stopped).await.is_err() {
                 tracing::warn!("an upstream did not stop in time");
             }
+            for link in &links {
+                let _ = link.send(Halt).await;
+            }
+            let _ = keeper.send(Close).await;
             let _ = recorder.send(Flush).await;
             left
         })

@@ -12,12 +12,14 @@ use actix_rt::Arbiter;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
-use storage::{Store, StoreError};
+use storage::{BootId, SealingKey, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
 use crate::hub::{Hub, Reloadable, tenants};
+use crate::keeper::{Keep, Keeper, Keeping, Waker};
 use crate::link::budget::Budget;
+use crate::link::connection_id::ConnectionIds;
 use crate::link::door::{Door, DoorParts};
 use crate::link::expected::Expected;
 use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
@@ -65,6 +67,10 @@ pub struct Settings {
     pub receive_buffer: usize,
     /// This hub's number.
     pub node: u8,
+    /// Under which key sessions are stored.
+    pub master_key: SealingKey,
+    /// After how long without a message a session leaves memory.
+    pub idle: Duration,
     /// Bounds for each board.
     pub limits: Limits,
     /// Where boards speak CoAP without DTLS, if anywhere.
@@ -108,6 +114,9 @@ pub enum StartError {
     /// The certificate, its key or an authority cannot be used.
     #[error("cannot use the hub's certificate, its key or a tenant's authority")]
     Certificates(#[from] ErrorStack),
+    /// The system does not say which boot this is.
+    #[error("the system does not name this boot of the machine")]
+    Boot(#[source] io::Error),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Random,
@@ -159,9 +168,11 @@ pub fn start(
         Recorder::start_in_arbiter(&Arbiter::new().handle(), |_| Recorder::new(store))
     };
     let (tenants, upstreams) = tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
+    let registry = Registry::new(store.clone());
+    let keeping = keep(&settings, store, &registry, metrics)?;
     let reloadable = Reloadable {
         store: store.clone(),
-        admission: Paced::new(Registry::new(store.clone()), settings.flood.handshakes_per_tenant_s),
+        admission: Paced::new(registry, settings.flood.handshakes_per_tenant_s),
         mtu: settings.mtu,
     };
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
@@ -170,7 +181,7 @@ pub fn start(
         resumptions: Arc::new(Never),
         sender: sender.clone(),
         metrics: Arc::clone(metrics),
-        node: settings.node,
+        keep: keeping.keep.clone(),
         timeout: settings.handshake_timeout,
     };
     let handshakers: Vec<_> = (0..settings.handshake_workers.max(1))
@@ -186,6 +197,7 @@ pub fn start(
             socket: door_socket,
             sender,
             handshakers: handshakers.clone(),
+            keeper: keeping.keeper.clone(),
             metrics: Arc::clone(metrics),
             crossing: crossing.clone(),
         };
@@ -193,20 +205,24 @@ pub fn start(
     };
 
     let deliveries = UnderWay::default();
-    let parts = |index: u8, sender: Sender| -> Result<Parts, StartError> {
+    let idle = Millis::try_from(settings.idle.as_millis()).unwrap_or(Millis::MAX);
+    let parts = |index: u8, sender: Sender, keeping| -> Result<Parts, StartError> {
         Ok(Parts {
             index,
             sender,
             metrics: Arc::clone(metrics),
             expected: expected.clone(),
             crossing: crossing.clone(),
+            idle,
+            keeping,
             deliveries: deliveries.clone(),
             first_message: u64::from_be_bytes(random()?),
         })
     };
     let mut links = Vec::new();
     for (index, (socket, arbiter)) in (0..).zip(shards.into_iter().zip(&arbiters)) {
-        let parts = parts(index, Sender::new(&socket).map_err(failed)?)?;
+        let sender = Sender::new(&socket).map_err(failed)?;
+        let parts = parts(index, sender, Some(keeping.clone()))?;
         let tenants = Arc::clone(&tenants);
         links.push(Link::start_in_arbiter(arbiter, move |_| {
             Link::new(Shard::new(parts), socket, tenants)
@@ -226,7 +242,7 @@ pub fn start(
             let socket = socket.map_err(failed)?;
             let listen = socket.local_addr().map_err(failed)?;
             // Its sessions have no Connection ID, but serials of their own.
-            let parts = parts(u8::MAX, Sender::new(&socket).map_err(failed)?)?;
+            let parts = parts(u8::MAX, Sender::new(&socket).map_err(failed)?, None)?;
             let residents = tenants::residents(store, &tenants)?;
             let arbiter = Arbiter::new().handle();
             let link = PlainLink::start_in_arbiter(&arbiter, move |_| {
@@ -245,12 +261,36 @@ pub fn start(
         handshakers,
         reloadable,
         recorder,
+        keeper: keeping.keeper,
         deliveries,
         metrics: Arc::clone(metrics),
         port: listen.port(),
         drops: 0,
     };
     Ok(Running { hub: hub.start(), listen, plain: plain_listen })
+}
+
+/// What keeps sessions, each actor on an arbiter of its own.
+fn keep(
+    settings: &Settings,
+    store: &Store,
+    registry: &Arc<Registry>,
+    metrics: &Arc<Metrics>,
+) -> Result<Keeping, StartError> {
+    let boot = BootId::of_this_boot().map_err(StartError::Boot)?;
+    let key = &settings.master_key;
+    let sessions = store.sessions(key.derive("sessions"), boot)?;
+    let ids = ConnectionIds::new(settings.node, &key.derive("connection ids").first_half());
+    let keep = Keep::new(sessions, Arc::clone(registry), ids);
+    let keeper = {
+        let (keep, metrics) = (keep.clone(), Arc::clone(metrics));
+        Keeper::start_in_arbiter(&Arbiter::new().handle(), |_| Keeper::new(keep, metrics))
+    };
+    let waker = {
+        let (keep, metrics) = (keep.clone(), Arc::clone(metrics));
+        Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics))
+    };
+    Ok(Keeping { keep, keeper, waker })
 }
 
 /// Has the kernel do what the arbiters would otherwise do for each other.

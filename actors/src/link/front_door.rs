@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
 
+use crate::keeper::{Keeper, Place, Store};
 use crate::link::destination::Destination;
 use crate::link::door::{Door, Step};
 use crate::link::established::Established;
 use crate::link::handshaker::{Evict, FromPeer, HandshakeOver, Handshaker};
-use crate::link::link_actor::{BeginSession, Drain, Link};
+use crate::link::link_actor::{Drain, Link};
 use crate::link::priority;
 use crate::link::reader;
 use crate::link::shard::{CROSSING_MAX, HandedOver};
@@ -59,6 +60,8 @@ pub struct FrontDoorParts {
     pub sender: Sender,
     /// The workers that carry handshakes.
     pub handshakers: Vec<Addr<Handshaker>>,
+    /// Who stores the sessions that handshakes leave.
+    pub keeper: Addr<Keeper>,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
     /// Datagrams on their way between arbiters.
@@ -76,6 +79,7 @@ struct Entrance {
     door: RefCell<Door>,
     sender: Sender,
     handshakers: Vec<Addr<Handshaker>>,
+    keeper: Addr<Keeper>,
     metrics: Arc<Metrics>,
     crossing: UnderWay,
     links: RefCell<Vec<Addr<Link>>>,
@@ -100,6 +104,7 @@ impl FrontDoor {
             door: RefCell::new(parts.door),
             sender: parts.sender,
             handshakers: parts.handshakers,
+            keeper: parts.keeper,
             metrics: parts.metrics,
             crossing: parts.crossing,
             links: RefCell::default(),
@@ -200,15 +205,16 @@ impl Entrance {
         }
     }
 
-    /// A handshake has succeeded: its session begins with the arbiter that owns it.
-    fn begin_session(&self, peer: SocketAddr, established: Box<Established>) {
+    /// A handshake has succeeded: its session is stored, then begins with the arbiter that owns it.
+    fn store(&self, peer: SocketAddr, established: Box<Established>, place: Place) {
         let links = self.links.borrow();
         let named = established.read_cid.map_or(Destination::Address, Destination::ConnectionId);
         let owner = named.owner(peer, links.len());
         let Some(link) = owner.and_then(|owner| links.get(owner)) else { return };
         // Full: the board's handshake was for nothing; it begins again when its data finds no session.
-        if link.try_send(BeginSession { peer, established }).is_err() {
-            self.metrics.mailbox_full(ActorKind::Link);
+        let link = link.clone().recipient();
+        if self.keeper.try_send(Store { peer, established, place, link }).is_err() {
+            self.metrics.mailbox_full(ActorKind::Keeper);
         }
     }
 }
@@ -272,8 +278,8 @@ impl Handler<HandshakeOver> for FrontDoor {
     fn handle(&mut self, over: HandshakeOver, _: &mut Self::Context) {
         let HandshakeOver { peer, established } = over;
         self.entrance.door.borrow_mut().over(&peer);
-        if let Some(established) = established {
-            self.entrance.begin_session(peer, established);
+        if let Some((established, place)) = established {
+            self.entrance.store(peer, established, place);
         }
     }
 }
@@ -304,6 +310,7 @@ mod tests {
             socket: None,
             sender: Sender::new(&hub).unwrap(),
             handshakers: vec![gone.clone(), gone],
+            keeper: Context::<Keeper>::new().address(),
             metrics: Arc::clone(&metrics),
             crossing: UnderWay::default(),
         });

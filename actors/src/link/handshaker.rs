@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 
-use crate::link::connection_id::{self, ConnectionId};
+use crate::keeper::{Keep, Place};
+use crate::link::connection_id;
 use crate::link::engine::Progress;
 use crate::link::established::Established;
 use crate::link::handshake::{Fresh, Handshake};
@@ -50,8 +51,8 @@ pub struct FromPeer {
 pub struct HandshakeOver {
     /// The peer it was with.
     pub peer: SocketAddr,
-    /// What it left behind.
-    pub established: Option<Box<Established>>,
+    /// What it left behind, and where the session will be.
+    pub established: Option<(Box<Established>, Place)>,
 }
 
 /// The handshake with this peer is silent, and another needs its place.
@@ -75,8 +76,8 @@ pub struct Worker {
     pub sender: Sender,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
-    /// This hub's number, part of every Connection ID.
-    pub node: u8,
+    /// Where sessions are stored.
+    pub keep: Keep,
     /// How long one handshake may take.
     pub timeout: Duration,
 }
@@ -92,6 +93,7 @@ struct InProgress {
     until: Instant,
     link: Recipient<HandshakeOver>,
     slot: Slot,
+    place: Place,
 }
 
 impl Handshaker {
@@ -109,11 +111,10 @@ impl Handshaker {
         if let Some(known) = before.filter(|known| known.handshake.began_with(hello.random)) {
             return Some(known.handshake.handle_hello(&message.datagram));
         }
-        let mut fresh = [0; 36];
-        getrandom::fill(&mut fresh).ok()?;
-        let (id, random) = fresh.split_first_chunk()?;
-        let ours = ConnectionId::new(self.worker.node, message.shard, *id);
-        let fresh = Fresh { ours, random: random.try_into().ok()? };
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).ok()?;
+        let place = self.place(message.shard)?;
+        let fresh = Fresh { ours: place.id, random };
         let Worker { profile, resumptions, .. } = &self.worker;
         let mut handshake = Handshake::begin(profile, resumptions, &hello, fresh)?;
         let before = self.handshakes.remove(&message.peer);
@@ -121,8 +122,13 @@ impl Handshaker {
         let progress = handshake.handle_hello(&message.datagram);
         let until = Instant::now() + self.worker.timeout;
         let link = message.link;
-        self.handshakes.insert(message.peer, InProgress { handshake, until, link, slot });
+        self.handshakes.insert(message.peer, InProgress { handshake, until, link, slot, place });
         Some(progress)
+    }
+
+    fn place(&self, shard: u8) -> Option<Place> {
+        let place = self.worker.keep.place(shard);
+        place.inspect_err(|error| tracing::error!(%error, "no handshake can begin")).ok()
     }
 
     fn after(&mut self, peer: SocketAddr, progress: Progress) {
@@ -151,6 +157,7 @@ impl Handshaker {
     fn over(&mut self, peer: SocketAddr, established: Option<Box<Established>>) {
         let Some(known) = self.handshakes.remove(&peer) else { return };
         // Full: the board's handshake was for nothing; it begins again when its data finds no session.
+        let established = established.map(|established| (established, known.place));
         if known.link.try_send(HandshakeOver { peer, established }).is_err() {
             self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
         }

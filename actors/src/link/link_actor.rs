@@ -6,25 +6,31 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 
-use crate::link::association::Association;
-use crate::link::established::Established;
+use crate::keeper::{Kept, Stored, Woken};
+use crate::link::destination::owner_of_address;
 use crate::link::front_door::FrontDoor;
 use crate::link::reader;
 use crate::link::shard::{HandedOver, Shard, Siblings};
 use crate::link::table::Key;
-use crate::session::{Close, DeviceSession, SessionParts, Transport};
+use crate::metrics::RecordDrop;
+use crate::session::secured::Secured;
+use crate::session::{Close, DeviceSession, Doze, SessionParts, Transport};
 use crate::tenant::Directory;
 
 const MAILBOX: usize = 4096;
+const SWEEP: Duration = Duration::from_secs(1);
+/// Longer than a flush of the store.
+const STORED_SOON: Duration = Duration::from_millis(50);
 
 /// One arbiter's link.
 pub struct Link {
     shard: Rc<Shard<DeviceSession>>,
     socket: Option<UdpSocket>,
+    reading: Option<SpawnHandle>,
     tenants: Arc<Directory>,
 }
 
@@ -38,15 +44,10 @@ pub struct Open {
     pub door: Addr<FrontDoor>,
 }
 
-/// A handshake left a session that this arbiter owns.
+/// Nothing is read any more.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct BeginSession {
-    /// The peer it was with.
-    pub peer: SocketAddr,
-    /// What it left.
-    pub established: Box<Established>,
-}
+pub struct Halt;
 
 /// No new handshake and no new delivery from now on.
 #[derive(Message)]
@@ -61,38 +62,31 @@ impl Link {
         socket: UdpSocket,
         tenants: Arc<Directory>,
     ) -> Self {
-        Self { shard, socket: Some(socket), tenants }
+        Self { shard, socket: Some(socket), reading: None, tenants }
     }
 
-    fn begin_session(&mut self, established: Established, peer: SocketAddr) {
-        let admitted = established.admitted.clone();
+    /// The session of a board begins, or goes on.
+    fn begin(&self, kept: Kept) -> Option<Key> {
+        let admitted = kept.admitted.clone();
         let Some(tenant) = self.tenants.find(&admitted.tenant) else {
             tracing::warn!(board = %admitted.board, tenant = %admitted.tenant, "tenant is not served");
-            return;
+            return None;
         };
-        let mut established = established;
-        let flight = std::mem::take(&mut established.datagrams);
-        let early = std::mem::take(&mut established.early);
-        let association = Association::new(established, peer);
-        let key = match association.connection_id() {
+        let key = match kept.association.connection_id() {
             Some(id) => Key::ConnectionId(id),
-            None => Key::Address(peer),
+            None => Key::Address(kept.association.peer()),
         };
-        let taken = self.shard.table.borrow().session(&key).is_some();
-        if taken && association.connection_id().is_some() {
-            // Another session drew the same random id: it stays, and this board begins again.
-            return;
+        if let Key::Address(address) = key {
+            self.shard.addresses.borrow_mut().insert(address, kept.lease.slot());
         }
         let mut random = [0; 2];
-        if getrandom::fill(&mut random).is_err() {
-            return;
-        }
+        getrandom::fill(&mut random).ok()?;
         let serial = self.shard.next_serial();
         let parts = SessionParts {
             board: admitted.board,
             tenant,
             serial,
-            transport: Transport::Dtls(Box::new(association)),
+            transport: Transport::Dtls(Secured::new(kept)),
             key,
             shard: Rc::clone(&self.shard),
             first_mid: u16::from_be_bytes(random),
@@ -103,13 +97,51 @@ impl Link {
             // Full: the old session is nameless already, and its supervisor ends it.
             let _ = before.try_send(Close::Replaced);
         }
-        for datagram in flight {
-            self.shard.sender.send(peer, &datagram);
-        }
-        for datagram in early {
-            self.shard.deliver(&session, peer, &datagram, Instant::now());
+        Some(key)
+    }
+
+    fn deliver(&self, key: &Key, from: SocketAddr, datagram: &[u8], at: Instant) -> bool {
+        let table = self.shard.table.borrow();
+        let Some(session) = table.session(key) else { return false };
+        self.shard.deliver(session, from, datagram, at);
+        true
+    }
+
+    /// The sessions that are known by their boards' addresses, and where they are stored.
+    fn know_addresses(&self, shards: usize) {
+        let Some(keeping) = &self.shard.keeping else { return };
+        for entry in keeping.keep.sessions().by_address() {
+            match entry {
+                Ok((address, slot)) => {
+                    if owner_of_address(address, shards) == usize::from(self.shard.index) {
+                        self.shard.addresses.borrow_mut().insert(address, slot);
+                    }
+                }
+                Err(error) => {
+                    return tracing::error!(%error, "sessions known by address cannot be read; their boards begin again");
+                }
+            }
         }
     }
+}
+
+/// Asks sessions every second whether they are idle, as they have asked to be.
+pub(super) fn doze<A>(shard: &Rc<Shard<DeviceSession>>, ctx: &mut Context<A>)
+where
+    A: Actor<Context = Context<A>>,
+{
+    let shard = Rc::clone(shard);
+    ctx.run_interval(SWEEP, move |_, _| {
+        let now = shard.now();
+        let due = shard.dozing.borrow_mut().due(now);
+        for session in due {
+            let Some(awake) = session.upgrade() else { continue };
+            // Full: it is being spoken to.
+            if awake.try_send(Doze).is_err() {
+                shard.dozing.borrow_mut().enter(now.saturating_add(shard.idle), session);
+            }
+        }
+    });
 }
 
 impl Actor for Link {
@@ -117,6 +149,7 @@ impl Actor for Link {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        doze(&self.shard, ctx);
     }
 }
 
@@ -124,24 +157,63 @@ impl Handler<Open> for Link {
     type Result = ();
 
     fn handle(&mut self, open: Open, ctx: &mut Self::Context) {
+        self.know_addresses(open.links.len());
         self.shard.know(Siblings {
             links: open.links.into_iter().map(Addr::recipient).collect(),
             door: Some(open.door.recipient()),
+            woken: Some(ctx.address().recipient()),
         });
         let Some(socket) = self.socket.take() else { return };
         let shard = Rc::clone(&self.shard);
         let take = move |from, datagram: &[u8]| shard.receive(from, datagram, Instant::now());
         let shard = Rc::clone(&self.shard);
         let reading = reader::read(socket, take, move |count| shard.batch_over(count));
-        ctx.spawn(reading.into_actor(self));
+        self.reading = Some(ctx.spawn(reading.into_actor(self)));
     }
 }
 
-impl Handler<BeginSession> for Link {
+impl Handler<Stored> for Link {
     type Result = ();
 
-    fn handle(&mut self, begin: BeginSession, _: &mut Self::Context) {
-        self.begin_session(*begin.established, begin.peer);
+    fn handle(&mut self, stored: Stored, _: &mut Self::Context) {
+        let Stored { peer, kept, flight, early } = stored;
+        let Some(key) = self.begin(kept) else { return };
+        for datagram in flight {
+            self.shard.sender.send(peer, &datagram);
+        }
+        for datagram in early {
+            self.deliver(&key, peer, &datagram, Instant::now());
+        }
+    }
+}
+
+impl Handler<Woken> for Link {
+    type Result = ();
+
+    fn handle(&mut self, woken: Woken, ctx: &mut Self::Context) {
+        let Woken { key, from, datagram, at, kept } = woken;
+        if let Some(kept) = kept {
+            self.shard.metrics.woken(at.elapsed());
+            let _ = self.begin(kept);
+        }
+        if !self.deliver(&key, from, &datagram, at) {
+            // Its handshake is over, and the session not yet stored: that takes a moment.
+            ctx.run_later(STORED_SOON, move |link, _| {
+                if !link.deliver(&key, from, &datagram, at) {
+                    link.shard.metrics.record_dropped(RecordDrop::UnknownSession);
+                }
+            });
+        }
+    }
+}
+
+impl Handler<Halt> for Link {
+    type Result = ();
+
+    fn handle(&mut self, _: Halt, ctx: &mut Self::Context) {
+        if let Some(reading) = self.reading.take() {
+            ctx.cancel_future(reading);
+        }
     }
 }
 

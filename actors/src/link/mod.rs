@@ -13,6 +13,7 @@ pub mod connection_id;
 pub mod cookie;
 pub mod destination;
 pub mod door;
+pub mod dozing;
 pub mod drops;
 pub mod engine;
 pub mod established;

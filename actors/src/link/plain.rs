@@ -12,7 +12,7 @@ use std::time::Instant;
 use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
 use storage::BoardId;
 
-use crate::link::link_actor::Drain;
+use crate::link::link_actor::{self, Drain};
 use crate::link::reader;
 use crate::link::shard::Shard;
 use crate::link::table::Key;
@@ -71,6 +71,7 @@ impl Actor for PlainLink {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        link_actor::doze(&self.shard, ctx);
         let Some(socket) = self.socket.take() else { return };
         let (shard, residents) = (Rc::clone(&self.shard), Rc::clone(&self.residents));
         let take = move |from, bytes: &[u8]| receive(&shard, &residents, from, bytes);

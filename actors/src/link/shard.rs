@@ -5,6 +5,7 @@
 //! no handshake and no CoAP is seen here.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,9 +13,12 @@ use std::time::Instant;
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
+use storage::Slot;
 
+use crate::keeper::{Keeping, Wake, Woken};
 use crate::link::connection_id::ConnectionId;
 use crate::link::destination::Destination;
+use crate::link::dozing::Dozing;
 use crate::link::expected::Expected;
 use crate::link::forgeries::Forgeries;
 use crate::link::front_door::AtTheDoor;
@@ -64,6 +68,8 @@ pub struct Siblings {
     pub links: Vec<Recipient<HandedOver>>,
     /// Who takes those of handshakes.
     pub door: Option<Recipient<AtTheDoor>>,
+    /// Who takes sessions that wake: this arbiter's link.
+    pub woken: Option<Recipient<Woken>>,
 }
 
 /// What an arbiter's socket, sessions and link actor share; never leaves its thread.
@@ -86,6 +92,14 @@ pub struct Shard<S: Actor> {
     waiting: UnderWay,
     /// Set when the hub drains: no new delivery.
     pub draining: Cell<bool>,
+    /// After how long without a message a session leaves memory.
+    pub idle: Millis,
+    /// Which sessions are to be asked when whether they are idle.
+    pub dozing: RefCell<Dozing<S>>,
+    /// Where sessions are stored; `None` where they have nothing that could be.
+    pub keeping: Option<Keeping>,
+    /// The slots of stored sessions that are known by their board's address.
+    pub addresses: RefCell<HashMap<SocketAddr, Slot>>,
     expected: Expected,
     crossing: UnderWay,
     siblings: RefCell<Siblings>,
@@ -106,6 +120,10 @@ pub struct Parts {
     pub expected: Expected,
     /// Datagrams on their way between arbiters, and the front door.
     pub crossing: UnderWay,
+    /// After how long without a message a session leaves memory.
+    pub idle: Millis,
+    /// Where sessions are stored; `None` for those without DTLS.
+    pub keeping: Option<Keeping>,
     /// Readings on their way, of all arbiters.
     pub deliveries: UnderWay,
     /// Where message ids begin; random.
@@ -130,6 +148,10 @@ where
             deliveries: parts.deliveries,
             waiting: UnderWay::default(),
             draining: Cell::new(false),
+            idle: parts.idle,
+            dozing: RefCell::default(),
+            keeping: parts.keeping,
+            addresses: RefCell::default(),
             expected: parts.expected,
             crossing: parts.crossing,
             siblings: RefCell::new(Siblings::default()),
@@ -193,6 +215,8 @@ where
         let table = self.table.borrow();
         if let Some(session) = table.session(&Key::ConnectionId(id)) {
             self.deliver(session, from, datagram, at);
+        } else if let Some(slot) = self.keeping.as_ref().and_then(|kept| kept.keep.named(id)) {
+            self.wake(Key::ConnectionId(id), slot, from, datagram, at);
         } else if self.expected.has(from) {
             // The board's Finished: there is no session before it.
             self.to_the_door(from, datagram, false);
@@ -204,14 +228,32 @@ where
     fn by_address(&self, from: SocketAddr, datagram: &[u8], at: Instant) {
         let table = self.table.borrow();
         let session = table.session(&Key::Address(from));
+        let asleep = self.addresses.borrow().get(&from).copied();
         if let Some(session) = session {
             self.deliver(session, from, datagram, at);
+        } else if let Some(slot) = asleep {
+            self.wake(Key::Address(from), slot, from, datagram, at);
         }
+        let delivered = session.is_some() || asleep.is_some();
         // A board that renews its session from the same address speaks to both until it is done.
         if self.expected.has(from) {
-            self.to_the_door(from, datagram, session.is_some());
-        } else if session.is_none() {
+            self.to_the_door(from, datagram, delivered);
+        } else if !delivered {
             self.drop_record(RecordDrop::UnknownSession);
+        }
+    }
+
+    fn wake(&self, key: Key, slot: Slot, from: SocketAddr, datagram: &[u8], at: Instant) {
+        let Some(keeping) = &self.keeping else { return };
+        let Some(link) = self.siblings.borrow().woken.clone() else { return };
+        // Full: dropped; the board repeats its message.
+        if keeping
+            .waker
+            .try_send(Wake { key, slot, from, datagram: datagram.into(), at, link })
+            .is_err()
+        {
+            self.metrics.mailbox_full(ActorKind::Waker);
+            self.drop_record(RecordDrop::MailboxFull);
         }
     }
 

@@ -136,6 +136,10 @@ labels! {
         Panicked = "panicked",
         /// There was no room for it.
         Capacity = "capacity",
+        /// It was idle, and left memory for the store.
+        Asleep = "asleep",
+        /// Its slot could not be written.
+        StoreFailed = "store_failed",
         /// The hub stopped.
         Shutdown = "shutdown",
     }
@@ -170,6 +174,10 @@ labels! {
         ForgedFlood = "forged_flood",
         /// The actor it was for had a full mailbox.
         MailboxFull = "mailbox_full",
+        /// The session's board may not have one any more.
+        NotAdmitted = "not_admitted",
+        /// The store could not be read.
+        StoreFailed = "store_failed",
         /// A plain CoAP datagram from an address that is no board's.
         UnknownAddress = "unknown_address",
     }
@@ -222,6 +230,10 @@ labels! {
         Link = "link",
         /// The front door.
         FrontDoor = "front_door",
+        /// Who stores sessions.
+        Keeper = "keeper",
+        /// Who wakes them.
+        Waker = "waker",
     }
 }
 

@@ -26,6 +26,10 @@ pub use upstream::UpstreamMetrics;
 const ACKNOWLEDGE_BUCKETS_S: [f64; 16] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
+/// Upper bounds of `hub_session_wake_seconds`: from memory at the left, from a busy disk right.
+const WAKE_BUCKETS_S: [f64; 10] =
+    [0.000_05, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25];
+
 /// The hub's counters. Shared by every arbiter; an increment is one atomic addition.
 pub struct Metrics {
     registry: Registry,
@@ -33,6 +37,7 @@ pub struct Metrics {
     handshakes_in_progress: IntGauge,
     sessions: IntGauge,
     sessions_ended: Series<SessionEnd>,
+    wakes: Histogram,
     datagrams_received: IntCounter,
     records_dropped: Series<RecordDrop>,
     coap_dropped: Series<DropReason>,
@@ -104,6 +109,16 @@ impl Metrics {
                     &["reason"],
                 )?,
                 |end: SessionEnd| vec![end.label()],
+            )?,
+            wakes: registered(
+                &to,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "hub_session_wake_seconds",
+                        "From a sleeping board's datagram to its session in memory.",
+                    )
+                    .buckets(WAKE_BUCKETS_S.to_vec()),
+                )?,
             )?,
             datagrams_received: counter(
                 &to,
@@ -213,6 +228,11 @@ impl Metrics {
     /// A session began.
     pub fn session_started(&self) {
         self.sessions.inc();
+    }
+
+    /// A sleeping session is awake; `after` its datagram arrived.
+    pub fn woken(&self, after: Duration) {
+        self.wakes.observe(after.as_secs_f64());
     }
 
     /// A session that had begun ended.

@@ -19,6 +19,8 @@ use crate::tenant::{Route, TenantSupervisor};
 use crate::under_way::UnderWay;
 use crate::upstream;
 
+const IDLE_MS: Millis = 300_000;
+
 /// Makes a session panic, to see that nobody else notices.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -71,6 +73,8 @@ impl Rig {
             metrics,
             expected: Expected::default(),
             crossing: UnderWay::default(),
+            idle: IDLE_MS,
+            keeping: None,
             deliveries: UnderWay::default(),
             first_message: 1,
         });
@@ -162,7 +166,7 @@ fn a_draining_hub_takes_nothing_new() {
 
 #[test]
 fn a_session_at_rest_is_small() {
-    let (session, association) = (size_of::<DeviceSession>(), size_of::<Association>());
-    assert!(session <= 256, "an actor of {session} bytes");
-    assert!(association <= 208, "an association of {association} bytes");
+    let (session, secured) = (size_of::<DeviceSession>(), size_of::<Secured>());
+    assert!(session <= 264, "an actor of {session} bytes");
+    assert!(secured <= 240, "an association with its slot of {secured} bytes");
 }

@@ -14,9 +14,11 @@ mod log;
 mod monitoring;
 mod plain;
 mod print;
+mod session;
 mod shutdown;
 mod store;
 mod trust;
+mod vault;
 
 use std::path::{Path, PathBuf};
 
@@ -32,9 +34,11 @@ pub use self::load::{ENVIRONMENT_VARIABLE, FILE_BY_DEFAULT, Source};
 pub use self::log::{Log, LogFilter, LogFormat};
 pub use self::monitoring::Monitoring;
 pub use self::plain::Plain;
+pub use self::session::Session;
 pub use self::shutdown::Shutdown;
 pub use self::store::Store;
 pub use self::trust::Trust;
+pub use self::vault::Vault;
 
 /// Everything that can be set, in force: defaults, and what the file says instead.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -44,10 +48,14 @@ pub struct Config {
     pub store: Store,
     /// Certificates and keys of the hub's own certificate authorities.
     pub trust: Trust,
+    /// Under which key secrets in the store are sealed.
+    pub vault: Vault,
     /// The DTLS side: sockets, handshakes, records.
     pub link: Link,
     /// Bounds against floods of handshakes.
     pub flood: Flood,
+    /// How long sessions stay in memory, and can be resumed.
+    pub session: Session,
     /// CoAP over the boards' sessions.
     pub coap: Coap,
     /// CoAP without DTLS.
@@ -93,8 +101,10 @@ impl Config {
         vec![
             Store::section(),
             Trust::section(),
+            Vault::section(),
             Link::section(),
             Flood::section(),
+            Session::section(),
             Coap::section(),
             Plain::section(),
             Monitoring::section(),
@@ -104,9 +114,10 @@ impl Config {
     }
 
     fn relative_to(mut self, folder: &Path) -> Self {
-        let paths: [&mut PathBuf; 4] = [
+        let paths: [&mut PathBuf; 5] = [
             &mut self.store.dir,
             &mut self.trust.dir,
+            &mut self.vault.master_key,
             &mut self.link.certificate,
             &mut self.link.key,
         ];

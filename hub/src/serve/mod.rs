@@ -14,7 +14,7 @@ use std::time::Duration;
 use actors::coap::Limits;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
-use storage::{Store, StoreError};
+use storage::{SealingKey, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::credentials::Credentials;
@@ -22,6 +22,7 @@ use self::reload::Reloader;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::http::{self, HttpError};
+use crate::vault::{self, VaultError};
 
 /// Why the hub did not run.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum ServeError {
     /// A socket that was handed over is for nothing.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
+    /// There is no master key.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// Monitoring cannot be served.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -99,7 +103,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
     let inherited = Inherited::take(&config)?;
-    let settings = settings(&config, credentials, inherited);
+    let master_key = vault::master_key(&config.vault.master_key)?;
+    let settings = settings(&config, credentials, master_key, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -153,7 +158,12 @@ fn announce(config: &Config, running: &Running, store: &Store) {
     );
 }
 
-fn settings(config: &Config, credentials: Credentials, inherited: Inherited) -> Settings {
+fn settings(
+    config: &Config,
+    credentials: Credentials,
+    master_key: SealingKey,
+    inherited: Inherited,
+) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     let or_cores = |configured: usize| if configured == 0 { cores } else { configured };
     let (link, flood, coap) = (&config.link, &config.flood, &config.coap);
@@ -176,6 +186,8 @@ fn settings(config: &Config, credentials: Credentials, inherited: Inherited) -> 
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
         receive_buffer: link.receive_buffer_kib.saturating_mul(1024),
         node: link.node,
+        master_key,
+        idle: Duration::from_secs(config.session.idle_s),
         limits: Limits {
             payload_max: coap.payload_max,
             acknowledge_within_ms: coap.acknowledge_within_ms,

@@ -20,10 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sled::Tree;
 
 use super::{Inner, decode, encode};
-use crate::windows::{BootId, Lease, Slot, Trust, Window, Windows};
+use crate::windows::{BootId, Lease, Past, Slot, Window, Windows};
 use crate::{BoardId, ResumptionId, SealingKey, Session, SessionName, Store, StoreError};
 
 const TREE: &str = "sessions";
+/// In `meta`: a record that opens under the key that the sessions are sealed under.
+const KEY_CHECK: &[u8] = b"sessions";
+const FILE: &str = "windows";
 
 /// Write sequences a session may use before its record has to say so: what is skipped after a
 /// power failure.
@@ -59,11 +62,13 @@ impl Store {
     /// them open, until [`Sessions::close`].
     ///
     /// # Errors
+    /// [`StoreError::OtherMasterKey`] when they are sealed under another key;
     /// [`StoreError::Unusable`] when the slots' file cannot be read or made; those of the database.
     pub fn sessions(&self, key: SealingKey, boot: BootId) -> Result<Sessions, StoreError> {
-        let path = self.inner.dir.join("windows");
+        let path = self.inner.dir.join(FILE);
+        self.check_key(&key)?;
         let unusable = |source| StoreError::Unusable { dir: path.clone(), source };
-        let (windows, trust) = Windows::open(&path, boot).map_err(unusable)?;
+        let (windows, past) = Windows::open(&path, boot).map_err(unusable)?;
         let db = &self.inner.db;
         let trees = Trees {
             records: db.open_tree(TREE)?,
@@ -71,13 +76,53 @@ impl Store {
             by_resumption: db.open_tree("sessions/resumption")?,
             by_address: db.open_tree("sessions/address")?,
         };
-        if trust == Trust::No {
-            for key in trees.records.iter().keys() {
-                Slot::from_key(&key?).into_iter().for_each(|slot| windows.keep(slot));
-            }
+        if past == Past::Lost {
+            let keys: Result<Vec<_>, _> = trees.records.iter().keys().collect();
+            let slots = keys?.into_iter().filter_map(|key| Slot::from_key(&key));
+            windows.rebuild(slots).map_err(unusable)?;
         }
         let (inner, key, writer) = (Arc::clone(&self.inner), Arc::new(key), Arc::default());
         Ok(Sessions { inner, key, trees, windows, writer, path })
+    }
+}
+
+impl Store {
+    /// Removes every session: each board has to shake hands again. Durable on return.
+    ///
+    /// # Errors
+    /// Those of the database, and of the slots' file.
+    pub fn forget_sessions(&self) -> Result<(), StoreError> {
+        let db = &self.inner.db;
+        for name in [TREE, "sessions/board", "sessions/resumption", "sessions/address"] {
+            db.open_tree(name)?.clear()?;
+        }
+        db.open_tree("meta")?.remove(KEY_CHECK)?;
+        self.flush()?;
+        let file = self.inner.dir.join(FILE);
+        match std::fs::remove_file(&file) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::Unusable { dir: file, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_key(&self, key: &SealingKey) -> Result<(), StoreError> {
+        let meta = self.inner.db.open_tree("meta")?;
+        let context: [&[u8]; 2] = [b"meta", KEY_CHECK];
+        match meta.get(KEY_CHECK)? {
+            Some(sealed) => match key.open(&context, &sealed) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(StoreError::OtherMasterKey { dir: self.inner.dir.clone() }),
+            },
+            None => {
+                let sealed = key.seal(&context, &[]);
+                let sealed =
+                    sealed.map_err(|source| StoreError::Sealed { tree: "meta", source })?;
+                meta.insert(KEY_CHECK, sealed)?;
+                self.flush()
+            }
+        }
     }
 }
 
@@ -96,11 +141,11 @@ impl Sessions {
         self.windows.take().map_err(self.unusable())
     }
 
-    /// What a slot says; `None` for a free one.
+    /// What a slot says; a free one has generation 0.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] when the file cannot be read.
-    pub fn window(&self, slot: Slot) -> Result<Option<(Window, Trust)>, StoreError> {
+    pub fn window(&self, slot: Slot) -> Result<Window, StoreError> {
         self.windows.read(slot).map_err(self.unusable())
     }
 

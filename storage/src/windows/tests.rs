@@ -13,13 +13,17 @@ impl Rig {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn open(&self, boot: BootId) -> (Windows, Trust) {
+    fn open(&self, boot: BootId) -> (Windows, Past) {
         Windows::open(&self.dir.path().join("windows"), boot).unwrap()
     }
 }
 
 fn window(next: u64) -> Window {
-    Window { generation: 7, next, received: 0b1011, write_limit: 64 + next }
+    Window { generation: 7, next, received: 0b1011, write_limit: 64 + next, trust: Trust::Yes }
+}
+
+fn untrusted(next: u64) -> Window {
+    Window { trust: Trust::No, ..window(next) }
 }
 
 #[test]
@@ -32,9 +36,9 @@ fn what_was_written_is_there_after_the_hub_died() {
     let slot = lease.slot();
     // Nothing is closed: `mem::forget` is as near to a kill as one process comes.
     std::mem::forget((windows, lease));
-    let (windows, trust) = rig.open(MONDAY);
-    assert_eq!(trust, Trust::Yes);
-    assert_eq!(windows.read(slot).unwrap(), Some((window(9), Trust::Yes)));
+    let (windows, past) = rig.open(MONDAY);
+    assert_eq!(past, Past::Known);
+    assert_eq!(windows.read(slot).unwrap(), window(9));
     assert_eq!(windows.count(), 1);
     assert_ne!(windows.take().unwrap().slot(), slot);
 }
@@ -48,18 +52,18 @@ fn after_a_power_failure_a_slot_is_untrusted_until_it_is_written_again() {
     windows.keep(lease.slot());
     let slot = lease.slot();
     std::mem::forget((windows, lease));
-    let (windows, trust) = rig.open(TUESDAY);
-    assert_eq!(trust, Trust::No);
-    assert_eq!(windows.read(slot).unwrap(), Some((window(9), Trust::No)));
-    windows.keep(slot);
+    let (windows, past) = rig.open(TUESDAY);
+    assert_eq!(past, Past::Lost);
+    assert_eq!(windows.read(slot).unwrap(), untrusted(9));
+    windows.rebuild([slot]).unwrap();
     let lease = windows.lease(slot).unwrap();
     lease.write(&window(10)).unwrap();
-    assert_eq!(windows.read(slot).unwrap(), Some((window(10), Trust::Yes)));
+    assert_eq!(windows.read(slot).unwrap(), window(10));
     std::mem::forget((windows, lease));
     // The hub dies and starts again on the same boot: trust does not come back by itself, nor go.
-    let (windows, trust) = rig.open(TUESDAY);
-    assert_eq!(trust, Trust::Yes);
-    assert_eq!(windows.read(slot).unwrap(), Some((window(10), Trust::Yes)));
+    let (windows, past) = rig.open(TUESDAY);
+    assert_eq!(past, Past::Known);
+    assert_eq!(windows.read(slot).unwrap(), window(10));
 }
 
 #[test]
@@ -72,12 +76,12 @@ fn a_second_power_failure_does_not_bring_back_trust_in_what_the_first_one_spoilt
     let slot = lease.slot();
     std::mem::forget((windows, lease));
     let (windows, _) = rig.open(TUESDAY);
-    windows.keep(slot);
+    windows.rebuild([slot]).unwrap();
     windows.close().unwrap();
     drop(windows);
-    let (windows, trust) = rig.open(MONDAY);
-    assert_eq!(trust, Trust::Yes);
-    assert_eq!(windows.read(slot).unwrap(), Some((window(9), Trust::No)));
+    let (windows, past) = rig.open(MONDAY);
+    assert_eq!(past, Past::Known);
+    assert_eq!(windows.read(slot).unwrap(), untrusted(9));
 }
 
 #[test]
@@ -91,9 +95,9 @@ fn what_was_closed_cleanly_is_believed_after_any_boot() {
     drop(lease);
     windows.close().unwrap();
     drop(windows);
-    let (windows, trust) = rig.open(TUESDAY);
-    assert_eq!(trust, Trust::Yes);
-    assert_eq!(windows.read(slot).unwrap(), Some((window(3), Trust::Yes)));
+    let (windows, past) = rig.open(TUESDAY);
+    assert_eq!(past, Past::Known);
+    assert_eq!(windows.read(slot).unwrap(), window(3));
 }
 
 #[test]
@@ -107,13 +111,13 @@ fn a_slot_has_one_holder_and_is_free_when_nobody_owns_it() {
     windows.keep(slot);
     assert!(windows.lease(slot).is_none(), "it is held");
     drop(lease);
-    assert!(windows.read(slot).unwrap().is_some(), "its session sleeps");
+    assert_eq!(windows.read(slot).unwrap().generation, 7, "its session sleeps");
     let lease = windows.lease(slot).unwrap();
     windows.forget(slot);
     lease.write(&window(2)).unwrap();
     assert_eq!(windows.count(), 0);
     drop(lease);
-    assert_eq!(windows.read(slot).unwrap(), None);
+    assert_eq!(windows.read(slot).unwrap(), Window::default());
 }
 
 #[test]
@@ -123,6 +127,42 @@ fn a_file_of_something_else_is_refused() {
     std::fs::write(&path, [b'x'; 64]).unwrap();
     let refused = Windows::open(&path, MONDAY).map(drop).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn what_a_power_failure_left_is_put_right_once_for_all_starts_after() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let gone = windows.take().unwrap();
+    gone.write(&window(1)).unwrap();
+    windows.keep(gone.slot());
+    let gone_slot = gone.slot();
+    std::mem::forget((windows, gone));
+    // The store has a session in a slot behind the end of the file, and none in the first.
+    let there = Slot::new(5000).unwrap();
+    let (windows, past) = rig.open(TUESDAY);
+    assert_eq!(past, Past::Lost);
+    windows.rebuild([there]).unwrap();
+    std::mem::forget(windows);
+    let (windows, past) = rig.open(TUESDAY);
+    assert_eq!((past, windows.count()), (Past::Known, 1));
+    assert!(windows.keeps(there) && !windows.keeps(gone_slot));
+    assert_eq!(windows.read(there).unwrap().trust, Trust::No);
+    assert_eq!(windows.take().unwrap().slot(), gone_slot);
+}
+
+#[test]
+fn an_unproven_session_stays_so_whoever_starts_again() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let lease = windows.take().unwrap();
+    lease.write(&untrusted(5)).unwrap();
+    windows.keep(lease.slot());
+    let unproven = Window { trust: Trust::Writes, ..window(5) };
+    assert_eq!(windows.read(lease.slot()).unwrap(), unproven);
+    let slot = lease.slot();
+    std::mem::forget((windows, lease));
+    assert_eq!(rig.open(MONDAY).0.read(slot).unwrap(), unproven);
 }
 
 #[test]
@@ -137,7 +177,8 @@ fn the_bytes_of_a_slot_are_frozen() {
     let rig = Rig::new();
     let (windows, _) = rig.open(MONDAY);
     let lease = windows.take().unwrap();
-    lease.write(&Window { generation: 1, next: 2, received: 3, write_limit: 4 }).unwrap();
+    let window = Window { generation: 1, next: 2, received: 3, write_limit: 4, ..window(0) };
+    lease.write(&window).unwrap();
     let file = std::fs::read(rig.dir.path().join("windows")).unwrap();
     let number = |n: u8, width: usize| [vec![n], vec![0; width - 1]].concat();
     let slot = [number(1, 4), number(2, 4), number(2, 8), number(3, 8), number(4, 8)].concat();

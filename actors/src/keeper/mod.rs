@@ -1,0 +1,26 @@
+//! What keeps sessions: it stores them when they begin, and wakes them when their boards speak again.
+//!
+//! Invariant: everything that waits for the disk is here, on arbiters of its own; no session and no
+//! socket ever does. The one exception is the session's own slot, whose write goes no further than
+//! memory.
+
+use actix::Addr;
+
+pub mod keep;
+pub mod waker;
+pub mod writer;
+
+pub use keep::{Keep, Kept, NotKept, NotWoken, Place};
+pub use waker::{Wake, Waker, Woken};
+pub use writer::{Change, Changed, Close, Keeper, Raise, Store, Stored};
+
+/// The sessions that are kept, and who does it.
+#[derive(Clone)]
+pub struct Keeping {
+    /// The sessions.
+    pub keep: Keep,
+    /// Who stores them.
+    pub keeper: Addr<Keeper>,
+    /// Who wakes them.
+    pub waker: Addr<Waker>,
+}

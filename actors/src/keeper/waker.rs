@@ -1,0 +1,108 @@
+//! The actor that wakes sleeping sessions: their datagrams come here from the links, and go back to
+//! them with the session.
+//!
+//! Invariant: a datagram that does not authenticate leaves nothing but a count.
+
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use actix::{Actor, Context, Handler, Message, Recipient};
+use std::sync::Arc;
+use storage::{Slot, UnixSeconds};
+
+use super::keep::{Keep, Kept, NotWoken};
+use crate::link::table::Key;
+use crate::metrics::{ActorKind, Metrics, RecordDrop};
+
+const MAILBOX: usize = 4096;
+
+/// Reads sleeping sessions from the store.
+pub struct Waker {
+    keep: Keep,
+    metrics: Arc<Metrics>,
+}
+
+/// A datagram that may be for a sleeping session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Wake {
+    /// What it names the session by.
+    pub key: Key,
+    /// The slot that stands for.
+    pub slot: Slot,
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub datagram: Box<[u8]>,
+    /// When it was received.
+    pub at: Instant,
+    /// The link that asks.
+    pub link: Recipient<Woken>,
+}
+
+/// A session is awake, or was already; the datagram is its to have.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Woken {
+    /// What names it.
+    pub key: Key,
+    /// Where the datagram came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub datagram: Box<[u8]>,
+    /// When it was received.
+    pub at: Instant,
+    /// The session; `None` where it was awake already.
+    pub kept: Option<Kept>,
+}
+
+impl Waker {
+    /// A waker of the sessions in `keep`.
+    #[must_use]
+    pub const fn new(keep: Keep, metrics: Arc<Metrics>) -> Self {
+        Self { keep, metrics }
+    }
+}
+
+impl Actor for Waker {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Wake> for Waker {
+    type Result = ();
+
+    fn handle(&mut self, wake: Wake, _: &mut Self::Context) {
+        let Wake { key, slot, from, datagram, at, link } = wake;
+        let kept = match self.keep.wake(slot, key, &datagram, wall_clock()) {
+            Ok(kept) => Some(kept),
+            Err(NotWoken::Awake) => None,
+            Err(NotWoken::Unknown) => {
+                return self.metrics.record_dropped(RecordDrop::UnknownSession);
+            }
+            Err(NotWoken::Forged) => return self.metrics.record_dropped(RecordDrop::Forged),
+            Err(NotWoken::NotAdmitted(reason)) => {
+                tracing::info!(%from, %reason, "a sleeping session was not woken");
+                return self.metrics.record_dropped(RecordDrop::NotAdmitted);
+            }
+            Err(NotWoken::Store(error)) => {
+                tracing::error!(%error, "a sleeping session cannot be read");
+                return self.metrics.record_dropped(RecordDrop::StoreFailed);
+            }
+        };
+        // Full: dropped; the board repeats its message.
+        if link.try_send(Woken { key, from, datagram, at, kept }).is_err() {
+            self.metrics.mailbox_full(ActorKind::Link);
+            self.metrics.record_dropped(RecordDrop::MailboxFull);
+        }
+    }
+}
+
+/// The hub's clock, for what is judged by dates.
+pub(super) fn wall_clock() -> UnixSeconds {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixSeconds(since.as_secs())
+}
