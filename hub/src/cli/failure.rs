@@ -74,6 +74,10 @@ impl From<StoreError> for Failure {
                  another configuration with --config",
                 dir.display()
             )),
+            StoreError::OtherMasterKey { .. } => Self::Unusable(format!(
+                "vault.master_key: {error}; put that key back, or let every board shake hands again: \
+                 `cellular-hub store forget-sessions`"
+            )),
             StoreError::TenantHasBoards { .. } => {
                 Self::Refused(format!("{error}; remove those first"))
             }

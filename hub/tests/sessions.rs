@@ -1,0 +1,267 @@
+//! Sessions that survive: kill -9, a power failure, sleep, an upgrade; and those that must not.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
+
+mod rig;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::process::Command;
+use std::time::Duration;
+
+use rig::board::Board;
+use rig::client::Client;
+use rig::coap::{Carrier, Message};
+use rig::hub::Hub;
+use rig::mbedtls::{Mbedtls, Offer};
+use rig::process::Process;
+use rig::records::APPLICATION_DATA;
+use rig::site::{CELLULAR_HUB, Plan, Site};
+use rig::{PATIENCE, eventually};
+use storage::{BoardState, UnixSeconds};
+
+const ECHO: u16 = 252;
+const QUIET: Duration = Duration::from_millis(500);
+
+fn connect(site: &Site, hub: &Hub, board: usize) -> Client {
+    Client::connect(hub.listen, &site.root(), &site.boards[board].identity()).expect("a session")
+}
+
+fn connect_by_id(site: &Site, hub: &Hub, board: usize) -> Mbedtls {
+    let offer = Offer { cid: "empty", ..Offer::default() };
+    Mbedtls::connect(hub.listen, &site.root(), &site.boards[board], &offer)
+}
+
+fn handshakes(hub: &Hub) -> f64 {
+    hub.metric("hub_handshakes_total", &[])
+}
+
+fn accepted(hub: &Hub) -> f64 {
+    hub.metric("hub_messages_total", &[("outcome", "accepted")])
+}
+
+fn killed_and_started(site: &Site, mut hub: Hub) -> Hub {
+    hub.process.kill();
+    site.start()
+}
+
+/// Sends a reading in a record made by hand; both can be sent again.
+fn raw_post(client: &mut Client, id: u16) -> (Vec<u8>, Message) {
+    let request = Message::post("d", id, b"reading");
+    (client.record(APPLICATION_DATA, &request.encode()), request)
+}
+
+/// The answer to a request that was sent by hand.
+fn answer(client: &mut Client) -> Message {
+    Message::parse(&client.receive(PATIENCE).expect("an answer")).expect("CoAP")
+}
+
+#[test]
+fn sessions_go_on_after_the_hub_was_killed() {
+    let (site, hub) = Plan::boards(2).start();
+    let mut by_address = Board::new(connect(&site, &hub, 0));
+    let mut by_id = Board::new(connect_by_id(&site, &hub, 1));
+    assert_eq!(by_address.post("d", b"before").message.dotted(), "2.04");
+    assert_eq!(by_id.post("d", b"before").message.dotted(), "2.04");
+    let mut hub = hub;
+    for _ in 0..3 {
+        hub = killed_and_started(&site, hub);
+        assert_eq!(by_address.post("d", b"after").message.dotted(), "2.04");
+        assert_eq!(by_id.post("d", b"after").message.dotted(), "2.04");
+        by_id.carrier.rebind();
+        assert_eq!(by_id.post("d", b"from elsewhere").message.dotted(), "2.04");
+        assert_eq!(handshakes(&hub), 0.0);
+    }
+}
+
+#[test]
+fn a_record_from_before_the_kill_is_refused_after_it() {
+    let (site, hub) = Plan::boards(1).start();
+    let mut client = connect(&site, &hub, 0);
+    let (record, _) = raw_post(&mut client, 1);
+    client.send_raw(&record);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+    let hub = killed_and_started(&site, hub);
+    for _ in 0..5 {
+        client.send_raw(&record);
+    }
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "replayed")], |n| n >= 5.0);
+    assert_eq!(accepted(&hub), 0.0);
+    let (fresh, _) = raw_post(&mut client, 2);
+    client.send_raw(&fresh);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+}
+
+#[test]
+fn sessions_go_on_after_an_orderly_stop() {
+    let (site, mut hub) = Plan::boards(1).start();
+    let mut board = Board::new(connect_by_id(&site, &hub, 0));
+    assert_eq!(board.post("d", b"before").message.dotted(), "2.04");
+    assert!(hub.terminate(PATIENCE).success());
+    // The machine was switched off meanwhile: what was closed is believed all the same.
+    another_boot(&site);
+    let hub = site.start();
+    assert_eq!(board.post("d", b"after").message.dotted(), "2.04");
+    assert_eq!(handshakes(&hub), 0.0);
+}
+
+#[test]
+fn after_a_power_failure_a_board_is_asked_once_where_it_stands() {
+    let (site, mut hub) = Plan::boards(1).start();
+    let mut client = connect(&site, &hub, 0);
+    let (old, _) = raw_post(&mut client, 1);
+    client.send_raw(&old);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+    hub.process.kill();
+    another_boot(&site);
+    let hub = site.start();
+
+    // What the slot still knows of is refused without a question.
+    client.send_raw(&old);
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "replayed")], |n| n >= 1.0);
+    let (record, _) = raw_post(&mut client, 2);
+    client.send_raw(&record);
+    let asked = answer(&mut client);
+    assert_eq!(asked.dotted(), "4.01");
+    let echo = asked.options.iter().find(|(number, _)| *number == ECHO).expect("Echo").1.clone();
+
+    let mut request = Message::post("d", 3, b"reading");
+    request.options.push((ECHO, echo));
+    let proof = client.record(APPLICATION_DATA, &request.encode());
+    client.send_raw(&proof);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+    for before in [&old, &record, &proof] {
+        client.send_raw(before);
+    }
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "replayed")], |n| n >= 4.0);
+    let (next, _) = raw_post(&mut client, 4);
+    client.send_raw(&next);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+    assert_eq!((accepted(&hub), handshakes(&hub)), (2.0, 0.0));
+}
+
+#[test]
+fn an_idle_session_leaves_memory_and_comes_back_with_its_boards_next_datagram() {
+    let plan = Plan::boards(2).set("session", "idle_s", 1).set("coap", "exchange_lifetime_s", 10);
+    let (site, hub) = plan.start();
+    let mut by_address = Board::new(connect(&site, &hub, 0));
+    let mut by_id = Board::new(connect_by_id(&site, &hub, 1));
+    assert_eq!(by_address.post("d", b"awake").message.dotted(), "2.04");
+    assert_eq!(by_id.post("d", b"awake").message.dotted(), "2.04");
+    assert_eq!(hub.sessions(), 2.0);
+    hub.wait_for_metric("hub_sessions", &[], |sessions| sessions == 0.0);
+    let asleep = hub.metric("hub_sessions_ended_total", &[("reason", "asleep")]);
+    assert_eq!(asleep, 2.0);
+    by_id.carrier.rebind();
+    assert_eq!(by_address.post("d", b"woken").message.dotted(), "2.04");
+    assert_eq!(by_id.post("d", b"woken").message.dotted(), "2.04");
+    assert_eq!(hub.metric("hub_session_wake_seconds_count", &[]), 2.0);
+    assert_eq!((hub.sessions(), handshakes(&hub)), (2.0, 2.0));
+}
+
+#[test]
+fn garbage_for_a_sleeping_session_wakes_nobody() {
+    let (site, hub) = Plan::boards(1).start();
+    let mut client = connect(&site, &hub, 0);
+    let (record, _) = raw_post(&mut client, 1);
+    client.send_raw(&record);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+    let hub = killed_and_started(&site, hub);
+    let (record, _) = raw_post(&mut client, 2);
+    for place in [14, 22, record.len() - 1] {
+        let mut forged = record.clone();
+        forged[place] ^= 1;
+        client.send_raw(&forged);
+    }
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "forged")], |n| n >= 3.0);
+    assert_eq!(hub.sessions(), 0.0);
+    client.send_raw(&record);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+}
+
+#[test]
+fn a_blocked_boards_session_is_not_woken_until_the_block_is_lifted() {
+    let (site, mut hub) = Plan::boards(1).start();
+    let mut board = Board::new(connect(&site, &hub, 0));
+    assert_eq!(board.post("d", b"before").message.dotted(), "2.04");
+    hub.process.kill();
+    let id = site.boards[0].id.clone();
+    let blocked = BoardState::Blocked { reason: "lost".into(), since: UnixSeconds(1) };
+    site.change_board(&id, |board| board.state = blocked);
+    let mut hub = site.start();
+    assert!(board.try_post("d", b"blocked", QUIET).is_none());
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "not_admitted")], |n| n >= 1.0);
+    hub.process.kill();
+    site.change_board(&id, |board| board.state = BoardState::Active);
+    let mut hub = site.start();
+    assert_eq!(board.post("d", b"lifted").message.dotted(), "2.04");
+    hub.process.kill();
+    let revoked = BoardState::Revoked { reason: "stolen".into(), since: UnixSeconds(1) };
+    site.change_board(&id, |board| board.state = revoked);
+    let mut hub = site.start();
+    assert!(board.try_post("d", b"revoked", QUIET).is_none());
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "not_admitted")], |n| n >= 1.0);
+    hub.process.kill();
+    site.change_board(&id, |board| board.state = BoardState::Active);
+    let hub = site.start();
+    assert!(board.try_post("d", b"gone for good", QUIET).is_none());
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "unknown_session")], |n| {
+        n >= 1.0
+    });
+}
+
+#[test]
+fn a_board_that_said_goodbye_has_no_session_to_come_back_to() {
+    let (site, hub) = Plan::boards(1).start();
+    let mut client = connect(&site, &hub, 0);
+    let (record, _) = raw_post(&mut client, 1);
+    client.send_raw(&record);
+    assert_eq!(answer(&mut client).dotted(), "2.04");
+    let (late, _) = raw_post(&mut client, 2);
+    let goodbye = client.record(rig::records::ALERT, &[1, 0]);
+    client.send_raw(&goodbye);
+    eventually("the session ends", PATIENCE, || (hub.sessions() == 0.0).then_some(()));
+    client.send_raw(&late);
+    hub.wait_for_metric("hub_records_dropped_total", &[("reason", "unknown_session")], |n| {
+        n >= 1.0
+    });
+    assert_eq!(hub.sessions(), 0.0);
+}
+
+#[test]
+fn another_master_key_is_refused_with_the_way_out() {
+    let (site, mut hub) = Plan::boards(1).start();
+    let mut board = Board::new(connect(&site, &hub, 0));
+    assert_eq!(board.post("d", b"before").message.dotted(), "2.04");
+    assert!(hub.terminate(PATIENCE).success());
+    let key = site.path("vault/master.key");
+    let before = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let said = refused(&site);
+    assert!(said.contains("sealed under another master key"), "{said}");
+    assert!(said.contains("cellular-hub store forget-sessions"), "{said}");
+    std::fs::write(&key, before).unwrap();
+    let _hub = site.start();
+    assert_eq!(board.post("d", b"after").message.dotted(), "2.04");
+}
+
+/// What a hub says that does not start.
+fn refused(site: &Site) -> String {
+    let mut command = Command::new(CELLULAR_HUB);
+    command.arg("serve").arg("--config").arg(site.path("hub.toml"));
+    let ended = Process::run(&mut command, PATIENCE);
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    format!("{}{}", ended.stdout, ended.stderr)
+}
+
+/// The slots' file as another boot of the machine would find it: the boot id in it is another's.
+fn another_boot(site: &Site) {
+    let file = File::options().write(true).open(site.path("store/windows")).unwrap();
+    file.write_all_at(&[0xEE; 16], 16).unwrap();
+}
