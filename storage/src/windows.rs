@@ -27,81 +27,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bits::Bits;
+use header::Header;
+use slot::{SLOT_LEN, offset_of, slots_in};
 
 mod bits;
+mod header;
+mod slot;
 
-const MAGIC: [u8; 8] = *b"hubwnd\0\x01";
-const HEADER: u64 = 4096;
-const SLOT: u64 = 32;
-const SLOT_LEN: usize = 32;
+pub use header::BootId;
+pub use slot::{Slot, Trust, Window};
+
 /// Slots that the file grows by, written out so that a full disk shows here and not at a record.
 const GROW: u32 = 4096;
 const GROW_LEN: usize = 4096;
-/// Marks a slot whose reads are not to be believed; sequences have 48 bits.
-const UNPROVEN: u64 = 1 << 63;
 /// Slots of one read at start-up.
 const SCAN: usize = SLOT_LEN * 4096;
-
-/// A place in the file; below 2^24.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(u32);
-
-impl Slot {
-    /// One more than the largest.
-    pub const MAX: u32 = 1 << 24;
-
-    /// The slot with this number, if there can be one.
-    #[must_use]
-    pub fn new(number: u32) -> Option<Self> {
-        (number < Self::MAX).then_some(Self(number))
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-
-    pub(crate) const fn key(self) -> [u8; 4] {
-        self.0.to_be_bytes()
-    }
-
-    pub(crate) fn from_key(key: &[u8]) -> Option<Self> {
-        key.try_into().ok().map(u32::from_be_bytes).and_then(Self::new)
-    }
-
-    fn offset(self) -> u64 {
-        HEADER + SLOT * u64::from(self.0)
-    }
-}
-
-/// The contents of a slot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Window {
-    /// The session's generation.
-    pub generation: u32,
-    /// One past the newest sequence read; 0 before the first.
-    pub next: u64,
-    /// Bit `n` stands for the sequence `next - 1 - n`.
-    pub received: u64,
-    /// The first write sequence that is not reserved: none from here on was ever used.
-    pub write_limit: u64,
-    /// What of this is to be believed.
-    pub trust: Trust,
-}
-
-/// What of a slot is what its session last knew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// All of it.
-    #[default]
-    Yes,
-    /// How far write sequences are reserved. What was read is a lower bound: the machine failed,
-    /// and the board has not shown since where it stands.
-    Writes,
-    /// Nothing: the machine failed since it was written.
-    No,
-}
 
 /// Whether the file tells which slots are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,28 +50,6 @@ pub enum Past {
     Known,
     /// The machine failed since, or the file is new.
     Lost,
-}
-
-/// One boot of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BootId(pub [u8; 16]);
-
-impl BootId {
-    /// This boot, as the kernel names it.
-    ///
-    /// # Errors
-    /// The system's, where it has no such name.
-    pub fn of_this_boot() -> io::Result<Self> {
-        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        let mut id = [0; 16];
-        let digits = text.bytes().filter_map(|byte| char::from(byte).to_digit(16));
-        for (at, digit) in digits.enumerate().take(32) {
-            if let Some(byte) = id.get_mut(at / 2) {
-                *byte = *byte << 4 | u8::try_from(digit).unwrap_or(0);
-            }
-        }
-        Ok(Self(id))
-    }
 }
 
 /// The open file; clones share it.
@@ -192,7 +110,7 @@ impl Windows {
         header = Header { boot, clean: false, ..header };
         header.write(&file)?;
         file.sync_all()?;
-        let room = (file.metadata()?.len().saturating_sub(HEADER) / SLOT).min(Slot::MAX.into());
+        let room = slots_in(file.metadata()?.len()).min(Slot::MAX.into());
         let room = u32::try_from(room).unwrap_or(Slot::MAX);
         let past = if survived { Past::Known } else { Past::Lost };
         let kept = match past {
@@ -245,7 +163,7 @@ impl Windows {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             read => read?,
         }
-        let (epoch, mut window) = parse(&bytes);
+        let (epoch, mut window) = Window::decode(&bytes);
         if epoch <= self.0.untrusted {
             window.trust = Trust::No;
         }
@@ -349,16 +267,7 @@ impl Shared {
     }
 
     fn write(&self, slot: Slot, window: &Window) -> io::Result<()> {
-        let mut bytes = [0; SLOT_LEN];
-        let unproven = match window.trust {
-            Trust::Yes => 0,
-            Trust::Writes | Trust::No => UNPROVEN,
-        };
-        let numbers = [window.next | unproven, window.received, window.write_limit];
-        let fields = window.generation.to_le_bytes().into_iter().chain(self.epoch.to_le_bytes());
-        let fields = fields.chain(numbers.into_iter().flat_map(u64::to_le_bytes));
-        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-        self.file.write_all_at(&bytes, slot.offset())
+        self.file.write_all_at(&window.encode(self.epoch), slot.offset())
     }
 
     /// Marks a slot as somebody's whose words are lost: written in no epoch, so untrusted for ever.
@@ -379,7 +288,7 @@ impl Shared {
         if places.room >= Slot::MAX {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let offset = HEADER + SLOT * u64::from(places.room);
+        let offset = offset_of(places.room);
         let zeros = vec![0; SLOT_LEN * GROW_LEN];
         self.file.write_all_at(&zeros, offset)?;
         places.room = places.room.saturating_add(GROW).min(Slot::MAX);
@@ -393,81 +302,19 @@ impl Places {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    epoch: u32,
-    untrusted: u32,
-    boot: BootId,
-    clean: bool,
-}
-
-impl Header {
-    /// The header of the file, or of a new one, whose slots nobody can have written.
-    fn read(file: &File) -> io::Result<Self> {
-        let mut bytes = [0; 33];
-        match file.read_exact_at(&mut bytes, 0) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Ok(Self { epoch: 1, untrusted: 0, boot: BootId([0; 16]), clean: false });
-            }
-            read => read?,
-        }
-        let (magic, rest) = bytes.split_at(8);
-        let (epoch, rest) = rest.split_at(4);
-        let (untrusted, rest) = rest.split_at(4);
-        let (boot, clean) = rest.split_at(16);
-        if magic != MAGIC {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |n, &byte| n << 8 | u32::from(byte));
-        Ok(Self {
-            epoch: number(epoch),
-            untrusted: number(untrusted),
-            boot: BootId(boot.try_into().unwrap_or_default()),
-            clean: clean == [1],
-        })
-    }
-
-    fn write(self, file: &File) -> io::Result<()> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&self.epoch.to_le_bytes());
-        bytes.extend_from_slice(&self.untrusted.to_le_bytes());
-        bytes.extend_from_slice(&self.boot.0);
-        bytes.push(u8::from(self.clean));
-        bytes.resize(usize::try_from(HEADER).unwrap_or(4096), 0);
-        file.write_all_at(&bytes, 0)
-    }
-}
-
-fn parse(bytes: &[u8]) -> (u32, Window) {
-    let number = |from: usize, len: usize| {
-        let field = bytes.get(from..from + len).unwrap_or_default();
-        field.iter().rev().fold(0_u64, |n, &byte| n << 8 | u64::from(byte))
-    };
-    let short = |from| u32::try_from(number(from, 4)).unwrap_or(0);
-    let next = number(8, 8);
-    let window = Window {
-        generation: short(0),
-        next: next & !UNPROVEN,
-        trust: if next & UNPROVEN == 0 { Trust::Yes } else { Trust::Writes },
-        received: number(16, 8),
-        write_limit: number(24, 8),
-    };
-    (short(4), window)
-}
-
 /// Which slots are not free; reads the whole file.
 fn occupied(file: &File, room: u32) -> io::Result<Bits> {
     let mut kept = Bits::default();
     let mut chunk = vec![0; SCAN];
     let mut slot = 0;
     while slot < room {
-        let read = file.read_at(&mut chunk, HEADER + SLOT * u64::from(slot))?;
+        let read = file.read_at(&mut chunk, offset_of(slot))?;
         let whole = chunk.get(..read).unwrap_or_default().chunks_exact(SLOT_LEN);
         if whole.len() == 0 {
             break;
         }
         for bytes in whole {
-            if parse(bytes).1.generation != 0 {
+            if Window::decode(bytes).1.generation != 0 {
                 kept.set(slot);
             }
             slot += 1;

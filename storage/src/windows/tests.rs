@@ -183,7 +183,7 @@ fn the_bytes_of_a_slot_are_frozen() {
     let number = |n: u8, width: usize| [vec![n], vec![0; width - 1]].concat();
     let slot = [number(1, 4), number(2, 4), number(2, 8), number(3, 8), number(4, 8)].concat();
     assert_eq!(file[4096..4128], slot);
-    let header = [&MAGIC[..], &number(2, 4), &number(1, 4), &[1; 16], &[0]].concat();
+    let header = [&b"hubwnd\0\x01"[..], &number(2, 4), &number(1, 4), &[1; 16], &[0]].concat();
     assert_eq!(file[..33], header);
 }
 
