@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use actix_rt::ArbiterHandle;
 
-use crate::keeper::{Close, Keeper};
+use crate::keeper::{Close, Keeping};
 use crate::link::drops;
 use crate::link::front_door::FrontDoor;
 use crate::link::handshaker::Handshaker;
@@ -42,7 +42,7 @@ pub struct Hub {
     handshakers: Vec<Addr<Handshaker>>,
     reloadable: Reloadable,
     recorder: Addr<Recorder>,
-    keeper: Addr<Keeper>,
+    keeping: Keeping,
     deliveries: UnderWay,
     metrics: Arc<Metrics>,
     port: u16,
@@ -69,6 +69,7 @@ impl Actor for Hub {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(SUPERVISE_EVERY, |hub, _| {
             hub.count_drops();
+            hub.metrics.sessions_stored(hub.keeping.keep.sessions().count());
             for (tenant, arbiter) in hub.tenants.each().zip(hub.arbiters.iter().cycle()) {
                 if !tenant.supervisor().connected() {
                     tracing::error!(tenant = %tenant.id, "the tenant's supervisor died; another takes over");
@@ -85,7 +86,7 @@ impl Handler<Shutdown> for Hub {
     fn handle(&mut self, Shutdown(within): Shutdown, _: &mut Self::Context) -> Self::Result {
         let (door, links, plain) = (self.door.clone(), self.links.clone(), self.plain.clone());
         let (deliveries, recorder) = (self.deliveries.clone(), self.recorder.clone());
-        let keeper = self.keeper.clone();
+        let keeper = self.keeping.keeper.clone();
         let upstreams = std::mem::take(&mut self.upstreams);
         Box::pin(async move {
             let until = Instant::now() + within;

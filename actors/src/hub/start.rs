@@ -261,7 +261,7 @@ pub fn start(
         handshakers,
         reloadable,
         recorder,
-        keeper: keeping.keeper,
+        keeping,
         deliveries,
         metrics: Arc::clone(metrics),
         port: listen.port(),

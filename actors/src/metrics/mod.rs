@@ -36,6 +36,7 @@ pub struct Metrics {
     handshakes: Series<HandshakeEnd>,
     handshakes_in_progress: IntGauge,
     sessions: IntGauge,
+    sessions_stored: IntGauge,
     sessions_ended: Series<SessionEnd>,
     wakes: Histogram,
     datagrams_received: IntCounter,
@@ -101,6 +102,11 @@ impl Metrics {
                 "DTLS handshakes past the cookie that have not ended.",
             )?,
             sessions: gauge(&to, "hub_sessions", "Sessions that live in memory.")?,
+            sessions_stored: gauge(
+                &to,
+                "hub_sessions_stored",
+                "Sessions in the store, awake or asleep.",
+            )?,
             sessions_ended: Series::new(
                 &counters(
                     &to,
@@ -228,6 +234,11 @@ impl Metrics {
     /// A session began.
     pub fn session_started(&self) {
         self.sessions.inc();
+    }
+
+    /// How many sessions are stored now.
+    pub fn sessions_stored(&self, count: usize) {
+        self.sessions_stored.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A sleeping session is awake; `after` its datagram arrived.
