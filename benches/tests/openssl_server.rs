@@ -109,7 +109,8 @@ fn records_go_both_ways_with_each_suite() {
         let (mut server, established) = shaken(suite);
         assert!(established.cid.is_empty(), "openssl knows no connection id");
         let (mut session, mut datagram) = (Session::new(established, 7), Vec::new());
-        session.post(Instant::now(), &Post::new("d", 64), &mut datagram).unwrap();
+        let post = Post::new("d", 64);
+        session.post(Instant::now(), &post, &mut datagram).unwrap();
         server.get_mut().inbound.push_back(datagram.clone());
         let mut request = [0; 200];
         let length = server.ssl_read(&mut request).unwrap();
@@ -120,10 +121,12 @@ fn records_go_both_ways_with_each_suite() {
         let answer = server.get_mut().outbound.pop_front().unwrap();
         let mut finished = Vec::new();
         let mut reply = Vec::new();
-        session.handle_datagram(Instant::now(), &answer, &mut reply, |end| finished.push(end));
+        session
+            .handle_datagram(Instant::now(), &answer, &post, &mut reply, |end| finished.push(end));
         assert_eq!(finished.iter().map(|end| end.code).collect::<Vec<_>>(), [0x44]);
         assert!(reply.is_empty());
-        session.handle_datagram(Instant::now(), &answer, &mut reply, |end| finished.push(end));
+        session
+            .handle_datagram(Instant::now(), &answer, &post, &mut reply, |end| finished.push(end));
         assert_eq!((finished.len(), session.in_flight()), (1, 0), "a replay was taken");
     }
 }

@@ -101,11 +101,17 @@ fn open_and_report(
             let Some(link) = fleet.links.get_mut(*slot) else { continue };
             while let Some(received) = link.receive(&mut buffer, hub)? {
                 let State::Open(session) = &mut link.state else { break };
-                session.handle_datagram(Instant::now(), received, &mut datagram, |finished| {
-                    (under_way, ended) = (under_way - 1, ended + 1);
-                    answered += usize::from(finished.code >> 5 == 2);
-                    bar.inc(1);
-                });
+                session.handle_datagram(
+                    Instant::now(),
+                    received,
+                    &post,
+                    &mut datagram,
+                    |finished| {
+                        (under_way, ended) = (under_way - 1, ended + 1);
+                        answered += usize::from(finished.code >> 5 == 2);
+                        bar.inc(1);
+                    },
+                );
                 if !datagram.is_empty() {
                     link.send(&datagram);
                 }

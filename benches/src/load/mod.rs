@@ -9,6 +9,7 @@ pub mod board;
 pub mod chance;
 pub mod client;
 pub mod coap;
+pub mod echo;
 pub mod error;
 pub mod fixture;
 pub mod fleet;

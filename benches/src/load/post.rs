@@ -85,9 +85,15 @@ pub fn run(mut fleet: Fleet, fixture: &Fixture, run: &Posts) -> Result<Report, L
             let Some(link) = fleet.links.get_mut(*slot) else { continue };
             while let Some(received) = link.receive(&mut buffer, hub)? {
                 let State::Open(session) = &mut link.state else { break };
-                session.handle_datagram(Instant::now(), received, &mut datagram, |finished| {
-                    counted.count(finished);
-                });
+                session.handle_datagram(
+                    Instant::now(),
+                    received,
+                    &post,
+                    &mut datagram,
+                    |finished| {
+                        counted.count(finished);
+                    },
+                );
                 if !datagram.is_empty() {
                     link.send(&datagram);
                 }

@@ -9,6 +9,7 @@ use actors::link::window::ReplayWindow;
 
 use super::client::{Established, Resumption};
 use super::coap::{self, Answer, Post};
+use super::echo;
 
 const EPOCH: u16 = 1;
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -97,11 +98,13 @@ impl Session {
         self.seal(ContentType::ApplicationData, out)
     }
 
-    /// Takes a datagram; `out` holds an acknowledgement to send afterwards, or nothing.
+    /// Takes a datagram; `out` holds what to send afterwards, or nothing: an acknowledgement, or
+    /// the request again with the Echo option that was asked for. `post` is what requests are.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
         datagram: &[u8],
+        post: &Post,
         out: &mut Vec<u8>,
         mut finished: impl FnMut(Finished),
     ) {
@@ -124,6 +127,10 @@ impl Session {
                     }
                     if let Some(at) = self.position(request) {
                         let waiting = self.waiting.swap_remove(at);
+                        if let Some(echo) = echo::asked(&self.plaintext).map(<[u8]>::to_vec) {
+                            self.post_fresh(now, &echo, post, waiting.first_sent, out);
+                            continue;
+                        }
                         finished(Finished { took: now - waiting.first_sent, code });
                     }
                 }
@@ -182,6 +189,28 @@ impl Session {
         self.message.clear();
         self.message.extend_from_slice(&CLOSE_NOTIFY);
         self.seal(ContentType::Alert, out)
+    }
+
+    /// The same reading under a new message id, counted from when it was first sent. Lost, it is
+    /// repeated without the option, and asked for again.
+    fn post_fresh(
+        &mut self,
+        now: Instant,
+        echo: &[u8],
+        post: &Post,
+        first_sent: Instant,
+        out: &mut Vec<u8>,
+    ) {
+        let message_id = self.next_message_id;
+        self.next_message_id = message_id.wrapping_add(1);
+        let repeat_at = now + ACK_TIMEOUT;
+        let waiting =
+            Waiting { message_id, first_sent, repeat_at, repeated: 0, acknowledged: false };
+        self.waiting.push(waiting);
+        post.write(message_id, &mut self.message);
+        echo::give(echo, &mut self.message);
+        // Sequence numbers do not run out in a measurement.
+        let _ = self.seal(ContentType::ApplicationData, out);
     }
 
     fn position(&self, message_id: u16) -> Option<usize> {

@@ -7,7 +7,8 @@ use crate::Millis;
 pub struct Config {
     /// Readings kept while they cannot be delivered; one more is refused (default 64).
     pub queue_max: usize,
-    /// Bytes of one CoAP message at most, so that it fits one datagram (default 1024).
+    /// Bytes of one CoAP message at most, so that it fits one datagram (default 1024). An Echo
+    /// option that the hub asks for comes on top: 43 bytes at most.
     pub message_max: usize,
     /// First wait for an answer, before the random part (RFC 7252 ACK_TIMEOUT, default 2000).
     pub ack_timeout: Millis,
@@ -22,6 +23,9 @@ pub struct Config {
     pub reconnect_min: Millis,
     /// Longest wait before connecting again (default 600,000).
     pub reconnect_max: Millis,
+    /// Ask the hub for the time of day first on every connection; for a board without a clock of
+    /// its own, or with one it does not trust (default false). It never connects for that alone.
+    pub learns_time: bool,
 }
 
 impl Default for Config {
@@ -35,6 +39,7 @@ impl Default for Config {
             retry_after: 60_000,
             reconnect_min: 2_000,
             reconnect_max: 600_000,
+            learns_time: false,
         }
     }
 }

@@ -8,14 +8,18 @@
 
 extern crate alloc;
 
+mod clock;
 mod config;
+mod event;
+mod freshness;
 mod link;
 mod machine;
 mod message;
 mod random;
 
 pub use config::Config;
-pub use machine::{Board, Event, ReadingId, Status, SubmitError};
+pub use event::{Event, ReadingId, Status, SubmitError};
+pub use machine::Board;
 pub use random::Random;
 
 /// Milliseconds on the shell's clock; only differences matter, and it never runs backwards.

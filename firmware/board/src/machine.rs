@@ -1,4 +1,5 @@
-//! The board's state machine: a bounded queue, one exchange at a time (NSTART = 1), in order.
+//! The board's state machine: a bounded queue, one exchange at a time (NSTART = 1), in order; on
+//! a board that learns the time, the question for it comes first on every connection.
 //!
 //! A reading leaves the queue only when the hub said 2.01 or 2.04, or refused it for good.
 //! Its token stays the same over every attempt, so that a late answer still counts; the message
@@ -7,10 +8,12 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::fmt;
 
+use crate::clock::Clock;
+use crate::event::{Event, ReadingId, Status, SubmitError};
+use crate::freshness::Freshness;
 use crate::link::{Backoff, Link};
-use crate::message::{self, Incoming};
+use crate::message::{self, Answer, Incoming};
 use crate::random::Random;
 use crate::{Config, Millis};
 
@@ -23,6 +26,8 @@ pub struct Board {
     backoff: Backoff,
     queue: VecDeque<Pending>,
     exchange: Exchange,
+    freshness: Freshness,
+    clock: Clock,
     next_reading: u64,
     next_message: u16,
     token_base: u16,
@@ -31,75 +36,8 @@ pub struct Board {
     events: VecDeque<Event>,
 }
 
-/// Counts the readings of one board since it started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReadingId(pub u64);
-
-/// What the shell is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The hub has the reading for good.
-    Acknowledged {
-        /// Which.
-        id: ReadingId,
-    },
-    /// The hub will never take the reading; it is gone from the queue.
-    Rejected {
-        /// Which.
-        id: ReadingId,
-        /// The answer, three bits class and five detail (0x84 is 4.04).
-        code: u8,
-    },
-    /// The hub cannot take the reading now; it stays and is sent again.
-    Deferred {
-        /// Which.
-        id: ReadingId,
-        /// The answer.
-        code: u8,
-        /// When it is sent again.
-        until: Millis,
-    },
-    /// Connect anew (drop what there was), then call `handle_connected` or
-    /// `handle_disconnected`.
-    ConnectWanted,
-}
-
-/// Why a reading was not taken into the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubmitError {
-    /// The queue is full. What is in it stays: the newest reading is the one refused.
-    QueueFull {
-        /// Readings it holds.
-        limit: usize,
-    },
-    /// The message would not fit one datagram, or the path is not one.
-    TooLarge {
-        /// Bytes it may have.
-        limit: usize,
-    },
-}
-
-impl fmt::Display for SubmitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::QueueFull { limit } => write!(f, "the queue holds {limit} readings already"),
-            Self::TooLarge { limit } => write!(f, "the message does not fit {limit} bytes"),
-        }
-    }
-}
-
-impl core::error::Error for SubmitError {}
-
-/// What a board is doing, for a status line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// No connection.
-    Offline,
-    /// The shell is connecting.
-    Connecting,
-    /// Connected.
-    Online,
-}
+/// 4.01, with which the hub asks for an Echo option.
+const UNAUTHORIZED: u8 = 0x81;
 
 #[derive(Clone, Debug)]
 struct Pending {
@@ -108,7 +46,7 @@ struct Pending {
     message: Vec<u8>,
 }
 
-/// What is happening to the first reading of the queue.
+/// What is happening to the question for the time, or else to the first reading of the queue.
 #[derive(Clone, Debug)]
 enum Exchange {
     /// Nothing yet.
@@ -133,6 +71,8 @@ impl Board {
             backoff: Backoff::default(),
             queue: VecDeque::new(),
             exchange: Exchange::Idle,
+            freshness: Freshness::default(),
+            clock: Clock::new(token_base),
             next_reading: 0,
             next_message,
             token_base,
@@ -173,6 +113,10 @@ impl Board {
     pub fn handle_connected(&mut self, now: Millis) {
         self.link = Link::Online;
         self.last_confirmed = None;
+        self.freshness.renew();
+        if self.config.learns_time {
+            self.clock.ask();
+        }
         self.abandon_exchange();
         self.advance(now);
     }
@@ -192,7 +136,7 @@ impl Board {
                 self.exchange = Exchange::AwaitingResponse { until };
             }
             Some(Incoming::Reset { message_id }) if self.is_sent_as(message_id) => {
-                self.defer(now, 0, None);
+                self.put_off(now, 0, None);
             }
             Some(Incoming::Acknowledged { .. } | Incoming::Reset { .. }) => {}
             Some(Incoming::Ping { message_id }) => self.reply(message::reset(message_id)),
@@ -200,10 +144,9 @@ impl Board {
                 self.reply(message::not_found(message_id, &token));
             }
             Some(Incoming::Request { confirm: false, .. }) => {}
-            Some(Incoming::Response { token, code, max_age_s, message_id, confirm }) => {
+            Some(Incoming::Response { message_id, confirm, answer }) => {
                 let is_repeated = confirm && self.last_confirmed == Some(message_id);
-                let is_ours = !is_repeated
-                    && self.queue.front().is_some_and(|head| head.token[..] == token[..]);
+                let is_ours = !is_repeated && self.token() == Some(&answer.token[..]);
                 if confirm && (is_ours || is_repeated) {
                     self.last_confirmed = Some(message_id);
                     self.reply(message::acknowledgement(message_id));
@@ -211,7 +154,7 @@ impl Board {
                     self.reply(message::reset(message_id));
                 }
                 if is_ours {
-                    self.answered(now, code, max_age_s);
+                    self.answered(now, answer);
                 }
             }
         }
@@ -235,7 +178,7 @@ impl Board {
 
     /// When to call `handle_timeout`; `None`: not before something else happens.
     pub fn poll_timeout(&self) -> Option<Millis> {
-        if self.queue.is_empty() {
+        if self.has_nothing_to_say() {
             return None;
         }
         match (&self.link, &self.exchange) {
@@ -267,9 +210,28 @@ impl Board {
         }
     }
 
+    /// The time of day in milliseconds since 1970, UTC, once the hub has told it
+    /// ([`Config::learns_time`]). It is right to within that exchange's time and the drift of
+    /// the shell's clock since.
+    pub fn unix_ms(&self, now: Millis) -> Option<u64> {
+        self.clock.unix_ms(now)
+    }
+
+    fn has_nothing_to_say(&self) -> bool {
+        self.queue.is_empty() && !self.clock.is_asking()
+    }
+
+    /// The token of the question that is asked now, or would be next.
+    fn token(&self) -> Option<&[u8]> {
+        if self.clock.is_asking() {
+            return Some(self.clock.token());
+        }
+        self.queue.front().map(|head| &head.token[..])
+    }
+
     /// Does everything that is due at `now`.
     fn advance(&mut self, now: Millis) {
-        if self.queue.is_empty() {
+        if self.has_nothing_to_say() {
             self.exchange = Exchange::Idle;
             return;
         }
@@ -299,6 +261,7 @@ impl Board {
                     return;
                 }
                 let wait = wait.saturating_mul(2);
+                self.clock.note_sent(now);
                 self.exchange = Exchange::Sent {
                     message_id,
                     retransmissions: retransmissions + 1,
@@ -313,10 +276,11 @@ impl Board {
         }
     }
 
-    /// The first reading in a message of its own.
+    /// What there is to say, in a message of its own.
     fn send_anew(&mut self, now: Millis) {
         let message_id = self.next_message;
         self.next_message = self.next_message.wrapping_add(1);
+        self.clock.note_sent(now);
         if let Some(head) = self.queue.front_mut() {
             message::number(&mut head.message, message_id);
         }
@@ -328,9 +292,14 @@ impl Board {
     }
 
     fn transmit(&mut self) {
-        if let Some(head) = self.queue.front() {
-            self.datagrams.push_back(head.message.clone());
-        }
+        let message = match (&self.exchange, self.queue.front()) {
+            (Exchange::Sent { message_id, .. }, _) if self.clock.is_asking() => {
+                self.clock.question(*message_id)
+            }
+            (_, Some(head)) => head.message.clone(),
+            (_, None) => return,
+        };
+        self.datagrams.push_back(self.freshness.stamp(message));
     }
 
     /// Answers are few and small, but a flood of what asks for one is not ours to store.
@@ -344,20 +313,64 @@ impl Board {
         matches!(self.exchange, Exchange::Sent { message_id, .. } if message_id == sent)
     }
 
-    fn answered(&mut self, now: Millis, code: u8, max_age_s: Option<u32>) {
+    fn answered(&mut self, now: Millis, answer: Answer) {
         const CREATED: u8 = 0x41;
         const CHANGED: u8 = 0x44;
         const TOO_MANY_REQUESTS: u8 = 0x9d;
         self.backoff.reset();
+        let Answer { code, max_age_s, acknowledges, echo, payload, .. } = answer;
+        if let (UNAUTHORIZED, Some(echo)) = (code, echo) {
+            return self.challenged(now, acknowledges, echo, max_age_s);
+        }
+        if self.clock.is_asking() {
+            let told = self.clock.answered(now, code, &payload);
+            self.events.extend(told.map(|unix_ms| Event::TimeLearned { unix_ms }));
+            return self.next();
+        }
         let Some(id) = self.queue.front().map(|head| head.id) else { return };
         let event = match (code, code >> 5) {
             (CREATED | CHANGED, _) => Event::Acknowledged { id },
-            (TOO_MANY_REQUESTS, _) | (_, 5) => return self.defer(now, code, max_age_s),
+            (TOO_MANY_REQUESTS, _) | (_, 5) => return self.put_off(now, code, max_age_s),
             _ => Event::Rejected { id, code },
         };
         self.queue.pop_front();
-        self.exchange = Exchange::Idle;
         self.events.push_back(event);
+        self.next();
+    }
+
+    /// The same again with what the hub wants to see in it, or later.
+    fn challenged(
+        &mut self,
+        now: Millis,
+        acknowledges: Option<u16>,
+        echo: Vec<u8>,
+        max_age_s: Option<u32>,
+    ) {
+        // What answers another message than the last asks for what was given already.
+        let is_due = match self.exchange {
+            Exchange::Sent { message_id, .. } => acknowledges.is_none_or(|id| id == message_id),
+            Exchange::AwaitingResponse { .. } => acknowledges.is_none(),
+            Exchange::Idle | Exchange::Deferred { .. } => false,
+        };
+        if is_due && self.freshness.take(echo) {
+            self.send_anew(now);
+        } else if is_due {
+            self.put_off(now, UNAUTHORIZED, max_age_s);
+        }
+    }
+
+    fn next(&mut self) {
+        self.exchange = Exchange::Idle;
+        self.freshness.renew();
+    }
+
+    /// Not now: a reading waits; the time is not asked for again on this connection.
+    fn put_off(&mut self, now: Millis, code: u8, max_age_s: Option<u32>) {
+        if !self.clock.is_asking() {
+            return self.defer(now, code, max_age_s);
+        }
+        self.clock.give_up();
+        self.next();
     }
 
     /// Later, and not all boards at once: up to an eighth longer than was asked.
@@ -369,6 +382,7 @@ impl Board {
         let asked = max_age_s.map_or(self.config.retry_after, |s| u64::from(s) * 1000);
         let wait = asked.saturating_add(self.random.up_to(asked / 8)).max(1);
         let until = now.saturating_add(wait);
+        self.freshness.renew();
         self.exchange = Exchange::Deferred { until };
         self.events.push_back(Event::Deferred { id, code, until });
     }
@@ -377,6 +391,7 @@ impl Board {
         let wait = self.backoff.wait(&self.config, &mut self.random);
         self.link = Link::Offline { not_before: now.saturating_add(wait) };
         self.datagrams.clear();
+        self.clock.give_up();
         self.abandon_exchange();
     }
 

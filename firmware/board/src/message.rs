@@ -16,10 +16,26 @@ pub(crate) enum Incoming {
     /// An empty confirmable message: are you there?
     Ping { message_id: u16 },
     /// An answer; `confirm` when it wants an acknowledgement.
-    Response { token: Vec<u8>, code: u8, max_age_s: Option<u32>, message_id: u16, confirm: bool },
+    Response { message_id: u16, confirm: bool, answer: Answer },
     /// A request; the board serves nothing yet.
     Request { token: Vec<u8>, message_id: u16, confirm: bool },
 }
+
+/// What an answer says.
+pub(crate) struct Answer {
+    pub(crate) token: Vec<u8>,
+    pub(crate) code: u8,
+    pub(crate) max_age_s: Option<u32>,
+    /// The message it came on the acknowledgement of; none for one that came separately.
+    pub(crate) acknowledges: Option<u16>,
+    /// The Echo option, where it has one of a length there can be.
+    pub(crate) echo: Option<Vec<u8>>,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Echo (RFC 9175, section 2.2): elective, 1 to 40 bytes.
+const ECHO: CoapOption = CoapOption::Unknown(252);
+const ECHO_LENGTH_MAX: usize = 40;
 
 /// Reads a message; anything malformed, or of a class that does not exist, is `None`.
 pub(crate) fn read(datagram: &[u8]) -> Option<Incoming> {
@@ -43,15 +59,16 @@ pub(crate) fn read(datagram: &[u8]) -> Option<Incoming> {
         MessageClass::Request(_) => Some(Incoming::Request { token, message_id, confirm }),
         MessageClass::Response(_) | MessageClass::Reserved(_) => {
             let code = u8::from(packet.header.code);
+            if !matches!(code >> 5, 2..=5) {
+                return None;
+            }
             let max_age_s = packet.get_first_option(CoapOption::MaxAge).and_then(|v| uint(v));
-            let is_response = matches!(code >> 5, 2..=5);
-            is_response.then_some(Incoming::Response {
-                token,
-                code,
-                max_age_s,
-                message_id,
-                confirm,
-            })
+            let echo = packet.get_first_option(ECHO).cloned();
+            let echo = echo.filter(|echo| (1..=ECHO_LENGTH_MAX).contains(&echo.len()));
+            let acknowledges = (kind == MessageType::Acknowledgement).then_some(message_id);
+            let payload = packet.payload;
+            let answer = Answer { token, code, max_age_s, acknowledges, echo, payload };
+            Some(Incoming::Response { message_id, confirm, answer })
         }
     }
 }
@@ -79,6 +96,24 @@ pub(crate) fn post(
     );
     packet.payload = payload;
     packet.to_bytes_with_limit(limit).ok()
+}
+
+/// A confirmable GET.
+pub(crate) fn get(message_id: u16, token: &[u8], resource: &str) -> Vec<u8> {
+    let mut packet = Packet::new();
+    packet.header.set_type(MessageType::Confirmable);
+    packet.header.code = MessageClass::Request(RequestType::Get);
+    packet.header.message_id = message_id;
+    packet.set_token(token.to_vec());
+    packet.add_option(CoapOption::UriPath, String::from(resource).into_bytes());
+    packet.to_bytes().unwrap_or_default()
+}
+
+/// The request with an Echo option; at most 43 bytes longer.
+pub(crate) fn with_echo(request: Vec<u8>, echo: &[u8]) -> Vec<u8> {
+    let Ok(mut packet) = Packet::from_bytes(&request) else { return request };
+    packet.add_option(ECHO, echo.to_vec());
+    packet.to_bytes_unlimited().unwrap_or(request)
 }
 
 /// Puts a message id into a written message.

@@ -309,6 +309,7 @@ proptest! {
                     }
                     Event::Rejected { .. } => prop_assert!(false, "nothing was rejected"),
                     Event::Deferred { until, .. } => prop_assert!(until >= now + 3_000),
+                    Event::TimeLearned { .. } => prop_assert!(false, "nobody asked"),
                 }
             }
             while let Some(datagram) = board.poll_transmit() {

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use board::Config;
 use clap::Parser;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::clock::OwnClock;
 use crate::connector::Connector;
 use crate::fixture::Fixture;
 use crate::fleet::{Fleet, run_fleet};
@@ -54,6 +56,10 @@ pub struct Arguments {
     /// CoAP path to send to
     #[arg(long, value_name = "PATH", default_value = wire::resource::TELEMETRY)]
     pub resource: String,
+    /// The boards' own clocks: right, none, or the seconds they are wrong by; unless right, each
+    /// board asks the hub for the time on every connection
+    #[arg(long, value_name = "CLOCK", default_value = "right", allow_hyphen_values = true)]
+    pub clock: OwnClock,
     /// Name that the hub's certificate must carry
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     pub server_name: String,
@@ -129,7 +135,8 @@ async fn fleet(arguments: &Arguments) -> Result<Fleet, String> {
         interval: Duration::from_secs_f64(arguments.interval),
         readings: arguments.readings,
         resource: arguments.resource.clone(),
-        ..Plan::default()
+        clock: arguments.clock,
+        core: Config { learns_time: arguments.clock != OwnClock::Right, ..Config::default() },
     };
     Ok(Fleet { identities, connector, plan, seed: arguments.seed, tally: Arc::default() })
 }

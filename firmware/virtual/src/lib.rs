@@ -4,6 +4,7 @@
 //! thousands in a process. Invariant: what a board decides is decided in `board`, never here.
 
 pub mod cli;
+mod clock;
 mod connector;
 mod fixture;
 mod fleet;
@@ -12,6 +13,7 @@ mod sensor;
 mod tally;
 mod virtual_board;
 
+pub use clock::OwnClock;
 pub use connector::{ConnectError, Connection, Connector};
 pub use fixture::{Fixture, FixtureError};
 pub use fleet::{Fleet, run_fleet};

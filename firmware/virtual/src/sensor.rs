@@ -23,12 +23,12 @@ impl Sensor {
     }
 
     /// Measures once and writes the pack; `seq` counts the board's readings and `time` is Unix
-    /// seconds. Returns the pack's length in `out`.
+    /// seconds, where the board knows them. Returns the pack's length in `out`.
     pub fn measure(
         &mut self,
         board: &str,
         seq: u64,
-        time: i64,
+        time: Option<i64>,
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         self.temperature = self.step(self.temperature, 2, -20 * 16, 45 * 16);
@@ -49,7 +49,7 @@ impl Sensor {
             length += 1;
         }
         let base = base.get(..length).and_then(|name| str::from_utf8(name).ok());
-        wire::encode(base, Some(time), &readings, out)
+        wire::encode(base, time, &readings, out)
     }
 
     fn step(&mut self, value: i32, most: i32, low: i32, high: i32) -> i32 {
@@ -74,7 +74,7 @@ mod tests {
         let mut sensor = Sensor::new(seed);
         let mut out = [0; 256];
         let mut measure = |seq| {
-            let length = sensor.measure("CB-00000007", seq, 1_700_000_000, &mut out).unwrap();
+            let length = sensor.measure("CB-00000007", seq, Some(1_700_000_000), &mut out).unwrap();
             out[..length].to_vec()
         };
         (0..count).map(&mut measure).collect()

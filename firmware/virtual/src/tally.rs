@@ -18,6 +18,7 @@ pub struct Tally {
     pub(crate) rejected: AtomicU64,
     pub(crate) deferred: AtomicU64,
     pub(crate) refused_by_queue: AtomicU64,
+    pub(crate) times_learned: AtomicU64,
     acknowledge_us: AtomicU64,
     trouble: Mutex<Option<String>>,
 }
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub deferred: u64,
     /// Times that a board's queue was full; the reading was taken later.
     pub refused_by_queue: u64,
+    /// Times that a board without a right clock learned the time from the hub.
+    pub times_learned: u64,
     /// Mean time from taking a reading to its acknowledgement, in milliseconds.
     pub acknowledge_ms_mean: f64,
     /// The newest trouble in words.
@@ -65,6 +68,7 @@ impl Tally {
             rejected: load(&self.rejected),
             deferred: load(&self.deferred),
             refused_by_queue: load(&self.refused_by_queue),
+            times_learned: load(&self.times_learned),
             acknowledge_ms_mean: (mean * 10.0).round() / 10.0,
             trouble: self.trouble.lock().ok().and_then(|trouble| trouble.clone()),
         }

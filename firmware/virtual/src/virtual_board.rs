@@ -4,12 +4,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use board::{Board, Config, Event, Millis, Random, SubmitError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::OwnClock;
 use crate::connector::{Connection, Connector};
 use crate::identity::Identity;
 use crate::sensor::Sensor;
@@ -24,6 +25,8 @@ pub struct Plan {
     pub readings: Option<u64>,
     /// The CoAP path to send to.
     pub resource: String,
+    /// What the boards' own clocks say.
+    pub clock: OwnClock,
     /// The core's limits and times.
     pub core: Config,
 }
@@ -34,6 +37,7 @@ impl Default for Plan {
             interval: Duration::from_secs(60),
             readings: None,
             resource: wire::resource::TELEMETRY.to_owned(),
+            clock: OwnClock::default(),
             core: Config::default(),
         }
     }
@@ -129,8 +133,8 @@ impl Running {
     fn measure(&mut self, now: Millis) {
         let Some(due) = self.next_reading.filter(|due| Instant::now() >= *due) else { return };
         let mut pack = [0_u8; 256];
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let time = i64::try_from(time).unwrap_or_default();
+        let time = self.core.unix_ms(now).or_else(|| self.board.plan.clock.unix_ms());
+        let time = time.and_then(|unix_ms| i64::try_from(unix_ms / 1000).ok());
         let name = &self.board.identity.board;
         let written = self.sensor.measure(name, self.seq, time, &mut pack);
         let resource = &self.board.plan.resource;
@@ -184,6 +188,7 @@ impl Running {
                         add(&self.board.tally.rejected);
                         self.note(&format_args!("a reading was rejected with {}", dotted(code)));
                     }
+                    Event::TimeLearned { .. } => add(&self.board.tally.times_learned),
                     Event::Deferred { code, until, .. } => {
                         let seconds = until.saturating_sub(self.now()) / 1000;
                         add(&self.board.tally.deferred);

@@ -1,16 +1,19 @@
-//! What a board and the hub say to each other: resource paths and SenML readings in CBOR.
+//! What a board and the hub say to each other: resource paths, SenML readings and the time of
+//! day in CBOR.
 //!
 //! Both sides use this one crate, so it runs on the board as well.
 //! Invariant: no allocation, no operating system, and bytes from outside never panic here.
 #![no_std]
 
 mod cbor;
+mod clock;
 mod decode;
 mod encode;
 mod reading;
 pub mod resource;
 
 pub use cbor::{DEPTH_MAX, MalformedCbor, well_formed};
+pub use clock::{TIME_LENGTH, read_time, write_time};
 pub use decode::{MalformedPack, Readings, readings, validate};
 pub use encode::{EncodeError, encode};
 pub use reading::{NamedReading, Reading, Value, is_name};

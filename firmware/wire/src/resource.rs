@@ -8,3 +8,5 @@ pub const TELEMETRY: &str = "t";
 pub const DISCARD: &str = "d";
 /// What the hub serves this board, in link format (RFC 6690, section 4).
 pub const WELL_KNOWN_CORE: &str = ".well-known/core";
+/// The time of day: GET it for [`read_time`](crate::read_time). No route can have this path.
+pub const TIME: &str = "time";
