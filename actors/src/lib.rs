@@ -5,15 +5,19 @@
 
 pub mod admission;
 pub mod coap;
+pub mod handshake_quota;
 pub mod hub;
 pub mod identity;
 pub mod keeper;
 pub mod link;
+pub mod meter;
 pub mod metrics;
 pub mod paced;
+pub mod quota;
 pub mod recorder;
 pub mod refusal;
 pub mod session;
 pub mod tenant;
 pub mod under_way;
 pub mod upstream;
+pub mod wall_clock;

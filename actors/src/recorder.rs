@@ -4,10 +4,12 @@
 //! told again with the board's next session. Invariant: nothing is acknowledged on its account.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use storage::{BoardId, Store, UnixSeconds};
+
+use crate::wall_clock;
 
 const MAILBOX: usize = 65_536;
 const GATHER: Duration = Duration::from_secs(5);
@@ -35,6 +37,12 @@ impl Recorder {
         Self { store, seen: HashMap::new() }
     }
 
+    /// Only forward: a clock set back between two sightings leaves the later one.
+    fn note(&mut self, board: BoardId, at: UnixSeconds) {
+        let seen = self.seen.entry(board).or_insert(at);
+        *seen = at.max(*seen);
+    }
+
     fn write(&mut self) {
         if self.seen.is_empty() {
             return;
@@ -59,8 +67,7 @@ impl Handler<Seen> for Recorder {
     type Result = ();
 
     fn handle(&mut self, Seen(board): Seen, _: &mut Self::Context) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.seen.insert(board, UnixSeconds(now.as_secs()));
+        self.note(board, UnixSeconds(wall_clock::now().0 / 1000));
     }
 }
 
@@ -72,5 +79,42 @@ impl Handler<Flush> for Recorder {
         if let Err(error) = self.store.flush() {
             tracing::error!(%error, "the store could not be flushed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::{Board, Tenant, TenantState};
+
+    use super::*;
+
+    #[test]
+    fn a_clock_set_back_moves_no_sighting_back_and_one_set_forward_loses_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let (id, tenant): (BoardId, storage::TenantId) =
+            ("CB-1".parse().unwrap(), "acme".parse().unwrap());
+        let acme = Tenant {
+            id: tenant.clone(),
+            name: String::new(),
+            state: TenantState::Active,
+            created: UnixSeconds(0),
+            authority: None,
+            quota: storage::Quota::default(),
+        };
+        store.tenants().put(&acme).unwrap();
+        store.boards().put(&Board::new(id.clone(), tenant, UnixSeconds(0))).unwrap();
+        let mut recorder = Recorder::new(store.clone());
+        let mut last_seen = |moments: &[u64]| {
+            for moment in moments {
+                recorder.note(id.clone(), UnixSeconds(*moment));
+            }
+            recorder.write();
+            store.boards().find(&id).unwrap().unwrap().last_seen
+        };
+        assert_eq!(last_seen(&[1_000, 400]), Some(UnixSeconds(1_000)), "within one gathering");
+        assert_eq!(last_seen(&[500]), Some(UnixSeconds(1_000)), "over two");
+        assert_eq!(last_seen(&[1_001]), Some(UnixSeconds(1_001)));
+        assert_eq!(last_seen(&[9_000_000]), Some(UnixSeconds(9_000_000)));
     }
 }

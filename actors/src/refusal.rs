@@ -52,6 +52,12 @@ pub enum Refusal {
     /// The tenant has had as many handshakes as it may for now.
     #[error("the board's tenant begins too many sessions a second")]
     TenantRate,
+    /// The board shakes hands more often than its quota lets it.
+    #[error("the board shakes hands more often than its quota lets it")]
+    BoardQuota,
+    /// The tenant's boards together do.
+    #[error("the tenant's boards shake hands more often than its quota lets them")]
+    TenantQuota,
     /// No cipher suite, group or signature algorithm in common.
     #[error("no cipher suite, group or signature algorithm in common")]
     NothingInCommon,
@@ -105,6 +111,8 @@ impl Refusal {
             Self::Revoked => HandshakeEnd::Revoked,
             Self::TenantSuspended => HandshakeEnd::TenantSuspended,
             Self::TenantRate => HandshakeEnd::TenantRate,
+            Self::BoardQuota => HandshakeEnd::BoardQuota,
+            Self::TenantQuota => HandshakeEnd::TenantQuota,
             Self::NothingInCommon => HandshakeEnd::NoCommonCipher,
             Self::Protocol => HandshakeEnd::Malformed,
             Self::BadFinished => HandshakeEnd::BadFinished,
@@ -128,6 +136,7 @@ impl Refusal {
             Self::UnknownBoard | Self::OtherCertificate => Some(46),        // certificate_unknown
             Self::Revoked => Some(44),                                      // certificate_revoked
             Self::OtherTenant | Self::Blocked | Self::TenantSuspended => Some(49), // access_denied
+            Self::BoardQuota | Self::TenantQuota => Some(49),               // access_denied
             Self::Protocol => Some(47),                                     // illegal_parameter
             // Of the alerts there are, the one that asks for another attempt.
             Self::Internal | Self::TenantRate => Some(80), // internal_error

@@ -25,9 +25,11 @@ use crate::link::forgeries::Origin;
 use crate::link::record;
 use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
+use crate::meter::{BoardMeter, Over};
 use crate::metrics::{MessageOutcome, RecordDrop, RouteKind, SessionEnd};
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
 use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
+use crate::wall_clock;
 
 pub mod secured;
 
@@ -36,7 +38,7 @@ use secured::{Proof, Secured};
 /// Datagrams and notices that may wait; NSTART is 1 for a board, so a handful is plenty.
 const MAILBOX: usize = 32;
 /// How often a board that keeps talking is written down as seen.
-const NOTE_EVERY_MS: Millis = 60_000;
+const NOTE_EVERY_S: u32 = 60;
 
 /// Ends the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
@@ -88,14 +90,15 @@ pub struct DeviceSession {
     serial: Serial,
     shard: Rc<Shard<DeviceSession>>,
     endpoint: Endpoint,
+    meter: BoardMeter,
     /// When the board was last heard.
     heard: Millis,
-    /// When its sighting was last written down.
-    noted: Option<Millis>,
     /// When the armed timer fires; one at most.
     armed: Option<(Millis, SpawnHandle)>,
     /// What ended it, where it was ended on purpose.
     end: Option<SessionEnd>,
+    /// The second of the shard's clock from which the board's next sighting is written down.
+    note_from_s: u32,
 }
 
 impl DeviceSession {
@@ -111,10 +114,11 @@ impl DeviceSession {
             serial: parts.serial,
             shard: parts.shard,
             endpoint: Endpoint::new(parts.first_mid),
+            meter: BoardMeter::default(),
             heard,
-            noted: None,
             armed: None,
             end: None,
+            note_from_s: 0,
         })
     }
 
@@ -267,9 +271,11 @@ impl DeviceSession {
         } else {
             &self.tenant.limits
         };
-        self.endpoint.handle_message(now, message, &self.tenant.resources, limits);
-        if self.noted.is_none_or(|noted| now.saturating_sub(noted) >= NOTE_EVERY_MS) {
-            self.noted = Some(now);
+        let time = wall_clock::now();
+        self.endpoint.handle_message(now, time, message, &self.tenant.resources, limits);
+        let now_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
+        if now_s >= self.note_from_s {
+            self.note_from_s = now_s.saturating_add(NOTE_EVERY_S);
             self.tenant.note(&self.board);
         }
     }
@@ -320,6 +326,16 @@ impl DeviceSession {
             self.shard.metrics.message(RouteKind::Nowhere, MessageOutcome::NoUpstream);
             return self.answer(exchange, self.unavailable());
         };
+        let kind = upstream.route_kind();
+        let (size, in_flight) = (payload.len(), self.endpoint.in_flight());
+        let held = match tenant.meter.take(&mut self.meter, received, size, in_flight) {
+            Ok(held) => held,
+            Err(Over { kind: quota, max_age_s }) => {
+                self.shard.metrics.over_quota(quota);
+                self.shard.metrics.message(kind, MessageOutcome::OverQuota);
+                return self.answer(exchange, Answer::TooMany { max_age_s });
+            }
+        };
         let uplink = Uplink {
             tenant: tenant.id.clone(),
             board: self.board.clone(),
@@ -328,7 +344,6 @@ impl DeviceSession {
             content_format,
             payload: Bytes::from(payload),
         };
-        let kind = upstream.route_kind();
         // Nobody waits for the outcome there: what is known to be lost is not taken.
         if route.acknowledge == Acknowledge::OnReceive && !upstream.is_up() {
             let retry_after = Duration::from_secs(u64::from(self.tenant.limits.retry_after_s));
@@ -340,7 +355,7 @@ impl DeviceSession {
             let retry_after = UpstreamHandle::BUSY_RETRY_AFTER;
             return self.settle(kind, exchange, Some(Outcome::Full { retry_after }), received);
         }
-        let delivery = self.shard.deliveries.enter();
+        let delivery = (self.shard.deliveries.enter(), held);
         match (route.acknowledge, outcome.try_recv()) {
             (_, Ok(at_once)) => self.settle(kind, exchange, Some(at_once), received),
             (_, Err(TryRecvError::Closed)) => self.settle(kind, exchange, None, received),

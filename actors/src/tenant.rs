@@ -12,6 +12,7 @@ use storage::{Acknowledge, BoardId, ResourcePath, TenantId, TopicTemplate};
 
 use crate::coap::{Limits, Resources};
 use crate::link::table::Serial;
+use crate::meter::TenantMeter;
 use crate::recorder::{Recorder, Seen};
 use crate::session::{Close, DeviceSession};
 use crate::upstream::UpstreamHandle;
@@ -53,6 +54,8 @@ pub struct Tenant {
     pub limits: Limits,
     /// The same while the hub drains: nothing new is taken.
     pub draining_limits: Limits,
+    /// Its quota and its boards'.
+    pub meter: Arc<TenantMeter>,
     recorder: Addr<Recorder>,
     supervisor: RwLock<Addr<TenantSupervisor>>,
 }
@@ -84,13 +87,23 @@ impl Tenant {
         id: TenantId,
         routes: Vec<Route>,
         limits: Limits,
+        meter: Arc<TenantMeter>,
         recorder: Addr<Recorder>,
         supervisor: Addr<TenantSupervisor>,
     ) -> Arc<Self> {
         let resources = Resources::new(routes.iter().map(|route| route.resource.as_ref()));
         let draining_limits = Limits { in_flight_max: 0, ..limits.clone() };
         let supervisor = RwLock::new(supervisor);
-        Arc::new(Self { id, routes, resources, limits, draining_limits, recorder, supervisor })
+        Arc::new(Self {
+            id,
+            routes,
+            resources,
+            limits,
+            draining_limits,
+            meter,
+            recorder,
+            supervisor,
+        })
     }
 
     /// Notes that a board was heard of.

@@ -173,6 +173,7 @@ impl World {
             state: TenantState::Active,
             created: NOW,
             authority: None,
+            quota: storage::Quota::default(),
         };
         hub.store.tenants().put(&tenant).unwrap();
         let peers = (0..BOARDS).map(|n| {

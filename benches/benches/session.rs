@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use actors::coap::{Answer, Effect, Endpoint, Limits, Resources};
+use actors::coap::{Answer, Effect, Endpoint, Limits, Resources, UnixMillis};
 use actors::link::cipher::{DirectionKey, Suite};
 use actors::link::record::{ContentType, records};
 use actors::link::window::ReplayWindow;
@@ -30,7 +30,7 @@ fn exchange(
     resources: &Resources,
     limits: &Limits,
 ) -> Vec<u8> {
-    endpoint.handle_message(now, message, resources, limits);
+    endpoint.handle_message(now, UnixMillis(0), message, resources, limits);
     let mut answer = Vec::new();
     while let Some(effect) = endpoint.poll_effect() {
         match effect {

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot set up has nothing to measure")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use storage::{Board, BoardId, Fingerprint, Store, Tenant, TenantId, TenantState, UnixSeconds};
+use storage::{
+    Board, BoardId, Fingerprint, Quota, Store, Tenant, TenantId, TenantState, UnixSeconds,
+};
 
 const BOARDS: u64 = 10_000;
 
@@ -31,6 +33,7 @@ fn store(c: &mut Criterion) {
         state: TenantState::Active,
         created: UnixSeconds(1_700_000_000),
         authority: None,
+        quota: Quota::default(),
     };
     store.tenants().put(&customer).unwrap();
     store.boards().put_many((0..BOARDS).map(|number| board(number, &tenant))).unwrap();

@@ -121,12 +121,14 @@ fn records_go_both_ways_with_each_suite() {
         let answer = server.get_mut().outbound.pop_front().unwrap();
         let mut finished = Vec::new();
         let mut reply = Vec::new();
-        session
-            .handle_datagram(Instant::now(), &answer, &post, &mut reply, |end| finished.push(end));
+        session.handle_datagram(Instant::now(), &answer, Some(&post), &mut reply, |end| {
+            finished.push(end)
+        });
         assert_eq!(finished.iter().map(|end| end.code).collect::<Vec<_>>(), [0x44]);
         assert!(reply.is_empty());
-        session
-            .handle_datagram(Instant::now(), &answer, &post, &mut reply, |end| finished.push(end));
+        session.handle_datagram(Instant::now(), &answer, Some(&post), &mut reply, |end| {
+            finished.push(end)
+        });
         assert_eq!((finished.len(), session.in_flight()), (1, 0), "a replay was taken");
     }
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod fixture;
 pub mod http;
+pub mod quota;
 pub mod serve;
 pub mod trust;
 pub mod vault;

@@ -7,6 +7,7 @@
 mod board;
 mod fingerprint;
 mod id;
+mod quota;
 mod record;
 mod route;
 mod seal;
@@ -20,6 +21,7 @@ mod windows;
 pub use board::{Board, BoardState};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
+pub use quota::{Bounds, Quota};
 pub use record::RecordError;
 pub use route::{Acknowledge, Route};
 pub use seal::{SEAL_OVERHEAD, SealError, SealingKey};

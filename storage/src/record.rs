@@ -20,6 +20,12 @@ const CONFIG: Configuration<LittleEndian, Varint, Limit<DECODE_BYTES_MAX>> =
 pub(crate) trait Record: Encode + Decode<()> {
     /// Of the layout that is written.
     const VERSION: u8;
+
+    /// The noun and the bytes used, from a layout that is no longer written; `None` for versions
+    /// that never were.
+    fn decode_older(_version: u8, _body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        None
+    }
 }
 
 /// What is wrong with a record.
@@ -71,14 +77,21 @@ pub(crate) fn decode<T: Record>(record: &[u8]) -> Result<T, RecordError> {
     let (&found, body) = record.split_first().ok_or(RecordError::Malformed(
         bincode::error::DecodeError::UnexpectedEnd { additional: 1 },
     ))?;
-    if found != T::VERSION {
-        return Err(RecordError::UnknownVersion { found, known: T::VERSION });
-    }
-    let (noun, used) = bincode::decode_from_slice(body, CONFIG).map_err(RecordError::Malformed)?;
+    let (noun, used) = if found == T::VERSION {
+        decode_body(body)?
+    } else {
+        T::decode_older(found, body)
+            .unwrap_or(Err(RecordError::UnknownVersion { found, known: T::VERSION }))?
+    };
     match body.len() - used {
         0 => Ok(noun),
         count => Err(RecordError::TooLong { count }),
     }
+}
+
+/// A layout behind the version byte, and the bytes used.
+pub(crate) fn decode_body<T: Decode<()>>(body: &[u8]) -> Result<(T, usize), RecordError> {
+    bincode::decode_from_slice(body, CONFIG).map_err(RecordError::Malformed)
 }
 
 /// The board id that an index entry holds as plain text.

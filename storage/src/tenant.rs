@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use crate::record::Record;
-use crate::{TenantId, UnixSeconds};
+use crate::record::{Record, RecordError, decode_body};
+use crate::{Quota, TenantId, UnixSeconds};
 
 /// One customer of the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -20,6 +20,18 @@ pub struct Tenant {
     /// DER of the CA certificate that issues this tenant's boards; hexadecimal in JSON.
     #[serde(serialize_with = "as_hex")]
     pub authority: Option<Vec<u8>>,
+    /// What it and its boards may take; the hub's configuration where a bound is left out.
+    pub quota: Quota,
+}
+
+/// The layout of version 1, before quotas.
+#[derive(Decode)]
+struct TenantV1 {
+    id: TenantId,
+    name: String,
+    state: TenantState,
+    created: UnixSeconds,
+    authority: Option<Vec<u8>>,
 }
 
 /// Whether a tenant's boards may connect.
@@ -34,7 +46,15 @@ pub enum TenantState {
 }
 
 impl Record for Tenant {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        (version == 1).then(|| {
+            let (TenantV1 { id, name, state, created, authority }, used) = decode_body(body)?;
+            let quota = Quota::default();
+            Ok((Self { id, name, state, created, authority, quota }, used))
+        })
+    }
 }
 
 fn as_hex<S: serde::Serializer>(der: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {

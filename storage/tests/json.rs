@@ -22,11 +22,18 @@ fn a_boards_state_stands_beside_its_other_fields() {
 }
 
 #[test]
-fn a_tenants_authority_is_hexadecimal() {
-    let tenant = Tenant { authority: Some(vec![0x30, 0x82]), ..rig::tenant("acme") };
+fn a_tenants_authority_is_hexadecimal_and_its_quota_has_every_bound() {
+    let mut tenant = Tenant { authority: Some(vec![0x30, 0x82]), ..rig::tenant("acme") };
+    tenant.quota.board.messages_per_minute = Some(60);
+    let none = json!({
+        "messages_per_minute": null, "bytes_per_minute": null, "handshakes_per_hour": null,
+        "in_flight_max": null,
+    });
+    let mut board = none.clone();
+    board["messages_per_minute"] = 60.into();
     let expected = json!({
         "id": "acme", "name": "ACME", "state": "active", "created": 1_700_000_000,
-        "authority": "3082",
+        "authority": "3082", "quota": { "board": board, "tenant": none },
     });
     assert_eq!(to_value(&tenant).unwrap(), expected);
 }

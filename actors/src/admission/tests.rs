@@ -18,6 +18,7 @@ fn scene() -> Scene {
         state: TenantState::Active,
         created: NOW,
         authority: None,
+        quota: storage::Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
     let mut board = Board::new("CB-1".parse().unwrap(), tenant.id.clone(), NOW);

@@ -6,6 +6,12 @@ use std::borrow::Cow;
 /// Where discovery lives.
 pub(super) const WELL_KNOWN_CORE: &[u8] = b".well-known/core";
 
+/// Where the time of day is told; no route can have this path.
+pub(super) const TIME: &[u8] = wire::resource::TIME.as_bytes();
+
+/// The resource type of the time.
+const TIME_TYPE: &str = "hub.time";
+
 /// The resource type of a route, as boards look for it with `?rt=`.
 const RESOURCE_TYPE: &str = "hub.uplink";
 
@@ -25,8 +31,9 @@ impl Resources {
             paths.into_iter().enumerate().map(|(at, path)| (path.as_ref().into(), at)).collect();
         by_path.sort();
         by_path.dedup_by(|later, earlier| later.0 == earlier.0);
-        let links = by_path.iter().map(|(path, _)| link(path)).collect::<Vec<_>>().join(",");
-        Self { by_path: by_path.into(), links }
+        let mut resources = Self { by_path: by_path.into(), links: String::new() };
+        resources.links = resources.links_where(|_, _| true);
+        resources
     }
 
     /// The place of a path.
@@ -43,20 +50,24 @@ impl Resources {
         if queries.clone().next().is_none() {
             return Cow::Borrowed(&self.links);
         }
-        let matching = self
-            .by_path
-            .iter()
-            .filter(|(path, _)| queries.clone().all(|query| matches(path, query)));
-        Cow::Owned(matching.map(|(path, _)| link(path)).collect::<Vec<_>>().join(","))
+        let all = |path: &str, kind: &str| queries.clone().all(|query| matches(path, kind, query));
+        Cow::Owned(self.links_where(all))
+    }
+
+    /// Routes first, by path; then what the hub itself serves.
+    fn links_where(&self, wanted: impl Fn(&str, &str) -> bool) -> String {
+        let routes = self.by_path.iter().map(|(path, _)| (&**path, RESOURCE_TYPE));
+        let links = routes
+            .filter(|(path, _)| path.as_bytes() != TIME)
+            .chain([(wire::resource::TIME, TIME_TYPE)])
+            .filter(|(path, kind)| wanted(path, kind))
+            .map(|(path, kind)| format!("</{path}>;rt=\"{kind}\""));
+        links.collect::<Vec<_>>().join(",")
     }
 }
 
-fn link(path: &str) -> String {
-    format!("</{path}>;rt=\"{RESOURCE_TYPE}\"")
-}
-
 /// `href` and `rt` are known, each whole or as a prefix before `*` (section 4.1).
-fn matches(path: &str, query: &[u8]) -> bool {
+fn matches(path: &str, kind: &str, query: &[u8]) -> bool {
     let Some((name, wanted)) = str::from_utf8(query).ok().and_then(|query| query.split_once('='))
     else {
         return false;
@@ -67,7 +78,7 @@ fn matches(path: &str, query: &[u8]) -> bool {
     };
     match name {
         "href" => wanted.strip_prefix('/').is_some() && fits(&format!("/{path}")),
-        "rt" => fits(RESOURCE_TYPE),
+        "rt" => fits(kind),
         _ => false,
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 
-use super::Millis;
 use super::discovery::Resources;
 use super::effect::{Answer, DropReason, Effect};
 use super::exchanges::{ExchangeId, Exchanges, Open, Remembered, Response, Seen, Stage};
@@ -14,6 +13,7 @@ use super::message::{Kind, Malformed, Message, MessageId, code, empty};
 use super::reply::Reply;
 use super::request::Request;
 use super::upload::Upload;
+use super::{Millis, UnixMillis};
 
 /// ACK_TIMEOUT of RFC 7252 section 4.8: the first wait for the ACK of a separate response.
 const ACK_TIMEOUT_MS: Millis = 2_000;
@@ -44,10 +44,11 @@ impl Endpoint {
         }
     }
 
-    /// Takes one message from the board, of any shape.
+    /// Takes one message from the board, of any shape; `time` is what it gets told if it asks.
     pub fn handle_message(
         &mut self,
         now: Millis,
+        time: UnixMillis,
         bytes: &[u8],
         resources: &Resources,
         limits: &Limits,
@@ -71,7 +72,7 @@ impl Endpoint {
                 self.exchanges.forget(now);
                 match self.exchanges.seen(now, &message) {
                     Some(seen) => self.repeat(seen, &message, limits),
-                    None => self.request(now, &message, resources, limits),
+                    None => self.request(now, time, &message, resources, limits),
                 }
             }
             kind => {

@@ -28,3 +28,8 @@ pub use message::code;
 
 /// Milliseconds on the shell's monotonic clock.
 pub type Millis = u64;
+
+/// The time of day, in milliseconds since 1970, UTC. Told to boards that ask; nothing waits for it
+/// or ends by it, so it may jump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixMillis(pub u64);

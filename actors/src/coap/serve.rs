@@ -2,8 +2,7 @@
 //! Invariant: only `uplink` delivers, and what it answers is remembered wherever a duplicate could
 //! otherwise get something else.
 
-use super::Millis;
-use super::discovery::{Resources, WELL_KNOWN_CORE};
+use super::discovery::{Resources, TIME, WELL_KNOWN_CORE};
 use super::effect::{DropReason, Effect};
 use super::endpoint::Endpoint;
 use super::exchanges::{ExchangeId, Exchanges, Open, Stage};
@@ -12,6 +11,7 @@ use super::message::{Block, Encoder, Kind, Message, code, option};
 use super::reply::Reply;
 use super::request::{BadOption, Request};
 use super::upload::{Progress, Upload};
+use super::{Millis, UnixMillis};
 
 /// Bytes of discovery that go without block-wise transfer, and the size exponent above that.
 const BLOCK2_EXPONENT: u8 = 5;
@@ -22,6 +22,7 @@ impl Endpoint {
     pub(super) fn request(
         &mut self,
         now: Millis,
+        time: UnixMillis,
         message: &Message<'_>,
         resources: &Resources,
         limits: &Limits,
@@ -38,6 +39,9 @@ impl Endpoint {
         }
         if request.path() == Some(WELL_KNOWN_CORE) {
             return self.discover(message, &request, resources);
+        }
+        if request.path() == Some(TIME) {
+            return self.tell_time(time, message, &request);
         }
         let Some(resource) = request.path().and_then(|path| resources.find(path)) else {
             return self.reply(message, &Reply::new(code::NOT_FOUND, ""));
@@ -128,6 +132,30 @@ impl Endpoint {
         });
         let content_format = request.content_format;
         self.effect(Effect::Deliver { exchange, resource, content_format, payload });
+    }
+
+    /// `GET /time`: worked out anew for a duplicate, whose sender wants to know the time now.
+    fn tell_time(&mut self, time: UnixMillis, message: &Message<'_>, request: &Request) {
+        if message.code != code::GET {
+            return self.reply(message, &Reply::new(code::METHOD_NOT_ALLOWED, ""));
+        }
+        let format = u32::from(wire::CONTENT_FORMAT_CBOR);
+        if request.accept.is_some_and(|accepted| accepted != format) {
+            return self.reply(message, &Reply::new(code::NOT_ACCEPTABLE, ""));
+        }
+        if request.has_query {
+            return self.reply(message, &Reply::new(code::BAD_REQUEST, "no query here"));
+        }
+        if request.block2.is_some_and(|block| block.number > 0) {
+            return self.reply(message, &Reply::new(code::BAD_REQUEST, "no such block"));
+        }
+        let (kind, id) = self.answer_header(message);
+        let answer = Encoder::new(kind, code::CONTENT, id, &message.token, 14)
+            .uint(option::CONTENT_FORMAT, format)
+            .uint(option::MAX_AGE, 0)
+            .finish(&wire::write_time(time.0));
+        self.effect(Effect::Send(answer));
+        self.effect(Effect::Counted { code: code::CONTENT });
     }
 
     /// `GET /.well-known/core` (RFC 6690), in blocks where it is long or the board asks for them.

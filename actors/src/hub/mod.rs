@@ -71,6 +71,7 @@ impl Actor for Hub {
             hub.count_drops();
             hub.metrics.sessions_stored(hub.keeping.keep.sessions().count());
             for (tenant, arbiter) in hub.tenants.each().zip(hub.arbiters.iter().cycle()) {
+                tenant.meter.publish(Instant::now());
                 if !tenant.supervisor().connected() {
                     tracing::error!(tenant = %tenant.id, "the tenant's supervisor died; another takes over");
                     tenant.supervise_by(tenants::supervise(tenant.id.clone(), arbiter));

@@ -12,10 +12,11 @@ use actix_rt::Arbiter;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
-use storage::{BootId, SealingKey, Store, StoreError};
+use storage::{BootId, Quota, SealingKey, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
+use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
 use crate::keeper::{Keep, Keeper, Keeping, Waker};
 use crate::link::budget::Budget;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub idle: Duration,
     /// Bounds for each board.
     pub limits: Limits,
+    /// Quotas of tenants and boards where the tenant has none of its own.
+    pub quota: Quota,
     /// Where boards speak CoAP without DTLS, if anywhere.
     pub plain: Option<SocketAddr>,
     /// A socket for it that was open before the hub was.
@@ -170,9 +173,11 @@ pub fn start(
     let (tenants, upstreams) = tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
     let registry = Registry::new(store.clone());
     let keeping = keep(&settings, store, &registry, metrics)?;
+    let quota = HandshakeQuota::new(Arc::clone(&tenants), Arc::clone(metrics));
+    let metered = Metered { admission: registry, quota: Arc::clone(&quota) };
     let reloadable = Reloadable {
         store: store.clone(),
-        admission: Paced::new(registry, settings.flood.handshakes_per_tenant_s),
+        admission: Paced::new(Arc::new(metered), settings.flood.handshakes_per_tenant_s),
         mtu: settings.mtu,
     };
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
@@ -182,6 +187,7 @@ pub fn start(
         sender: sender.clone(),
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),
+        quota,
         timeout: settings.handshake_timeout,
     };
     let handshakers: Vec<_> = (0..settings.handshake_workers.max(1))

@@ -3,6 +3,7 @@
 //! Invariant: one tenant's mistake keeps no other tenant from being served.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
@@ -10,6 +11,7 @@ use storage::{Store, TenantId, UpstreamKind};
 
 use crate::hub::{Settings, StartError};
 use crate::link::plain::Residents;
+use crate::meter::TenantMeter;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tenant::{Directory, Route, Tenant, TenantSupervisor};
@@ -26,6 +28,7 @@ pub(super) fn serve(
     arbiters: &[ArbiterHandle],
     recorder: &Addr<Recorder>,
 ) -> Result<Served, StartError> {
+    let began = Instant::now();
     let (mut tenants, mut handles) = (Vec::new(), Vec::new());
     for (tenant, arbiter) in store.tenants().list().zip(arbiters.iter().cycle()) {
         let tenant = tenant?;
@@ -57,7 +60,9 @@ pub(super) fn serve(
         let routes = routes.collect();
         let supervisor = supervise(tenant.id.clone(), arbiter);
         let limits = settings.limits.clone();
-        tenants.push(Tenant::new(tenant.id, routes, limits, recorder.clone(), supervisor));
+        let quota = tenant.quota.or(settings.quota);
+        let meter = TenantMeter::new(quota, began, metrics.tenant(tenant.id.as_str()));
+        tenants.push(Tenant::new(tenant.id, routes, limits, meter, recorder.clone(), supervisor));
         handles.extend(upstreams.into_iter().map(|(_, handle)| handle));
     }
     Ok((Directory::new(tenants), handles))

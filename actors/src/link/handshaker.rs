@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 
+use crate::handshake_quota::HandshakeQuota;
 use crate::keeper::{Keep, Place};
 use crate::link::connection_id;
 use crate::link::engine::Progress;
@@ -76,6 +77,8 @@ pub struct Worker {
     pub sender: Sender,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
+    /// How often boards shake hands.
+    pub quota: Arc<HandshakeQuota>,
     /// Where sessions are stored.
     pub keep: Keep,
     /// How long one handshake may take.
@@ -144,6 +147,7 @@ impl Handshaker {
                 } else {
                     HandshakeEnd::Completed
                 });
+                self.worker.quota.spend(&established.admitted, Instant::now());
                 Some(established)
             }
             Progress::Refused(refusal) => {

@@ -58,6 +58,10 @@ labels! {
         TenantSuspended = "tenant_suspended",
         /// The board's tenant has had as many handshakes as it may for now.
         TenantRate = "tenant_rate",
+        /// The board shook hands more often than it may.
+        BoardQuota = "board_quota",
+        /// The tenant's boards together shook hands more often than they may.
+        TenantQuota = "tenant_quota",
         /// The certificate may not be used by a client.
         WrongKeyUsage = "wrong_key_usage",
         /// The certificate names no hardware id.
@@ -105,6 +109,8 @@ impl HandshakeEnd {
             | Self::Blocked
             | Self::TenantSuspended
             | Self::TenantRate
+            | Self::BoardQuota
+            | Self::TenantQuota
             | Self::WrongKeyUsage
             | Self::NoHardwareId
             | Self::OtherCertificate
@@ -210,6 +216,57 @@ labels! {
         Lost = "lost",
         /// The route's upstream does not exist.
         NoUpstream = "no_upstream",
+        /// The board's or the tenant's quota was used up; nothing went upstream.
+        OverQuota = "over_quota",
+    }
+}
+
+labels! {
+    /// A quota that can be used up: whose, and of what.
+    pub enum QuotaKind {
+        /// A board's readings a minute.
+        BoardMessages = "board_messages",
+        /// Their bytes.
+        BoardBytes = "board_bytes",
+        /// A board's handshakes an hour.
+        BoardHandshakes = "board_handshakes",
+        /// A board's readings on their way upstream.
+        BoardInFlight = "board_in_flight",
+        /// The readings of all a tenant's boards a minute.
+        TenantMessages = "tenant_messages",
+        /// Their bytes.
+        TenantBytes = "tenant_bytes",
+        /// Their handshakes an hour.
+        TenantHandshakes = "tenant_handshakes",
+        /// Their readings on their way upstream.
+        TenantInFlight = "tenant_in_flight",
+    }
+}
+
+impl QuotaKind {
+    /// Whose quota: `board` or `tenant`.
+    #[must_use]
+    pub fn scope(self) -> &'static str {
+        self.parts().0
+    }
+
+    /// Of what: `messages`, `bytes`, `handshakes`, `in_flight`.
+    #[must_use]
+    pub fn of(self) -> &'static str {
+        self.parts().1
+    }
+
+    fn parts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BoardMessages => ("board", "messages"),
+            Self::BoardBytes => ("board", "bytes"),
+            Self::BoardHandshakes => ("board", "handshakes"),
+            Self::BoardInFlight => ("board", "in_flight"),
+            Self::TenantMessages => ("tenant", "messages"),
+            Self::TenantBytes => ("tenant", "bytes"),
+            Self::TenantHandshakes => ("tenant", "handshakes"),
+            Self::TenantInFlight => ("tenant", "in_flight"),
+        }
     }
 }
 
@@ -310,6 +367,7 @@ mod tests {
         is_a_closed_set::<RecordDrop>();
         is_a_closed_set::<RouteKind>();
         is_a_closed_set::<MessageOutcome>();
+        is_a_closed_set::<QuotaKind>();
         is_a_closed_set::<ActorKind>();
         is_a_closed_set::<ConnectionEnd>();
         is_a_closed_set::<DropReason>();

@@ -4,6 +4,7 @@
 
 mod labels;
 mod series;
+mod tenant;
 mod upstream;
 
 use crate::coap::DropReason;
@@ -16,10 +17,12 @@ use prometheus::{
 };
 
 pub use labels::{
-    ActorKind, ConnectionEnd, HandshakeEnd, Label, MessageOutcome, RecordDrop, RouteKind,
-    SessionEnd,
+    ActorKind, ConnectionEnd, HandshakeEnd, Label, MessageOutcome, QuotaKind, RecordDrop,
+    RouteKind, SessionEnd,
 };
 use series::{CodeSeries, DepthSeries, Series};
+pub use tenant::TenantMetrics;
+use tenant::TenantSeries;
 pub use upstream::UpstreamMetrics;
 
 /// Upper bounds of `hub_acknowledge_seconds`: a local broker at the left, a modem's patience right.
@@ -53,6 +56,7 @@ pub struct Metrics {
     upstream_connected: IntGaugeVec,
     upstream_in_flight: IntGaugeVec,
     upstream_connections_ended: IntCounterVec,
+    tenants: TenantSeries,
 }
 
 impl Metrics {
@@ -212,6 +216,7 @@ impl Metrics {
                 "Connections and attempts to connect that ended, by reason.",
                 &["tenant", "upstream", "reason"],
             )?,
+            tenants: TenantSeries::new(&to)?,
             registry: to,
         })
     }
@@ -250,6 +255,17 @@ impl Metrics {
     pub fn session_ended(&self, end: SessionEnd) {
         self.sessions.dec();
         self.sessions_ended.of(end).inc();
+    }
+
+    /// Something was refused because a quota is used up.
+    pub fn over_quota(&self, kind: QuotaKind) {
+        self.tenants.refused.of(kind).inc();
+    }
+
+    /// The series of one tenant.
+    #[must_use]
+    pub fn tenant(&self, tenant: &str) -> TenantMetrics {
+        self.tenants.of(tenant)
     }
 
     /// Datagrams were read in one batch.

@@ -13,6 +13,7 @@ use crate::coap::{Limits, code};
 use crate::link::expected::Expected;
 use crate::link::shard::Parts;
 use crate::link::socket::Sender;
+use crate::meter::TenantMeter;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tenant::{Route, TenantSupervisor};
@@ -44,6 +45,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::with_quota(storage::Quota::default())
+    }
+
+    fn with_quota(quota: storage::Quota) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let metrics = Arc::new(Metrics::new());
@@ -63,7 +68,8 @@ impl Rig {
             upstream: Some(upstream::start(&spec, &arbiter, Arc::clone(&metrics)).unwrap()),
         };
         let limits = Limits::default();
-        let tenant = Tenant::new(id, vec![route], limits, recorder, supervisor.clone());
+        let meter = TenantMeter::new(quota, Instant::now(), metrics.tenant("acme"));
+        let tenant = Tenant::new(id, vec![route], limits, meter, recorder, supervisor.clone());
         let hub = UdpSocket::bind("127.0.0.1:0").unwrap();
         let board = UdpSocket::bind("127.0.0.1:0").unwrap();
         board.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -100,14 +106,19 @@ impl Rig {
 
     /// Sends a reading to `session` and says the code it is answered with.
     async fn post(&self, session: &Addr<DeviceSession>) -> u8 {
-        let post = [0x40, code::POST, 0, 1, 0xB1, b't', 0xFF, b'2', b'1'];
+        self.post_as(session, 1).await[1]
+    }
+
+    /// Sends a reading under a message id and gives the answer.
+    async fn post_as(&self, session: &Addr<DeviceSession>, id: u8) -> Vec<u8> {
+        let post = [0x40, code::POST, 0, id, 0xB1, b't', 0xFF, b'2', b'1'];
         let from = self.board.local_addr().unwrap();
         self.shard.deliver(session, from, &post, Instant::now());
         self.settle().await;
         let mut answer = [0; 64];
         let length = self.board.recv(&mut answer).unwrap();
         assert!(length >= 4);
-        answer[1]
+        answer[..length].to_vec()
     }
 
     fn metric(&self, line: &str) -> bool {
@@ -161,6 +172,27 @@ fn a_draining_hub_takes_nothing_new() {
         let session = rig.session("CB-1");
         rig.shard.draining.set(true);
         assert_eq!(rig.post(&session).await, code::UNAVAILABLE);
+    });
+}
+
+#[test]
+fn a_reading_over_quota_goes_nowhere_and_its_repetition_is_not_counted() {
+    System::new().block_on(async {
+        let mut quota = storage::Quota::default();
+        quota.board.messages_per_minute = Some(2);
+        let rig = Rig::with_quota(quota);
+        let (greedy, modest) = (rig.session("CB-1"), rig.session("CB-2"));
+        for id in [1, 2, 1, 2] {
+            assert_eq!(rig.post_as(&greedy, id).await[1], code::CHANGED, "an id is counted once");
+        }
+        let refused = [0x60, code::TOO_MANY_REQUESTS, 0, 3, 0xd1, 1, 30];
+        assert_eq!(rig.post_as(&greedy, 3).await, refused, "Max-Age of half a minute");
+        assert_eq!(rig.post_as(&greedy, 3).await[1], code::TOO_MANY_REQUESTS);
+        assert_eq!(rig.post(&modest).await, code::CHANGED);
+        assert!(rig.metric(r#"hub_quota_refused_total{kind="messages",scope="board"} 1"#));
+        assert!(rig.metric(r#"hub_tenant_messages_total{tenant="acme"} 3"#));
+        let counted = r#"hub_messages_total{outcome="accepted",route_kind="discard"} 3"#;
+        assert!(rig.metric(counted));
     });
 }
 

@@ -104,7 +104,7 @@ fn open_and_report(
                 session.handle_datagram(
                     Instant::now(),
                     received,
-                    &post,
+                    Some(&post),
                     &mut datagram,
                     |finished| {
                         (under_way, ended) = (under_way - 1, ended + 1);

@@ -88,7 +88,7 @@ pub fn run(mut fleet: Fleet, fixture: &Fixture, run: &Posts) -> Result<Report, L
                 session.handle_datagram(
                     Instant::now(),
                     received,
-                    &post,
+                    Some(&post),
                     &mut datagram,
                     |finished| {
                         counted.count(finished);

@@ -222,7 +222,12 @@ impl<'r> Crowd<'r> {
                 Stage::Reading(session) => {
                     let (mut done, mut acknowledgement) = (false, Vec::new());
                     let ended = |_| done = true;
-                    session.handle_datagram(Instant::now(), datagram, &mut acknowledgement, ended);
+                    let reading = self.run.reading.as_ref();
+                    let now = Instant::now();
+                    session.handle_datagram(now, datagram, reading, &mut acknowledgement, ended);
+                    if !acknowledgement.is_empty() {
+                        let _ = slot.socket.send(&acknowledgement);
+                    }
                     done
                 }
                 Stage::Hello(handshake) => match handshake.handle_datagram(datagram) {

@@ -104,7 +104,7 @@ impl Session {
         &mut self,
         now: Instant,
         datagram: &[u8],
-        post: &Post,
+        post: Option<&Post>,
         out: &mut Vec<u8>,
         mut finished: impl FnMut(Finished),
     ) {
@@ -127,7 +127,8 @@ impl Session {
                     }
                     if let Some(at) = self.position(request) {
                         let waiting = self.waiting.swap_remove(at);
-                        if let Some(echo) = echo::asked(&self.plaintext).map(<[u8]>::to_vec) {
+                        let echo = echo::asked(&self.plaintext).map(<[u8]>::to_vec);
+                        if let (Some(echo), Some(post)) = (echo, post) {
                             self.post_fresh(now, &echo, post, waiting.first_sent, out);
                             continue;
                         }

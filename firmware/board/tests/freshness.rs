@@ -1,5 +1,5 @@
 //! A board whose hub asks for an Echo option, in virtual time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failure is its report")]
+#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 
 use board::{Board, Config, Event, Millis, ReadingId, Status};
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet};

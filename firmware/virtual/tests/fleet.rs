@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use rig::{Party, start_hub, write_fixture};
+use rig::{HUB_TIME_S, Party, start_hub, write_fixture};
 use tempfile::TempDir;
 use virtual_board::{ConnectError, Connector, Fixture, Fleet, Identity, Plan, run_fleet};
 
@@ -87,6 +87,22 @@ async fn a_reading_put_off_with_max_age_arrives_later() {
     assert_eq!((end.acknowledged, end.deferred, end.handshakes), (2, 1, 1), "{end:?}");
     assert!(end.acknowledge_ms_mean >= 500.0);
     assert_eq!(seen.lock().unwrap().accepted.len(), 2);
+}
+
+#[test]
+fn a_board_without_a_right_clock_measures_by_the_hubs_time_once_it_knows_it() {
+    for (clock, first) in [("none", None), ("-500000000", Some(false))] {
+        let scene = scene(1);
+        let (hub, seen) = start_hub(&scene.server, &scene.tenant, |_| (0x44, None));
+        let output = command(hub, scene.dir.path(), &["--readings", "3", "--clock", clock]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let json = String::from_utf8(output.stdout).unwrap();
+        assert!(json.contains(r#""times_learned":1,"#), "{json}");
+        let seen = seen.lock().unwrap();
+        let is_right = |time: f64| (time - HUB_TIME_S as f64).abs() < 60.0;
+        assert_eq!(seen.times[0].map(is_right), first, "{:?}", seen.times);
+        assert!(seen.times[2].is_some_and(is_right), "{:?}", seen.times);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,4 @@
 //! The time of day on the wire.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 
 use proptest::prelude::*;
 use wire::{read_time, well_formed, write_time};

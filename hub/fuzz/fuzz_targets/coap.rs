@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use coap_lite::Packet;
 use libfuzzer_sys::fuzz_target;
 use surface::coap::echo::{ANSWER_MAX, Challenge, Verdict};
-use surface::coap::{Answer, Effect, Endpoint, ExchangeId, Limits, Resources};
+use surface::coap::{Answer, Effect, Endpoint, ExchangeId, Limits, Resources, UnixMillis};
 
 struct Rig {
     endpoint: Endpoint,
@@ -51,7 +51,8 @@ impl Rig {
                     drop(Packet::from_bytes(&answer).expect("coap"));
                 }
                 let (resources, limits) = (&self.resources, &self.limits);
-                self.endpoint.handle_message(self.now, message, resources, limits);
+                let time = UnixMillis(self.now);
+                self.endpoint.handle_message(self.now, time, message, resources, limits);
                 after
             }
             1 => {

@@ -12,6 +12,7 @@ mod failure;
 mod fixture;
 pub mod logging;
 mod output;
+mod quota;
 mod route;
 mod serve;
 mod tenant;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use storage::{TenantId, TenantState};
 
+use super::quota::{self, SetQuota};
 use super::{Failure, Invocation, now, output, tenant_of};
 use crate::trust::authority_certificate;
 
@@ -29,6 +30,12 @@ pub(super) enum Tenant {
     },
     /// List the tenants.
     List,
+    /// Show a tenant and its quotas.
+    Show {
+        /// The tenant.
+        tenant: TenantId,
+    },
+    Quota(SetQuota),
     /// Remove a tenant without boards, with its upstreams and routes.
     ///
     /// The tenant's authority stays in the pki folder: what it signed stays signed.
@@ -43,6 +50,8 @@ impl Tenant {
         match self {
             Self::Add { tenant, name, authority } => add(hub, tenant, name, authority),
             Self::List => list(hub),
+            Self::Show { tenant } => show(hub, &tenant),
+            Self::Quota(quota) => quota.run(hub),
             Self::Remove { tenant } => remove(hub, &tenant),
         }
     }
@@ -68,6 +77,7 @@ fn add(
         state: TenantState::Active,
         created: now(),
         authority: Some(certificate),
+        quota: storage::Quota::default(),
     };
     store.tenants().put(&tenant)?;
     hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
@@ -86,14 +96,34 @@ fn list(hub: &Invocation) -> Result<(), Failure> {
         let tenant = tenant?;
         Ok(Line { boards: store.boards().count_of_tenant(&tenant.id), tenant })
     });
-    let head = format!("{:<32} {:>9} {:<9} {:<20} NAME", "TENANT", "BOARDS", "STATE", "CREATED");
+    let head = format!(
+        "{:<32} {:>9} {:<9} {:<20} {:<7} NAME",
+        "TENANT", "BOARDS", "STATE", "CREATED", "QUOTA"
+    );
     hub.output.list(&head, lines, |Line { tenant, boards }| {
-        let state = match tenant.state {
-            TenantState::Active => "active",
-            TenantState::Suspended => "suspended",
-        };
-        let created = output::moment(tenant.created);
-        format!("{:<32} {boards:>9} {state:<9} {created:<20} {}", tenant.id, tenant.name)
+        let (state, created) = (state(tenant.state), output::moment(tenant.created));
+        let quota = if tenant.quota == storage::Quota::default() { "default" } else { "own" };
+        format!("{:<32} {boards:>9} {state:<9} {created:<20} {quota:<7} {}", tenant.id, tenant.name)
+    })
+}
+
+fn state(state: TenantState) -> &'static str {
+    match state {
+        TenantState::Active => "active",
+        TenantState::Suspended => "suspended",
+    }
+}
+
+fn show(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
+    let store = hub.store()?;
+    let tenant = tenant_of(&store, id)?;
+    let line = Line { boards: store.boards().count_of_tenant(id), tenant };
+    let default = crate::quota::bounds(&hub.config()?.quota);
+    hub.output.answer(&line, || {
+        let Line { tenant, boards } = &line;
+        let (state, created) = (state(tenant.state), output::moment(tenant.created));
+        let head = format!("tenant {id} ({}): {state}, {boards} boards, {created}", tenant.name);
+        format!("{head}\n\n{}", quota::table(tenant.quota, default))
     })
 }
 

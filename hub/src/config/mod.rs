@@ -14,6 +14,7 @@ mod log;
 mod monitoring;
 mod plain;
 mod print;
+mod quota;
 mod session;
 mod shutdown;
 mod store;
@@ -34,6 +35,7 @@ pub use self::load::{ENVIRONMENT_VARIABLE, FILE_BY_DEFAULT, Source};
 pub use self::log::{Log, LogFilter, LogFormat};
 pub use self::monitoring::Monitoring;
 pub use self::plain::Plain;
+pub use self::quota::Quota;
 pub use self::session::Session;
 pub use self::shutdown::Shutdown;
 pub use self::store::Store;
@@ -58,6 +60,8 @@ pub struct Config {
     pub session: Session,
     /// CoAP over the boards' sessions.
     pub coap: Coap,
+    /// What each board and each tenant may take.
+    pub quota: Quota,
     /// CoAP without DTLS.
     pub plain: Plain,
     /// Metrics and health over HTTP.
@@ -106,6 +110,7 @@ impl Config {
             Flood::section(),
             Session::section(),
             Coap::section(),
+            Quota::section(),
             Plain::section(),
             Monitoring::section(),
             Log::section(),

@@ -22,6 +22,7 @@ use self::reload::Reloader;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::http::{self, HttpError};
+use crate::quota;
 use crate::vault::{self, VaultError};
 
 /// Why the hub did not run.
@@ -196,6 +197,7 @@ fn settings(
             retry_after_s: coap.retry_after_s,
             ..Limits::default()
         },
+        quota: quota::bounds(&config.quota),
         plain: config.plain.enabled.then_some(config.plain.listen),
         inherited: inherited.link,
         plain_inherited: inherited.plain,

@@ -37,12 +37,37 @@ fn a_tenants_bytes_are_frozen() {
         state: TenantState::Active,
         created: UnixSeconds(1_700_000_000),
         authority: None,
+        quota: Quota::default(),
     };
     let id = "0461636d65";
-    assert_golden(&tenant, &["01", id, "0441636d65", "00", "fc00f15365", "00"]);
+    let none = "0000000000000000";
+    assert_golden(&tenant, &["02", id, "0441636d65", "00", "fc00f15365", "00", none]);
     tenant.state = TenantState::Suspended;
     tenant.authority = Some(vec![0x30, 0x82]);
-    assert_golden(&tenant, &["01", id, "0441636d65", "01", "fc00f15365", "01", "023082"]);
+    tenant.quota.board.messages_per_minute = Some(60);
+    tenant.quota.board.handshakes_per_hour = Some(0);
+    tenant.quota.tenant.bytes_per_minute = Some(u32::MAX);
+    tenant.quota.tenant.in_flight_max = Some(1_000);
+    let quota = "013c00010000".to_owned() + "0001fcffffffff0001fbe803";
+    assert_golden(&tenant, &["02", id, "0441636d65", "01", "fc00f15365", "01", "023082", &quota]);
+}
+
+#[test]
+fn a_tenant_written_before_quotas_is_read_without_one() {
+    let golden = ["01", "0461636d65", "0441636d65", "01", "fc00f15365", "01", "023082"].concat();
+    let bytes: Vec<u8> = (0..golden.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&golden[at..at + 2], 16).unwrap())
+        .collect();
+    let tenant = decode::<Tenant>(&bytes).unwrap();
+    assert_eq!((tenant.id.as_str(), tenant.name.as_str()), ("acme", "Acme"));
+    assert_eq!(
+        (tenant.state, tenant.created),
+        (TenantState::Suspended, UnixSeconds(1_700_000_000))
+    );
+    assert_eq!((tenant.authority, tenant.quota), (Some(vec![0x30, 0x82]), Quota::default()));
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(matches!(decode::<Tenant>(&longer), Err(RecordError::TooLong { count: 1 })));
 }
 
 #[test]
@@ -200,7 +225,8 @@ prop_compose! {
         authority in any::<Option<Vec<u8>>>(),
     ) -> Tenant {
         let state = if suspended { TenantState::Suspended } else { TenantState::Active };
-        Tenant { id: id.parse().unwrap(), name, state, created: UnixSeconds(created), authority }
+        let quota = Quota { board: Bounds { in_flight_max: u32::try_from(created).ok(), ..Bounds::default() }, ..Quota::default() };
+        Tenant { id: id.parse().unwrap(), name, state, created: UnixSeconds(created), authority, quota }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The key layout and the schema, seen from behind the store's back.
 
 use super::*;
-use crate::{Acknowledge, Board, Fingerprint, Route, Tenant, TenantState, UnixSeconds};
+use crate::{Acknowledge, Board, Fingerprint, Quota, Route, Tenant, TenantState, UnixSeconds};
 use crate::{Upstream, UpstreamKind};
 
 fn raw(dir: &Path) -> Db {
@@ -16,6 +16,7 @@ fn write_one_of_each(dir: &Path) {
         state: TenantState::Active,
         created: UnixSeconds(1),
         authority: None,
+        quota: Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
     for (id, address) in [("CB-1", "10.0.0.1"), ("CB-2", "2001:db8::1")] {

@@ -18,6 +18,7 @@ pub fn tenant(id: &str) -> Tenant {
         state: TenantState::Active,
         created: UnixSeconds(1_700_000_000),
         authority: None,
+        quota: Quota::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::rig::{Rig, block, empty, non, post};
 use crate::coap::message::{Block, Encoder, Kind, Malformed, Message, Token};
-use crate::coap::{Answer, Effect, Endpoint, Limits, Millis};
+use crate::coap::{Answer, Effect, Endpoint, Limits, Millis, UnixMillis};
 
 /// Most an endpoint may hold under the rig's limits: the body and a retransmitted answer for each
 /// open exchange, 1,024 remembered entries of 16 bytes (twice, for growth), and change.
@@ -37,6 +37,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         3 => Just(Answer::Changed),
         1 => any::<u32>().prop_map(|max_age_s| Answer::Unavailable { max_age_s }),
+        1 => any::<u32>().prop_map(|max_age_s| Answer::TooMany { max_age_s }),
         1 => Just(Answer::BadGateway),
     ]
 }
@@ -197,7 +198,7 @@ proptest! {
         rig.endpoint = Endpoint::new(u16::MAX);
         for packet in packets {
             let bytes = packet.to_bytes_unlimited().unwrap();
-            rig.endpoint.handle_message(now, &bytes, &rig.resources, &limits);
+            rig.endpoint.handle_message(now, UnixMillis(0), &bytes, &rig.resources, &limits);
             while let Some(effect) = rig.endpoint.poll_effect() {
                 if let Effect::Deliver { exchange, .. } = effect {
                     rig.endpoint.handle_outcome(now, exchange, Answer::Changed);

@@ -4,7 +4,7 @@ use coap_lite::MessageType;
 
 use super::rig::{Rig, empty, non, post, request};
 use crate::coap::message::code;
-use crate::coap::{Answer, DropReason, Endpoint};
+use crate::coap::{Answer, DropReason, Endpoint, UnixMillis};
 
 const CHANGED: Answer = Answer::Changed;
 
@@ -32,7 +32,7 @@ fn the_bytes_of_a_request_and_its_answer_are_as_the_rfc_has_them() {
     let resources = crate::coap::Resources::new(["t"]);
     let mut endpoint = Endpoint::new(0);
     let post = [0x42, 0x02, 0x12, 0x34, 0xaa, 0xbb, 0xb1, b't', 0x11, 42, 0xff, 1, 2, 3];
-    endpoint.handle_message(0, &post, &resources, &super::rig::LIMITS);
+    endpoint.handle_message(0, UnixMillis(0), &post, &resources, &super::rig::LIMITS);
     let Some(crate::coap::Effect::Deliver { exchange, content_format, payload, .. }) =
         endpoint.poll_effect()
     else {

@@ -6,6 +6,7 @@ mod echo;
 mod exchanges;
 mod refusals;
 mod rig;
+mod time;
 
 use super::{Effect, Endpoint};
 

@@ -3,7 +3,9 @@
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
 
 use crate::coap::message::code;
-use crate::coap::{Answer, DropReason, Effect, Endpoint, ExchangeId, Limits, Millis, Resources};
+use crate::coap::{
+    Answer, DropReason, Effect, Endpoint, ExchangeId, Limits, Millis, Resources, UnixMillis,
+};
 
 pub(super) const LIMITS: Limits = Limits {
     payload_max: 4096,
@@ -13,6 +15,9 @@ pub(super) const LIMITS: Limits = Limits {
     in_flight_max: 4,
     retry_after_s: 30,
 };
+
+/// The time of day when the rig's clock stood at nought: 2026-01-01.
+pub(super) const BOOTED_MS: u64 = 1_767_225_600_000;
 
 /// A delivery as the shell sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +68,8 @@ impl Rig {
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.endpoint.handle_message(self.now, bytes, &self.resources, &self.limits);
+        let (now, time) = (self.now, UnixMillis(BOOTED_MS + self.now));
+        self.endpoint.handle_message(now, time, bytes, &self.resources, &self.limits);
         self.drain();
         self
     }

@@ -88,6 +88,9 @@ pub(crate) fn write_fixture(dir: &Path, root: &Party, tenant: &Party, boards: us
     fs::write(dir.join("boards.csv"), list).unwrap();
 }
 
+/// The time of day that the hub tells, far from any other: in 2049.
+pub(crate) const HUB_TIME_S: u64 = 2_500_000_000;
+
 /// What the hub answers to the n-th message of one association: a code and a Max-Age.
 pub(crate) type Answers = fn(usize) -> (u8, Option<u8>);
 
@@ -96,6 +99,8 @@ pub(crate) type Answers = fn(usize) -> (u8, Option<u8>);
 pub(crate) struct Seen {
     /// Board and counter of every reading that was answered 2.04.
     pub(crate) accepted: BTreeSet<(String, i64)>,
+    /// What the packs of those say of the time, in the order they came.
+    pub(crate) times: Vec<Option<f64>>,
     pub(crate) handshakes: usize,
     pub(crate) ciphers: BTreeSet<String>,
     pub(crate) without_extended_master_secret: usize,
@@ -157,12 +162,15 @@ fn serve(context: &SslContext, stream: Datagrams, answers: Answers, seen: &Mutex
     for count in 0.. {
         let Ok(length @ 1..) = stream.read(&mut buffer) else { return };
         let request = Packet::from_bytes(&buffer[..length]).unwrap();
-        let (code, max_age) = answers(count);
+        let asks_time = request.get_first_option(CoapOption::UriPath).is_some_and(|p| p == b"time");
+        let (code, max_age) = if asks_time { (0x45, Some(0)) } else { answers(count) };
         if code == 0x44 {
             let first = wire::readings(&request.payload).unwrap().next().unwrap().unwrap();
             assert_eq!(first.to_string(), format!("{board}/seq"));
             let Value::I64(seq) = first.reading.value else { panic!("{first:?}") };
-            seen.lock().unwrap().accepted.insert((board.clone(), seq));
+            let mut seen = seen.lock().unwrap();
+            seen.accepted.insert((board.clone(), seq));
+            seen.times.push(first.reading.time);
         }
         let mut answer = Packet::new();
         answer.header.set_type(MessageType::Acknowledgement);
@@ -171,6 +179,9 @@ fn serve(context: &SslContext, stream: Datagrams, answers: Answers, seen: &Mutex
         answer.set_token(request.get_token().to_vec());
         if let Some(max_age) = max_age {
             answer.add_option(CoapOption::MaxAge, vec![max_age]);
+        }
+        if asks_time {
+            answer.payload = wire::write_time(HUB_TIME_S * 1000).to_vec();
         }
         stream.write_all(&answer.to_bytes().unwrap()).unwrap();
     }
