@@ -9,31 +9,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle,
-    WrapFuture,
-};
-use bytes::Bytes;
-use storage::{Acknowledge, BoardId};
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle};
+use storage::BoardId;
 
-use crate::coap::{Answer, Effect, Endpoint, ExchangeId};
-use crate::keeper::{Change, Changed, Raise};
-use crate::link::association::{Dropped, Received};
-use crate::link::connection_id;
-use crate::link::forgeries::Origin;
-use crate::link::record;
+use crate::coap::{Effect, Endpoint};
 use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
-use crate::meter::{BoardMeter, Over};
-use crate::metrics::{MessageOutcome, RecordDrop, RouteKind, SessionEnd};
+use crate::meter::BoardMeter;
+use crate::metrics::SessionEnd;
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
-use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
 use crate::wall_clock;
 
+mod delivery;
+mod records;
 pub mod secured;
 
-use secured::{Proof, Secured};
+use delivery::Reading;
+use secured::Secured;
 
 /// Datagrams and notices that may wait; NSTART is 1 for a board, so a handful is plenty.
 const MAILBOX: usize = 32;
@@ -144,127 +136,6 @@ impl DeviceSession {
         self.perform(datagram.at, ctx);
     }
 
-    /// Opens every record of a datagram; what that leads to waits in the endpoint, and may be
-    /// performed unless the session is over.
-    fn receive_records(
-        &mut self,
-        now: Millis,
-        datagram: &Datagram,
-        plaintext: &mut Vec<u8>,
-        ctx: &mut Context<Self>,
-    ) -> Option<SessionEnd> {
-        let Transport::Dtls(secured) = &self.transport else { return None };
-        let before = secured.peer();
-        let origin = if before == datagram.from { Origin::ItsAddress } else { Origin::Elsewhere };
-        if !self.shard.forgeries.borrow().allow(self.serial, origin, now) {
-            self.shard.metrics.record_dropped(RecordDrop::ForgedFlood);
-            return None;
-        }
-        let (mut end, mut authentic, mut repeat_flight) = (None, false, false);
-        for record in record::records(&datagram.bytes, connection_id::LENGTH) {
-            let Ok(record) = record else {
-                self.shard.metrics.record_dropped(RecordDrop::Malformed);
-                break;
-            };
-            let Transport::Dtls(secured) = &mut self.transport else { break };
-            let received = secured.open(&record, datagram.from, plaintext);
-            authentic |= received.is_ok();
-            match received {
-                Ok(Received::Data) => self.handle_message(now, plaintext),
-                Ok(Received::Unproven) => {
-                    self.handle_unproven(now, record.sequence, datagram.from, plaintext);
-                }
-                Ok(Received::FlightRepeated) => repeat_flight = true,
-                Ok(Received::Closed) => end = Some(SessionEnd::CloseNotify),
-                Ok(Received::Aborted) => end = Some(SessionEnd::PeerAlert),
-                Ok(Received::Nothing) => {}
-                // The other records of a repeated handshake flight.
-                Err(Dropped::Epoch) if record.epoch == 0 => {}
-                Err(dropped) => {
-                    if dropped == Dropped::Forged {
-                        self.shard.forgeries.borrow_mut().forged(self.serial, origin, now);
-                    }
-                    self.shard.metrics.record_dropped(reason(dropped));
-                }
-            }
-        }
-        if !authentic {
-            return None;
-        }
-        self.heard = now;
-        let Transport::Dtls(secured) = &mut self.transport else { return None };
-        if let Err(error) = secured.remember() {
-            tracing::error!(board = %self.board, %error, "the session's slot cannot be written; what came has no effect");
-            return Some(SessionEnd::StoreFailed);
-        }
-        if repeat_flight && let Some(flight) = secured.final_flight() {
-            self.shard.sender.send(secured.peer(), &flight);
-        }
-        let peer = secured.peer();
-        if peer != before {
-            tracing::debug!(board = %self.board, from = %before, to = %peer, "board moved");
-            self.change(Changed::Moved(peer));
-        }
-        self.raise_floor(ctx);
-        end
-    }
-
-    /// A request that may be from before the machine failed: the board is asked to prove that it
-    /// is not.
-    fn handle_unproven(&mut self, now: Millis, sequence: u64, from: SocketAddr, message: &[u8]) {
-        let [.., high, low] = self.shard.next_message().to_be_bytes();
-        let Transport::Dtls(secured) = &mut self.transport else { return };
-        match secured.prove(message, sequence, from, u16::from_be_bytes([high, low])) {
-            Proof::Proven => self.handle_message(now, message),
-            Proof::Asked(question) => {
-                let mut datagram = Vec::new();
-                if secured.seal(&question, &mut datagram).is_ok() {
-                    self.shard.sender.send(from, &datagram);
-                }
-            }
-            Proof::Silence => {}
-        }
-    }
-
-    /// The stored session follows, a little later.
-    fn change(&self, to: Changed) {
-        let Transport::Dtls(secured) = &self.transport else { return };
-        let (slot, generation) = secured.place();
-        if let Some(keeping) = &self.shard.keeping {
-            // Full: the stored session lags behind; its next change tells the same.
-            let _ = keeping.keeper.try_send(Change { slot, generation, to });
-        }
-    }
-
-    /// The stored session is told when far more was sent than it knows of.
-    fn raise_floor(&mut self, ctx: &mut Context<Self>) {
-        let Transport::Dtls(secured) = &mut self.transport else { return };
-        let Some(keeping) = &self.shard.keeping else { return };
-        let Some(floor) = secured.floor_due() else { return };
-        let (slot, generation) = secured.place();
-        let raising = keeping.keeper.send(Raise { slot, generation, floor }).into_actor(self);
-        ctx.spawn(raising.map(move |raised, session, _| {
-            if let Transport::Dtls(secured) = &mut session.transport {
-                secured.floor_raised(raised.unwrap_or(false).then_some(floor));
-            }
-        }));
-    }
-
-    /// The board has ended the session, or the store has.
-    fn over(&mut self, end: SessionEnd, ctx: &mut Context<Self>) {
-        match end {
-            SessionEnd::CloseNotify => self.change(Changed::Closed),
-            SessionEnd::PeerAlert => self.change(Changed::Gone),
-            SessionEnd::Replaced
-            | SessionEnd::Panicked
-            | SessionEnd::Capacity
-            | SessionEnd::Asleep
-            | SessionEnd::StoreFailed
-            | SessionEnd::Shutdown => {}
-        }
-        self.stop(end, ctx);
-    }
-
     fn handle_message(&mut self, now: Millis, message: &[u8]) {
         let limits = if self.shard.draining.get() {
             &self.tenant.draining_limits
@@ -317,116 +188,6 @@ impl DeviceSession {
         }
     }
 
-    fn deliver(&mut self, reading: Reading, received: Instant, ctx: &mut Context<Self>) {
-        let Reading { exchange, resource, content_format, payload } = reading;
-        let tenant = Arc::clone(&self.tenant);
-        let Some((route, upstream)) =
-            tenant.routes.get(resource).and_then(|route| Some((route, route.upstream.as_ref()?)))
-        else {
-            self.shard.metrics.message(RouteKind::Nowhere, MessageOutcome::NoUpstream);
-            return self.answer(exchange, self.unavailable());
-        };
-        let kind = upstream.route_kind();
-        let (size, in_flight) = (payload.len(), self.endpoint.in_flight());
-        let held = match tenant.meter.take(&mut self.meter, received, size, in_flight) {
-            Ok(held) => held,
-            Err(Over { kind: quota, max_age_s }) => {
-                self.shard.metrics.over_quota(quota);
-                self.shard.metrics.message(kind, MessageOutcome::OverQuota);
-                return self.answer(exchange, Answer::TooMany { max_age_s });
-            }
-        };
-        let uplink = Uplink {
-            tenant: tenant.id.clone(),
-            board: self.board.clone(),
-            message_id: MessageId(self.shard.next_message()),
-            topic: route.topic.render(&tenant.id, &self.board, &route.resource),
-            content_format,
-            payload: Bytes::from(payload),
-        };
-        // Nobody waits for the outcome there: what is known to be lost is not taken.
-        if route.acknowledge == Acknowledge::OnReceive && !upstream.is_up() {
-            let retry_after = Duration::from_secs(u64::from(self.tenant.limits.retry_after_s));
-            return self.settle(kind, exchange, Some(Outcome::Down { retry_after }), received);
-        }
-        let (done, mut outcome) = oneshot::channel();
-        // A mailbox that is full or gone: the board is told at once, and keeps its reading.
-        if upstream.deliver(Deliver { uplink, done }).is_err() {
-            let retry_after = UpstreamHandle::BUSY_RETRY_AFTER;
-            return self.settle(kind, exchange, Some(Outcome::Full { retry_after }), received);
-        }
-        let delivery = (self.shard.deliveries.enter(), held);
-        match (route.acknowledge, outcome.try_recv()) {
-            (_, Ok(at_once)) => self.settle(kind, exchange, Some(at_once), received),
-            (_, Err(TryRecvError::Closed)) => self.settle(kind, exchange, None, received),
-            (Acknowledge::OnReceive, Err(TryRecvError::Empty)) => {
-                self.answer(exchange, Answer::Changed);
-                let counting = outcome.into_actor(self).map(move |outcome, session, _| {
-                    session.count(kind, outcome.as_ref().ok(), received);
-                    drop(delivery);
-                });
-                ctx.spawn(counting);
-            }
-            (Acknowledge::OnUpstream, Err(TryRecvError::Empty)) => {
-                let waiting = outcome.into_actor(self).map(move |outcome, session, ctx| {
-                    session.settle(kind, exchange, outcome.ok(), received);
-                    session.perform(received, ctx);
-                    drop(delivery);
-                });
-                ctx.spawn(waiting);
-            }
-        }
-    }
-
-    /// The upstream's word, counted and as the board hears it; `None` where nobody is left to say it.
-    fn settle(
-        &mut self,
-        kind: RouteKind,
-        exchange: ExchangeId,
-        outcome: Option<Outcome>,
-        received: Instant,
-    ) {
-        let after = |wait: Duration| Answer::Unavailable {
-            max_age_s: u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX),
-        };
-        self.count(kind, outcome.as_ref(), received);
-        let answer = match outcome {
-            Some(Outcome::Accepted) => Answer::Changed,
-            Some(Outcome::Down { retry_after } | Outcome::Full { retry_after }) => {
-                after(retry_after)
-            }
-            Some(Outcome::Refused { .. }) => Answer::BadGateway,
-            None => self.unavailable(),
-        };
-        self.answer(exchange, answer);
-    }
-
-    fn count(&self, kind: RouteKind, outcome: Option<&Outcome>, received: Instant) {
-        let metrics = &self.shard.metrics;
-        let counted = match outcome {
-            Some(Outcome::Accepted) => {
-                metrics.acknowledged(received.elapsed());
-                MessageOutcome::Accepted
-            }
-            Some(Outcome::Down { .. }) => MessageOutcome::Down,
-            Some(Outcome::Full { .. }) => MessageOutcome::Full,
-            Some(Outcome::Refused { reason }) => {
-                tracing::warn!(board = %self.board, reason, "the upstream refused a reading");
-                MessageOutcome::Refused
-            }
-            None => MessageOutcome::Lost,
-        };
-        metrics.message(kind, counted);
-    }
-
-    fn answer(&mut self, exchange: ExchangeId, answer: Answer) {
-        self.endpoint.handle_outcome(self.shard.now(), exchange, answer);
-    }
-
-    fn unavailable(&self) -> Answer {
-        Answer::Unavailable { max_age_s: self.tenant.limits.retry_after_s }
-    }
-
     /// The shard asks at `at` whether it has been idle for long enough.
     fn doze_at(&self, at: Millis, ctx: &Context<Self>) {
         self.shard.dozing.borrow_mut().enter(at, ctx.address().downgrade());
@@ -449,23 +210,6 @@ impl DeviceSession {
             session.perform(Instant::now(), ctx);
         });
         self.armed = Some((at, timer));
-    }
-}
-
-/// A reading that the endpoint has accepted.
-struct Reading {
-    exchange: ExchangeId,
-    resource: usize,
-    content_format: Option<u16>,
-    payload: Vec<u8>,
-}
-
-fn reason(dropped: Dropped) -> RecordDrop {
-    match dropped {
-        Dropped::Epoch => RecordDrop::WrongEpoch,
-        Dropped::ConnectionId => RecordDrop::UnexpectedType,
-        Dropped::Replay => RecordDrop::Replayed,
-        Dropped::Forged => RecordDrop::Forged,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use actix_rt::System;
-use storage::Store;
+use storage::{Acknowledge, Store};
 use tempfile::TempDir;
 
 use super::*;
