@@ -18,7 +18,7 @@ use crate::admission::Registry;
 use crate::coap::Limits;
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
-use crate::keeper::{Keep, Keeper, Keeping, Waker};
+use crate::keeper::{Keep, Keeper, Keeping, Resuming, Waker};
 use crate::link::budget::Budget;
 use crate::link::connection_id::ConnectionIds;
 use crate::link::door::{Door, DoorParts};
@@ -27,7 +27,6 @@ use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
 use crate::link::handshaker::{Handshaker, Worker};
 use crate::link::link_actor::{Link, Open};
 use crate::link::plain::PlainLink;
-use crate::link::resumptions::Never;
 use crate::link::shard::{Parts, Shard};
 use crate::link::slots::Slots;
 use crate::link::socket::{self, Sender, Sockets};
@@ -72,6 +71,8 @@ pub struct Settings {
     pub master_key: SealingKey,
     /// After how long without a message a session leaves memory.
     pub idle: Duration,
+    /// For how long after its full handshake a session can be resumed.
+    pub resumption: Duration,
     /// Bounds for each board.
     pub limits: Limits,
     /// Quotas of tenants and boards where the tenant has none of its own.
@@ -183,7 +184,7 @@ pub fn start(
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
     let worker = Worker {
         profile,
-        resumptions: Arc::new(Never),
+        resumptions: Arc::new(Resuming::new(keeping.keep.clone(), settings.resumption)),
         sender: sender.clone(),
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),

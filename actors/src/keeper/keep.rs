@@ -94,6 +94,12 @@ impl Keep {
         &self.sessions
     }
 
+    /// Who may have one.
+    #[must_use]
+    pub const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// A place for a session that the arbiter `shard` would own.
     ///
     /// # Errors

@@ -7,10 +7,12 @@
 use actix::Addr;
 
 pub mod keep;
+pub mod resuming;
 pub mod waker;
 pub mod writer;
 
 pub use keep::{Keep, Kept, NotKept, NotWoken, Place};
+pub use resuming::Resuming;
 pub use waker::{Wake, Waker, Woken};
 pub use writer::{Change, Changed, Close, Keeper, Raise, Store, Stored};
 

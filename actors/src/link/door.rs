@@ -73,6 +73,7 @@ pub struct Door {
     cookies: CookieKeys,
     slots: Slots,
     handshakes: HashMap<SocketAddr, Pending>,
+    settling: HashMap<SocketAddr, Settling>,
     expected: Expected,
     workers: usize,
     next_worker: usize,
@@ -93,6 +94,16 @@ struct Pending {
     heard: Millis,
 }
 
+/// A resumed session that is not stored yet, and what its board has sent behind its Finished.
+struct Settling {
+    until: Millis,
+    held: Vec<Box<[u8]>>,
+}
+
+/// Datagrams held for one session, and how long its storing may take.
+const HELD_MAX: usize = 4;
+const SETTLE: Millis = 5_000;
+
 impl Door {
     /// A front door without handshakes.
     #[must_use]
@@ -101,6 +112,7 @@ impl Door {
             cookies: CookieKeys::new(parts.cookie_key),
             slots: parts.slots,
             handshakes: HashMap::new(),
+            settling: HashMap::new(),
             expected: parts.expected,
             workers: parts.workers.max(1),
             next_worker: 0,
@@ -219,6 +231,34 @@ impl Door {
         }
     }
 
+    /// The handshake with `peer` is over, and left a session whose board speaks at once: what it says
+    /// comes here and is held until the session begins.
+    pub fn settle(&mut self, now: Millis, peer: SocketAddr) {
+        if self.handshakes.remove(&peer).is_none() {
+            return;
+        }
+        let settling = Settling { until: now.saturating_add(SETTLE), held: Vec::new() };
+        if self.settling.insert(peer, settling).is_some() {
+            self.expected.leave(peer);
+        }
+    }
+
+    /// Holds a datagram for the session that `peer` is about to have; whether there is one.
+    pub fn hold(&mut self, peer: &SocketAddr, datagram: &[u8]) -> bool {
+        let Some(settling) = self.settling.get_mut(peer) else { return false };
+        if settling.held.len() < HELD_MAX {
+            settling.held.push(datagram.into());
+        }
+        true
+    }
+
+    /// The session of `peer` has begun; what was held for it.
+    pub fn settled(&mut self, peer: &SocketAddr) -> Vec<Box<[u8]>> {
+        let Some(settling) = self.settling.remove(peer) else { return Vec::new() };
+        self.expected.leave(*peer);
+        settling.held
+    }
+
     /// New cookies are made with `key`; those of the key before the last are refused from now on.
     pub fn rotate_cookies(&mut self, key: [u8; 32]) {
         self.cookies.rotate(key);
@@ -234,6 +274,13 @@ impl Door {
         let expected = &self.expected;
         self.handshakes.retain(|peer, pending| {
             let lives = pending.until > now;
+            if !lives {
+                expected.leave(*peer);
+            }
+            lives
+        });
+        self.settling.retain(|peer, settling| {
+            let lives = settling.until > now;
             if !lives {
                 expected.leave(*peer);
             }

@@ -45,6 +45,21 @@ pub struct AtTheDoor {
     pub crossing: Ticket,
 }
 
+/// A datagram that came to a worker when its handshake was over.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Late {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its bytes.
+    pub datagram: Box<[u8]>,
+}
+
+/// The session that a handshake with this peer left has begun.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Begun(pub SocketAddr);
+
 /// The links of every arbiter, by index; reading begins with it.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -84,7 +99,7 @@ struct Entrance {
     crossing: UnderWay,
     links: RefCell<Vec<Addr<Link>>>,
     /// Where workers report to: this actor.
-    reports: RefCell<Option<Recipient<HandshakeOver>>>,
+    reports: RefCell<Option<(Recipient<HandshakeOver>, Recipient<Late>)>>,
     epoch: Instant,
 }
 
@@ -133,6 +148,13 @@ impl Entrance {
         }
     }
 
+    /// A protected datagram to the arbiter that owns its session.
+    fn hand_over_protected(&self, from: SocketAddr, datagram: &[u8]) {
+        let owner = Destination::of(datagram).ok();
+        let owner = owner.and_then(|named| named.owner(from, self.links.borrow().len()));
+        self.hand_over(owner.unwrap_or(0), from, datagram);
+    }
+
     fn unprotected(&self, from: SocketAddr, datagram: &[u8]) {
         let step = self.door.borrow_mut().handle(self.now(), from, datagram);
         match step {
@@ -175,12 +197,12 @@ impl Entrance {
     /// To the worker that has the handshake; whether it was taken.
     fn pass_on(&self, worker: usize, peer: SocketAddr, datagram: &[u8], stage: Stage) -> bool {
         let Some(handshaker) = self.handshakers.get(worker) else { return false };
-        let Some(link) = self.reports.borrow().clone() else { return false };
+        let Some((link, late)) = self.reports.borrow().clone() else { return false };
         let (begins, shard, slot) = match stage {
             Stage::Begins { shard, slot } => (true, shard, slot),
             Stage::GoesOn => (false, 0, None),
         };
-        let message = FromPeer { peer, datagram: datagram.into(), begins, shard, link, slot };
+        let message = FromPeer { peer, datagram: datagram.into(), begins, shard, link, late, slot };
         // Full: dropped; the client repeats its flight.
         let taken = handshaker.try_send(message).is_ok();
         if !taken {
@@ -225,7 +247,8 @@ impl Actor for FrontDoor {
     fn started(&mut self, ctx: &mut Self::Context) {
         priority::yield_to_sessions();
         ctx.set_mailbox_capacity(MAILBOX);
-        *self.entrance.reports.borrow_mut() = Some(ctx.address().recipient());
+        *self.entrance.reports.borrow_mut() =
+            Some((ctx.address().recipient(), ctx.address().recipient()));
         ctx.run_interval(SWEEP, |front, _| {
             let now = front.entrance.now();
             front.entrance.door.borrow_mut().sweep(now);
@@ -266,6 +289,8 @@ impl Handler<AtTheDoor> for FrontDoor {
             Some(worker) => {
                 entrance.pass_on(worker, at.from, &at.datagram, Stage::GoesOn);
             }
+            // Also where an older session of that address has had it and could not open it.
+            None if entrance.door.borrow_mut().hold(&at.from, &at.datagram) => {}
             None if at.delivered => {}
             None => entrance.metrics.record_dropped(RecordDrop::UnknownSession),
         }
@@ -277,9 +302,40 @@ impl Handler<HandshakeOver> for FrontDoor {
 
     fn handle(&mut self, over: HandshakeOver, _: &mut Self::Context) {
         let HandshakeOver { peer, established } = over;
-        self.entrance.door.borrow_mut().over(&peer);
+        let entrance = &self.entrance;
+        if established.as_ref().is_some_and(|(established, _)| established.is_resumed()) {
+            entrance.door.borrow_mut().settle(entrance.now(), peer);
+        } else {
+            entrance.door.borrow_mut().over(&peer);
+        }
         if let Some((established, place)) = established {
-            self.entrance.store(peer, established, place);
+            entrance.store(peer, established, place);
+        }
+    }
+}
+
+impl Handler<Late> for FrontDoor {
+    type Result = ();
+
+    fn handle(&mut self, late: Late, _: &mut Self::Context) {
+        let mut door = self.entrance.door.borrow_mut();
+        let held = door.hold(&late.from, &late.datagram);
+        // A worker that was not heard would send it back, again and again.
+        let unheard = door.worker_of(&late.from).is_some();
+        drop(door);
+        if !held && !unheard && Destination::of(&late.datagram) != Ok(Destination::Door) {
+            self.entrance.hand_over_protected(late.from, &late.datagram);
+        }
+    }
+}
+
+impl Handler<Begun> for FrontDoor {
+    type Result = ();
+
+    fn handle(&mut self, Begun(peer): Begun, _: &mut Self::Context) {
+        let held = self.entrance.door.borrow_mut().settled(&peer);
+        for datagram in held {
+            self.entrance.hand_over_protected(peer, &datagram);
         }
     }
 }
@@ -315,7 +371,8 @@ mod tests {
             crossing: UnderWay::default(),
         });
         let door = &front.entrance;
-        *door.reports.borrow_mut() = Some(Context::<FrontDoor>::new().address().recipient());
+        let nobody = Context::<FrontDoor>::new().address();
+        *door.reports.borrow_mut() = Some((nobody.clone().recipient(), nobody.recipient()));
         let from = board.local_addr().unwrap();
         door.unprotected(from, &hello(&[]));
         let mut answer = [0; 256];

@@ -14,6 +14,7 @@ use crate::keeper::{Keep, Place};
 use crate::link::connection_id;
 use crate::link::engine::Progress;
 use crate::link::established::Established;
+use crate::link::front_door::Late;
 use crate::link::handshake::{Fresh, Handshake};
 use crate::link::hello::ClientHello;
 use crate::link::priority;
@@ -42,6 +43,8 @@ pub struct FromPeer {
     pub shard: u8,
     /// The front door, to report to.
     pub link: Recipient<HandshakeOver>,
+    /// The same, for what comes when a handshake is over.
+    pub late: Recipient<Late>,
     /// The place of a handshake that begins.
     pub slot: Option<Slot>,
 }
@@ -212,9 +215,15 @@ impl Handler<FromPeer> for Handshaker {
         let peer = message.peer;
         let progress = if message.begins {
             self.begin(message)
+        } else if let Some(known) = self.handshakes.get_mut(&peer) {
+            Some(known.handshake.handle_datagram(&message.datagram))
         } else {
-            let known = self.handshakes.get_mut(&peer);
-            known.map(|known| known.handshake.handle_datagram(&message.datagram))
+            // Data behind a Finished. Full: dropped; the board repeats its message.
+            let late = Late { from: peer, datagram: message.datagram };
+            if message.late.try_send(late).is_err() {
+                self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
+            }
+            None
         };
         if let Some(progress) = progress {
             self.after(peer, progress);

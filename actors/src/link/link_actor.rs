@@ -160,7 +160,8 @@ impl Handler<Open> for Link {
         self.know_addresses(open.links.len());
         self.shard.know(Siblings {
             links: open.links.into_iter().map(Addr::recipient).collect(),
-            door: Some(open.door.recipient()),
+            door: Some(open.door.clone().recipient()),
+            begun: Some(open.door.recipient()),
             woken: Some(ctx.address().recipient()),
         });
         let Some(socket) = self.socket.take() else { return };
@@ -184,6 +185,7 @@ impl Handler<Stored> for Link {
         for datagram in early {
             self.deliver(&key, peer, &datagram, Instant::now());
         }
+        self.shard.begun(peer);
     }
 }
 

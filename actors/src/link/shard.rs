@@ -21,7 +21,7 @@ use crate::link::destination::Destination;
 use crate::link::dozing::Dozing;
 use crate::link::expected::Expected;
 use crate::link::forgeries::Forgeries;
-use crate::link::front_door::AtTheDoor;
+use crate::link::front_door::{AtTheDoor, Begun};
 use crate::link::socket::Sender;
 use crate::link::table::{Key, Millis, Serial, Table};
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
@@ -68,6 +68,8 @@ pub struct Siblings {
     pub links: Vec<Recipient<HandedOver>>,
     /// Who takes those of handshakes.
     pub door: Option<Recipient<AtTheDoor>>,
+    /// Who holds datagrams for sessions that have not begun.
+    pub begun: Option<Recipient<Begun>>,
     /// Who takes sessions that wake: this arbiter's link.
     pub woken: Option<Recipient<Woken>>,
 }
@@ -181,6 +183,15 @@ where
         let serial = self.next_serial.get();
         self.next_serial.set(serial.wrapping_add(1));
         serial
+    }
+
+    /// Tells the front door that the session of a handshake with `peer` has begun.
+    pub fn begun(&self, peer: SocketAddr) {
+        let siblings = self.siblings.borrow();
+        // Full: what it holds for the session is dropped; the board repeats its message.
+        if siblings.begun.as_ref().is_some_and(|door| door.try_send(Begun(peer)).is_err()) {
+            self.metrics.mailbox_full(ActorKind::FrontDoor);
+        }
     }
 
     /// The other arbiters and the front door.

@@ -189,6 +189,7 @@ fn settings(
         node: link.node,
         master_key,
         idle: Duration::from_secs(config.session.idle_s),
+        resumption: Duration::from_secs(config.session.resumption_h.saturating_mul(3600)),
         limits: Limits {
             payload_max: coap.payload_max,
             acknowledge_within_ms: coap.acknowledge_within_ms,

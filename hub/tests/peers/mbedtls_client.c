@@ -10,9 +10,9 @@
  *   suite=gcm|ccm|ccm8         the one cipher suite it offers
  *
  * stdin, one command a line: HEX sends one application datagram; `rebind` goes on from another
- * local port with the same session; `resume PORT` goes on as after a restart, from another local
- * port to this one of the hub's: a handshake that asks to resume the session; `close` sends
- * close_notify and ends.
+ * local port with the same session; `resume HOST PORT` goes on as after a restart, from
+ * another local port: a handshake that asks to resume the session; `close` sends close_notify
+ * and ends.
  * stdout, one event a line: `connected ...`, `rebound local=PORT`, `received HEX`, `closed`,
  * `failed ...` (exit code 1).
  */
@@ -176,19 +176,31 @@ static void offer_cid(mbedtls_ssl_context *ssl, const struct options *options)
         fail("cid", code);
 }
 
-/* Forgets the session but what resumes it, and shakes hands again from another local port. */
-static void resume(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
-                   const struct options *options)
+/* Keeps what resumes the session, which the library tells once; whether it is the one before. */
+static int keep(mbedtls_ssl_context *ssl, mbedtls_ssl_session *session)
 {
-    mbedtls_ssl_session before, after;
+    mbedtls_ssl_session now;
+    mbedtls_ssl_session_init(&now);
+    int code = mbedtls_ssl_get_session(ssl, &now);
+    if (code != 0)
+        fail("session", code);
+    size_t length = mbedtls_ssl_session_get_id_len(&now);
+    int same = length > 0 && length == mbedtls_ssl_session_get_id_len(session) &&
+               memcmp(*mbedtls_ssl_session_get_id(&now), *mbedtls_ssl_session_get_id(session),
+                      length) == 0;
+    mbedtls_ssl_session_free(session);
+    *session = now;
+    return same;
+}
+
+/* Forgets all but what resumes the session, and shakes hands again from another local port. */
+static void resume(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
+                   mbedtls_ssl_session *session, const struct options *options)
+{
     mbedtls_net_context fresh;
-    mbedtls_ssl_session_init(&before);
-    mbedtls_ssl_session_init(&after);
-    int code = mbedtls_ssl_get_session(ssl, &before);
+    int code = mbedtls_ssl_session_reset(ssl);
     if (code == 0)
-        code = mbedtls_ssl_session_reset(ssl);
-    if (code == 0)
-        code = mbedtls_ssl_set_session(ssl, &before);
+        code = mbedtls_ssl_set_session(ssl, session);
     if (code != 0)
         fail("session", code);
     offer_cid(ssl, options);
@@ -197,15 +209,7 @@ static void resume(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
     mbedtls_net_free(socket);
     socket->fd = fresh.fd;
     handshake(ssl, socket);
-    if ((code = mbedtls_ssl_get_session(ssl, &after)) != 0)
-        fail("session", code);
-    size_t length = mbedtls_ssl_session_get_id_len(&before);
-    int same = length > 0 && length == mbedtls_ssl_session_get_id_len(&after) &&
-               memcmp(*mbedtls_ssl_session_get_id(&before), *mbedtls_ssl_session_get_id(&after),
-                      length) == 0;
-    report_connected(ssl, socket, same);
-    mbedtls_ssl_session_free(&before);
-    mbedtls_ssl_session_free(&after);
+    report_connected(ssl, socket, keep(ssl, session));
 }
 
 /* Reads every datagram that waits; 0 when the peer closed the session. */
@@ -231,14 +235,14 @@ static int receive(mbedtls_ssl_context *ssl)
 
 /* Performs one line of stdin; 0 when the session is to end. */
 static int perform(const char *line, mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
-                   struct options *options)
+                   mbedtls_ssl_session *session, struct options *options)
 {
-    static char port[8];
+    static char host[64], port[8];
     unsigned char datagram[DATAGRAM_MAX];
-    if (strncmp(line, "resume ", 7) == 0) {
-        snprintf(port, sizeof(port), "%.5s", line + 7);
+    if (sscanf(line, "resume %63s %7s", host, port) == 2) {
+        options->host = host;
         options->port = port;
-        resume(ssl, socket, options);
+        resume(ssl, socket, session, options);
         return 1;
     }
     if (strcmp(line, "close") == 0) {
@@ -264,7 +268,7 @@ static int perform(const char *line, mbedtls_ssl_context *ssl, mbedtls_net_conte
 }
 
 static void serve_stdin(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
-                        struct options *options)
+                        mbedtls_ssl_session *session, struct options *options)
 {
     static char pending[LINE_MAX_BYTES];
     size_t held = 0;
@@ -283,7 +287,7 @@ static void serve_stdin(mbedtls_ssl_context *ssl, mbedtls_net_context *socket,
         held += (size_t) got;
         for (char *end; (end = memchr(pending, '\n', held)) != NULL;) {
             *end = 0;
-            if (!perform(pending, ssl, socket, options))
+            if (!perform(pending, ssl, socket, session, options))
                 return;
             held -= (size_t) (end + 1 - pending);
             memmove(pending, end + 1, held);
@@ -304,6 +308,7 @@ int main(int argc, char **argv)
     mbedtls_pk_context key;
     mbedtls_ssl_config config;
     mbedtls_ssl_context ssl;
+    mbedtls_ssl_session session;
     mbedtls_net_context socket;
     mbedtls_timing_delay_context timer;
     mbedtls_entropy_init(&entropy);
@@ -313,6 +318,7 @@ int main(int argc, char **argv)
     mbedtls_pk_init(&key);
     mbedtls_ssl_config_init(&config);
     mbedtls_ssl_init(&ssl);
+    mbedtls_ssl_session_init(&session);
     mbedtls_net_init(&socket);
     psa_crypto_init();
 
@@ -360,8 +366,8 @@ int main(int argc, char **argv)
     mbedtls_ssl_set_bio(&ssl, &socket, mbedtls_net_send, mbedtls_net_recv, NULL);
 
     handshake(&ssl, &socket);
-    report_connected(&ssl, &socket, 0);
-    serve_stdin(&ssl, &socket, &options);
+    report_connected(&ssl, &socket, keep(&ssl, &session));
+    serve_stdin(&ssl, &socket, &session, &options);
     printf("closed\n");
     mbedtls_net_free(&socket);
     return 0;

@@ -61,12 +61,12 @@ impl Mbedtls {
 }
 
 impl Mbedtls {
-    /// Goes on as after a restart: a new handshake from another port, through `port` of the hub's
-    /// host, that asks to resume the session. What it then said.
-    pub fn resume(&mut self, port: u16) -> &str {
+    /// Goes on as after a restart: a new handshake from another port, with the hub or a proxy
+    /// before it, that asks to resume the session. What it then said.
+    pub fn resume(&mut self, hub: SocketAddr) -> &str {
         let count = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches("connected cid").count();
         let before = count(&self.process.stdout.bytes());
-        self.process.write(format!("resume {port}\n").as_bytes());
+        self.ask_to_resume(hub);
         let said = self.process.stdout.wait("connected", PATIENCE, |seen| {
             let text = String::from_utf8_lossy(seen);
             let whole = &text[..text.rfind('\n')?];
@@ -80,9 +80,9 @@ impl Mbedtls {
         &self.connected
     }
 
-    /// Says goodbye to the process, not to the hub.
-    pub fn crash(mut self) {
-        self.process.kill();
+    /// Like [`Mbedtls::resume`], and leaves it to the test what becomes of it.
+    pub fn ask_to_resume(&mut self, hub: SocketAddr) {
+        self.process.write(format!("resume {} {}\n", hub.ip(), hub.port()).as_bytes());
     }
 }
 

@@ -176,3 +176,33 @@ fn when_all_places_are_taken_the_silent_lose_theirs_and_those_that_speak_keep_th
     drop(silent);
     assert!(begins(&come_back(&mut door, 701, late)));
 }
+
+#[test]
+fn what_comes_behind_a_resumed_handshake_is_held_until_its_session_begins() {
+    let (expected, mut door) = (Expected::default(), door(4));
+    door.expected = expected.clone();
+    assert!(begins(&come_back(&mut door, 0, peer(1))));
+    assert!(!door.hold(&peer(1), b"data"), "a worker has it still");
+    door.settle(1, peer(1));
+    assert_eq!(door.worker_of(&peer(1)), None);
+    assert!(expected.has(peer(1)), "arbiters still send here what they do not know");
+    for number in 0..9 {
+        assert!(door.hold(&peer(1), &[number]));
+    }
+    let held: Vec<_> = door.settled(&peer(1)).concat();
+    assert_eq!(held, [0, 1, 2, 3], "and never without bound");
+    assert!(!expected.has(peer(1)) && !door.hold(&peer(1), b"data"));
+    assert!(door.settled(&peer(1)).is_empty());
+}
+
+#[test]
+fn a_session_that_never_begins_is_not_waited_for() {
+    let (expected, mut door) = (Expected::default(), door(4));
+    door.expected = expected.clone();
+    assert!(begins(&come_back(&mut door, 0, peer(1))));
+    door.settle(1, peer(1));
+    door.sweep(SETTLE);
+    assert!(door.hold(&peer(1), b"data"));
+    door.sweep(SETTLE + 1);
+    assert!(!door.hold(&peer(1), b"data") && !expected.has(peer(1)));
+}
