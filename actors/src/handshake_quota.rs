@@ -12,6 +12,7 @@ use std::time::Instant;
 use storage::BoardId;
 
 use crate::admission::{Admission, Admitted, NotAdmitted};
+use crate::meter::Over;
 use crate::metrics::{Metrics, QuotaKind};
 use crate::quota::Bucket;
 use crate::refusal::Refusal;
@@ -81,25 +82,34 @@ impl HandshakeQuota {
     }
 
     /// Whether the board may have one more.
+    #[must_use]
+    pub fn allows(&self, admitted: &Admitted, at: Instant) -> bool {
+        self.over(admitted, at).is_none()
+    }
+
+    /// The same, for a handshake that is refused otherwise.
     ///
     /// # Errors
     /// Whose quota is used up; it is counted as a refusal.
     pub fn check(&self, admitted: &Admitted, at: Instant) -> Result<(), Refusal> {
-        let Some(tenant) = self.tenants.find(&admitted.tenant) else { return Ok(()) };
-        let bucket = self.locked().find(&admitted.board);
-        tenant.meter.may_shake_hands(bucket, at).map_err(|over| {
-            self.metrics.over_quota(over.kind);
-            match over.kind {
-                QuotaKind::BoardHandshakes
-                | QuotaKind::BoardMessages
-                | QuotaKind::BoardBytes
-                | QuotaKind::BoardInFlight => Refusal::BoardQuota,
-                QuotaKind::TenantHandshakes
-                | QuotaKind::TenantMessages
-                | QuotaKind::TenantBytes
-                | QuotaKind::TenantInFlight => Refusal::TenantQuota,
-            }
+        let Some(over) = self.over(admitted, at) else { return Ok(()) };
+        self.metrics.over_quota(over.kind);
+        Err(match over.kind {
+            QuotaKind::BoardHandshakes
+            | QuotaKind::BoardMessages
+            | QuotaKind::BoardBytes
+            | QuotaKind::BoardInFlight => Refusal::BoardQuota,
+            QuotaKind::TenantHandshakes
+            | QuotaKind::TenantMessages
+            | QuotaKind::TenantBytes
+            | QuotaKind::TenantInFlight => Refusal::TenantQuota,
         })
+    }
+
+    fn over(&self, admitted: &Admitted, at: Instant) -> Option<Over> {
+        let tenant = self.tenants.find(&admitted.tenant)?;
+        let bucket = self.locked().find(&admitted.board);
+        tenant.meter.may_shake_hands(bucket, at).err()
     }
 
     /// Counts a handshake that has succeeded.

@@ -184,7 +184,11 @@ pub fn start(
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
     let worker = Worker {
         profile,
-        resumptions: Arc::new(Resuming::new(keeping.keep.clone(), settings.resumption)),
+        resumptions: Arc::new(Resuming::new(
+            keeping.keep.clone(),
+            Arc::clone(&quota),
+            settings.resumption,
+        )),
         sender: sender.clone(),
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),

@@ -3,7 +3,8 @@
 //! Invariant: a session is resumed only while its board would be admitted, with the certificate that
 //! its full handshake showed, and not longer after that than the configuration says.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use storage::{ResumptionId, Session, UnixSeconds};
 use zeroize::Zeroizing;
@@ -11,6 +12,7 @@ use zeroize::Zeroizing;
 use super::keep::Keep;
 use super::waker::wall_clock;
 use crate::admission::Admitted;
+use crate::handshake_quota::HandshakeQuota;
 use crate::link::cipher::Suite;
 use crate::link::offer::SESSION_ID_LEN;
 use crate::link::resumptions::{Resumable, Resumptions};
@@ -18,14 +20,15 @@ use crate::link::resumptions::{Resumable, Resumptions};
 /// The stored sessions that may be resumed.
 pub struct Resuming {
     keep: Keep,
+    quota: Arc<HandshakeQuota>,
     lifetime: Duration,
 }
 
 impl Resuming {
-    /// Those of `keep`, for `lifetime` after their full handshake.
+    /// Those of `keep`, for `lifetime` after their full handshake, within boards' `quota`.
     #[must_use]
-    pub const fn new(keep: Keep, lifetime: Duration) -> Self {
-        Self { keep, lifetime }
+    pub const fn new(keep: Keep, quota: Arc<HandshakeQuota>, lifetime: Duration) -> Self {
+        Self { keep, quota, lifetime }
     }
 
     /// The session of this id, if it may be resumed at `now`.
@@ -47,6 +50,9 @@ impl Resuming {
         let admitted = Admitted { board, tenant, fingerprint, not_after };
         // The full handshake that follows says the reason, to the board as an alert.
         self.keep.registry().still(&admitted, now).ok()?;
+        if !self.quota.allows(&admitted, Instant::now()) {
+            return None;
+        }
         let suite = Suite::from_iana(session.suite)?;
         let master = Zeroizing::new(session.resumption?.master.0);
         Some(Resumable { suite, master, admitted, authenticated })
