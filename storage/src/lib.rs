@@ -4,7 +4,9 @@
 //! Invariant: synchronous. No async runtime, actor, socket, HTTP or clock is reachable from here;
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
 
+pub mod backup;
 mod board;
+pub mod check;
 mod fingerprint;
 mod id;
 mod quota;

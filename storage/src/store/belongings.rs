@@ -2,8 +2,7 @@
 
 use std::marker::PhantomData;
 
-use sled::Tree;
-
+use super::tree::Tree;
 use super::{Inner, decode, encode, scoped};
 use crate::record::Record;
 use crate::{ResourcePath, Route, StoreError, TenantId, Upstream, UpstreamName};

@@ -9,7 +9,7 @@ use std::ops::Bound;
 use sled::transaction::{ConflictableTransactionResult, TransactionalTree};
 use sled::{IVec, Transactional};
 
-use super::{Inner, abort, corrupt, decode, encode, ended, scoped};
+use super::{Inner, abort, corrupt, decode, encode, scoped};
 use crate::record::{self, RecordError};
 use crate::{Board, BoardId, Fingerprint, StoreError, TenantId, UnixSeconds};
 
@@ -100,9 +100,11 @@ impl<'a> Boards<'a> {
 
     /// Every board that owns an address.
     pub fn with_address(self) -> impl Iterator<Item = Result<Board, StoreError>> + use<'a> {
-        self.inner.by_address.iter().values().filter_map(move |id| {
-            id.map_err(StoreError::from).and_then(|id| self.find_key(&id)).transpose()
-        })
+        self.inner
+            .by_address
+            .iter()
+            .values()
+            .filter_map(move |id| id.and_then(|id| self.find_key(&id)).transpose())
     }
 
     /// At most `limit` boards by id, from the one behind `after` on.
@@ -111,7 +113,7 @@ impl<'a> Boards<'a> {
             Some(id) => Bound::Excluded(id.as_str().as_bytes()),
             None => Bound::Unbounded,
         };
-        let entries = self.inner.boards.range::<&[u8], _>((from, Bound::Unbounded)).take(limit);
+        let entries = self.inner.boards.range((from, Bound::Unbounded)).take(limit);
         entries
             .map(|entry| {
                 let (key, record) = entry?;
@@ -128,16 +130,15 @@ impl<'a> Boards<'a> {
         let prefix = scoped(tenant, "");
         let skip = prefix.len();
         self.inner.by_tenant.scan_prefix(prefix).filter_map(move |entry| {
-            let found = entry
-                .map_err(StoreError::from)
-                .and_then(|(key, _)| self.find_key(key.get(skip..).unwrap_or_default()));
+            let found =
+                entry.and_then(|(key, _)| self.find_key(key.get(skip..).unwrap_or_default()));
             found.transpose()
         })
     }
 
     /// How many boards there are; reads all their keys.
     pub fn count(self) -> usize {
-        self.inner.boards.len()
+        self.inner.boards.iter().count()
     }
 
     /// How many boards the tenant has; reads all their keys.
@@ -163,7 +164,7 @@ impl<'a> Boards<'a> {
     pub fn mark_seen(self, heard: &[(BoardId, UnixSeconds)]) -> Result<(), StoreError> {
         for (id, at) in heard {
             let mut failed = None;
-            self.inner.boards.update_and_fetch(id.as_str(), |record| {
+            self.inner.boards.update(id.as_str(), |record| {
                 let record = record?;
                 match seen(id, record, *at) {
                     Ok(marked) => Some(IVec::from(marked)),
@@ -195,11 +196,18 @@ impl<'a> Boards<'a> {
     ) -> Result<T, StoreError> {
         let inner = self.inner;
         let _writer = inner.writer();
-        (&inner.tenants, &inner.boards, &inner.by_fingerprint, &inner.by_address, &inner.by_tenant)
-            .transaction(|(tenants, boards, by_fingerprint, by_address, by_tenant)| {
+        let trees = (
+            inner.tenants.raw(),
+            inner.boards.raw(),
+            inner.by_fingerprint.raw(),
+            inner.by_address.raw(),
+            inner.by_tenant.raw(),
+        );
+        inner.transaction(|| {
+            trees.transaction(|(tenants, boards, by_fingerprint, by_address, by_tenant)| {
                 body(&BoardTrees { tenants, boards, by_fingerprint, by_address, by_tenant })
             })
-            .map_err(ended)
+        })
     }
 }
 
@@ -266,13 +274,13 @@ fn seen(id: &BoardId, record: &[u8], at: UnixSeconds) -> Result<Vec<u8>, StoreEr
     encode(key, &board)
 }
 
-fn address_key(address: IpAddr) -> Vec<u8> {
+pub(crate) fn address_key(address: IpAddr) -> Vec<u8> {
     match address.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
-fn parse_id(tree: &'static str, id: &[u8]) -> Result<BoardId, StoreError> {
+pub(crate) fn parse_id(tree: &'static str, id: &[u8]) -> Result<BoardId, StoreError> {
     record::parse_utf8(id).map_err(|source: RecordError| corrupt(tree, id, source))
 }

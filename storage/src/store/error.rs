@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::health::WAY_OUT;
 use crate::record::RecordError;
 use crate::{BoardId, Fingerprint, SealError, TenantId};
 
@@ -41,6 +42,24 @@ pub enum StoreError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The database cannot be read, or has lost what was acknowledged.
+    #[error("the store {} is damaged ({detail}); {WAY_OUT}", dir.display())]
+    Damaged {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// There is no room left for what is to be written.
+    #[error(
+        "the disk of the store {} is full, or a quota or limit is reached; free space, then start \
+         the hub again: until then it serves what it knows and remembers nothing new",
+        dir.display()
+    )]
+    NoSpace {
+        /// The store's folder.
+        dir: PathBuf,
     },
     /// The database failed.
     #[error("the store's database failed")]

@@ -17,15 +17,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sled::Tree;
-
+use super::tree::Tree;
 use super::{Inner, decode, encode};
 use crate::windows::{BootId, Lease, Past, Slot, Window, Windows};
 use crate::{BoardId, ResumptionId, SealingKey, Session, SessionName, Store, StoreError};
 
 const TREE: &str = "sessions";
 /// In `meta`: a record that opens under the key that the sessions are sealed under.
-const KEY_CHECK: &[u8] = b"sessions";
+pub(crate) const KEY_CHECK: &[u8] = b"sessions";
 const FILE: &str = "windows";
 
 /// Write sequences a session may use before its record has to say so: what is skipped after a
@@ -69,12 +68,12 @@ impl Store {
         self.check_key(&key)?;
         let unusable = |source| StoreError::Unusable { dir: path.clone(), source };
         let (windows, past) = Windows::open(&path, boot).map_err(unusable)?;
-        let db = &self.inner.db;
+        let tree = |name| Tree::open(&self.inner.db, name, &self.inner.health);
         let trees = Trees {
-            records: db.open_tree(TREE)?,
-            by_board: db.open_tree("sessions/board")?,
-            by_resumption: db.open_tree("sessions/resumption")?,
-            by_address: db.open_tree("sessions/address")?,
+            records: tree(TREE)?,
+            by_board: tree("sessions/board")?,
+            by_resumption: tree("sessions/resumption")?,
+            by_address: tree("sessions/address")?,
         };
         if past == Past::Lost {
             let keys: Result<Vec<_>, _> = trees.records.iter().keys().collect();
@@ -92,11 +91,11 @@ impl Store {
     /// # Errors
     /// Those of the database, and of the slots' file.
     pub fn forget_sessions(&self) -> Result<(), StoreError> {
-        let db = &self.inner.db;
+        let Inner { db, health, meta, .. } = &*self.inner;
         for name in [TREE, "sessions/board", "sessions/resumption", "sessions/address"] {
-            db.open_tree(name)?.clear()?;
+            Tree::open(db, name, health)?.clear()?;
         }
-        db.open_tree("meta")?.remove(KEY_CHECK)?;
+        meta.remove(KEY_CHECK)?;
         self.flush()?;
         let file = self.inner.dir.join(FILE);
         match std::fs::remove_file(&file) {
@@ -108,7 +107,7 @@ impl Store {
     }
 
     fn check_key(&self, key: &SealingKey) -> Result<(), StoreError> {
-        let meta = self.inner.db.open_tree("meta")?;
+        let meta = &self.inner.meta;
         let context: [&[u8]; 2] = [b"meta", KEY_CHECK];
         match meta.get(KEY_CHECK)? {
             Some(sealed) => match key.open(&context, &sealed) {
@@ -210,7 +209,7 @@ impl Sessions {
     pub fn by_address(&self) -> impl Iterator<Item = Result<(SocketAddr, Slot), StoreError>> {
         self.trees.by_address.iter().filter_map(|entry| match entry {
             Ok((key, slot)) => Some(Ok((parse_address(&key)?, Slot::from_key(&slot)?))),
-            Err(error) => Some(Err(error.into())),
+            Err(error) => Some(Err(error)),
         })
     }
 
@@ -309,10 +308,8 @@ impl Sessions {
 
 /// Removes an index entry that still leads to `slot`.
 fn remove_if(tree: &Tree, key: &[u8], slot: &[u8; 4]) -> Result<(), StoreError> {
-    let none: Option<&[u8]> = None;
     // Another value: the entry is a newer session's.
-    let _ = tree.compare_and_swap(key, Some(&slot[..]), none)?;
-    Ok(())
+    tree.remove_if(key, slot)
 }
 
 fn address_key(address: SocketAddr) -> Vec<u8> {

@@ -3,7 +3,8 @@
 
 use sled::Transactional;
 
-use super::{Inner, decode, encode, ended, scoped};
+use super::tree::Tree;
+use super::{Inner, decode, encode, scoped};
 use crate::{StoreError, Tenant, TenantId};
 
 /// The tenants of a [`crate::Store`].
@@ -48,12 +49,13 @@ impl<'a> Tenants<'a> {
         if count > 0 {
             return Err(StoreError::TenantHasBoards { tenant: id.clone(), count });
         }
-        let keys = |tree: &sled::Tree| -> Result<Vec<sled::IVec>, sled::Error> {
+        let keys = |tree: &Tree| -> Result<Vec<sled::IVec>, StoreError> {
             tree.scan_prefix(&prefix).keys().collect()
         };
         let (route_keys, upstream_keys) = (keys(&inner.routes)?, keys(&inner.upstreams)?);
-        let existed = (&inner.tenants, &inner.routes, &inner.upstreams)
-            .transaction(|(tenants, routes, upstreams)| {
+        let trees = (inner.tenants.raw(), inner.routes.raw(), inner.upstreams.raw());
+        let existed = inner.transaction(|| {
+            trees.transaction(|(tenants, routes, upstreams)| {
                 for key in &route_keys {
                     routes.remove(key)?;
                 }
@@ -62,7 +64,7 @@ impl<'a> Tenants<'a> {
                 }
                 Ok(tenants.remove(id.as_str())?.is_some())
             })
-            .map_err(ended)?;
+        })?;
         drop(writer);
         inner.flush()?;
         Ok(existed)

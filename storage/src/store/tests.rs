@@ -50,7 +50,14 @@ fn every_key_is_where_the_layout_says() {
         let entries = db.open_tree(tree).unwrap().iter();
         entries.map(|entry| entry.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect()
     };
-    assert_eq!(entries("meta"), [(b"schema".to_vec(), vec![0, 0, 0, 1])]);
+    // Opening, and each of five writes.
+    assert_eq!(
+        entries("meta"),
+        [
+            (b"acknowledged".to_vec(), vec![0, 0, 0, 0, 0, 0, 0, 6]),
+            (b"schema".to_vec(), vec![0, 0, 0, 1])
+        ]
+    );
     assert_eq!(keys("tenants"), [b"acme"]);
     assert_eq!(keys("boards"), [b"CB-1", b"CB-2"]);
     let address = |hex: &[u8], board: &[u8]| (hex.to_vec(), board.to_vec());
@@ -86,9 +93,14 @@ fn a_store_of_another_schema_is_refused_and_left_as_it_is() {
         };
         db.flush().unwrap();
     };
+    let mark = dir.path().join(mark::NAME);
     let cases: [(Option<&[u8]>, u32); 4] =
         [(Some(&[0, 0, 0, 2]), 2), (Some(&[0, 0, 0, 0]), 0), (Some(b"odd"), 0), (None, 0)];
     for (value, shown) in cases {
+        // A database of ours that names no schema is damaged; one that never was ours is another's.
+        if value.is_none() {
+            std::fs::remove_file(&mark).unwrap();
+        }
         set(value);
         let error = Store::open(dir.path()).unwrap_err();
         let named = dir.path().display().to_string();
@@ -123,4 +135,45 @@ fn a_store_may_be_opened_again_at_once_after_it_was_closed() {
         let store = Store::open(dir.path()).unwrap();
         store.boards().count();
     }
+}
+
+#[test]
+fn a_store_from_before_a_tree_was_added_is_opened_with_what_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_of_each(dir.path());
+    let db = raw(dir.path());
+    for tree in ["upstreams", "boards/address"] {
+        assert!(db.drop_tree(tree).unwrap());
+    }
+    // And one that a hub after this one added.
+    db.open_tree("visitors").unwrap().insert("a", "b").unwrap();
+    drop(db);
+    // A store from before flushes were counted has no such file.
+    std::fs::remove_file(dir.path().join(mark::NAME)).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.boards().count(), 2);
+    assert!(store.upstreams().of_tenant(&"acme".parse().unwrap()).unwrap().is_empty());
+    drop(store);
+    let visitors = raw(dir.path()).open_tree("visitors").unwrap();
+    assert_eq!(visitors.get("a").unwrap().unwrap(), b"b");
+}
+
+#[test]
+fn a_database_that_lost_what_was_acknowledged_is_reported_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_of_each(dir.path());
+    let db = raw(dir.path());
+    db.open_tree("meta").unwrap().insert(ACKNOWLEDGED_KEY, &4_u64.to_be_bytes()).unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let error = Store::open(dir.path()).unwrap_err();
+        let said = error.to_string();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{said}");
+        assert!(said.contains("last 2 acknowledged") && said.contains("restore FILE"), "{said}");
+    }
+    // Nor is a new database begun where one was.
+    std::fs::remove_dir_all(dir.path().join("sled")).unwrap();
+    assert!(matches!(Store::open(dir.path()).unwrap_err(), StoreError::Damaged { .. }));
+    std::fs::remove_file(dir.path().join(mark::NAME)).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().boards().count(), 0);
 }

@@ -1,0 +1,172 @@
+//! What is checked in each tree. A walk says of one entry what is wrong with it.
+
+use super::Walk;
+use crate::record::{Record, decode};
+use crate::store::boards::{address_key, parse_id};
+use crate::store::sessions::KEY_CHECK;
+use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
+use crate::{Board, Fingerprint, Route, StoreError, Tenant, TenantId, Upstream};
+
+/// Who checks which tree.
+pub(super) const WALKS: &[(&str, fn(&mut Walk<'_>))] = &[
+    ("boards", boards),
+    ("boards/address", by_address),
+    ("boards/fingerprint", by_fingerprint),
+    ("boards/tenant", by_tenant),
+    ("meta", meta),
+    ("routes", routes),
+    ("sessions", sessions),
+    ("sessions/address", slots),
+    ("sessions/board", slots),
+    ("sessions/resumption", slots),
+    ("tenants", tenants),
+    ("upstreams", upstreams),
+];
+
+/// A tree that nobody here knows: its entries are read and measured.
+pub(super) fn unknown(walk: &mut Walk<'_>) {
+    walk.each(|_, _, _| Ok(()));
+}
+
+fn meta(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| match key {
+        SCHEMA_KEY if value != SCHEMA.to_be_bytes() => Err(String::from("another schema")),
+        SCHEMA_KEY => Ok(()),
+        ACKNOWLEDGED_KEY if value.len() == 8 => Ok(()),
+        KEY_CHECK => Ok(()),
+        _ => Err(String::from("not understood")),
+    });
+}
+
+fn tenants(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let tenant: Tenant = noun(value)?;
+        its_own_key(key, tenant.id.as_str().as_bytes())
+    });
+}
+
+fn boards(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let board: Board = noun(value)?;
+        its_own_key(key, board.id.as_str().as_bytes())?;
+        belongs_to(inner, &board.tenant)?;
+        let listed = inner.by_tenant.contains_key(scoped(&board.tenant, board.id.as_str()));
+        if !listed.map_err(unread)? {
+            return Err(String::from("missing in boards/tenant"));
+        }
+        if let Some(fingerprint) = &board.fingerprint {
+            let owner = inner.by_fingerprint.get(fingerprint.as_bytes()).map_err(unread)?;
+            if owner.as_deref() != Some(key) {
+                return Err(String::from("its certificate is not its own in boards/fingerprint"));
+            }
+        }
+        if let Some(address) = board.address {
+            let owner = inner.by_address.get(address_key(address)).map_err(unread)?;
+            if owner.as_deref() != Some(key) {
+                return Err(String::from("its address is not its own in boards/address"));
+            }
+        }
+        Ok(())
+    });
+}
+
+fn by_fingerprint(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let board = indexed(inner, "boards/fingerprint", value)?;
+        match board.fingerprint == <[u8; 32]>::try_from(key).ok().map(Fingerprint) {
+            true => Ok(()),
+            false => Err(format!("board {} has another certificate", board.id)),
+        }
+    });
+}
+
+fn by_address(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let board = indexed(inner, "boards/address", value)?;
+        match board.address.map(address_key).as_deref() == Some(key) {
+            true => Ok(()),
+            false => Err(format!("board {} has another address", board.id)),
+        }
+    });
+}
+
+fn by_tenant(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        if !value.is_empty() {
+            return Err(String::from("it should hold nothing"));
+        }
+        let name = key.splitn(2, |byte| *byte == 0).nth(1);
+        let board = indexed(inner, "boards/tenant", name.ok_or("no board is named")?)?;
+        match key == scoped(&board.tenant, board.id.as_str()) {
+            true => Ok(()),
+            false => Err(format!("board {} is tenant {}'s", board.id, board.tenant)),
+        }
+    });
+}
+
+fn routes(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let route: Route = noun(value)?;
+        its_own_key(key, &scoped(&route.tenant, route.resource.as_str()))?;
+        belongs_to(inner, &route.tenant)
+    });
+}
+
+fn upstreams(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let upstream: Upstream = noun(value)?;
+        its_own_key(key, &scoped(&upstream.tenant, upstream.name.as_str()))?;
+        belongs_to(inner, &upstream.tenant)
+    });
+}
+
+/// Sealed under a key that is not here: what is in them shows when a board comes back.
+fn sessions(walk: &mut Walk<'_>) {
+    walk.each(|_, key, _| slot(key));
+}
+
+fn slots(walk: &mut Walk<'_>) {
+    walk.each(|_, _, value| slot(value));
+}
+
+fn slot(bytes: &[u8]) -> Result<(), String> {
+    match bytes.len() {
+        4 => Ok(()),
+        _ => Err(String::from("it names no slot")),
+    }
+}
+
+fn noun<T: Record>(value: &[u8]) -> Result<T, String> {
+    decode(value).map_err(|error| match std::error::Error::source(&error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    })
+}
+
+fn its_own_key(key: &[u8], own: &[u8]) -> Result<(), String> {
+    match key == own {
+        true => Ok(()),
+        false => Err(format!("the record is {}'s", super::readable(own))),
+    }
+}
+
+fn belongs_to(inner: &Inner, tenant: &TenantId) -> Result<(), String> {
+    match inner.tenants.contains_key(tenant.as_str()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("its tenant {tenant} does not exist")),
+        Err(error) => Err(unread(error)),
+    }
+}
+
+/// The board that an index entry names.
+fn indexed(inner: &Inner, tree: &'static str, id: &[u8]) -> Result<Board, String> {
+    let id = parse_id(tree, id).map_err(|_| String::from("it names no board"))?;
+    match inner.boards.get(id.as_str()).map_err(unread)? {
+        Some(record) => noun(&record).map_err(|_| format!("board {id} cannot be read")),
+        None => Err(format!("there is no board {id}")),
+    }
+}
+
+fn unread(error: StoreError) -> String {
+    error.to_string()
+}
