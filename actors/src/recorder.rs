@@ -43,12 +43,16 @@ impl Recorder {
         *seen = at.max(*seen);
     }
 
+    /// Writes down what was gathered and forces it to the disk, which is also how a hub without
+    /// other business finds out that its disk is full.
     fn write(&mut self) {
-        if self.seen.is_empty() {
+        let seen: Vec<_> = self.seen.drain().collect();
+        // A store that failed has said so, once and for good.
+        if seen.is_empty() || self.store.failure().is_some() {
             return;
         }
-        let seen: Vec<_> = self.seen.drain().collect();
-        if let Err(error) = self.store.boards().mark_seen(&seen) {
+        let written = self.store.boards().mark_seen(&seen).and_then(|()| self.store.flush());
+        if let Err(error) = written {
             tracing::error!(%error, boards = seen.len(), "sightings could not be written");
         }
     }
@@ -76,9 +80,6 @@ impl Handler<Flush> for Recorder {
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
         self.write();
-        if let Err(error) = self.store.flush() {
-            tracing::error!(%error, "the store could not be flushed");
-        }
     }
 }
 

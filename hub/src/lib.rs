@@ -5,6 +5,7 @@
 pub mod broker_url;
 pub mod cli;
 pub mod config;
+pub mod control;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod fixture;

@@ -52,6 +52,7 @@ pub struct Metrics {
     mailbox_depths: DepthSeries,
     mailbox_full: Series<ActorKind>,
     socket_drops: IntCounter,
+    store_healthy: IntGauge,
     coap_requests: CodeSeries,
     upstream_connected: IntGaugeVec,
     upstream_in_flight: IntGaugeVec,
@@ -217,6 +218,15 @@ impl Metrics {
                 &["tenant", "upstream", "reason"],
             )?,
             tenants: TenantSeries::new(&to)?,
+            store_healthy: {
+                let healthy = gauge(
+                    &to,
+                    "hub_store_healthy",
+                    "1 while the store takes what must be remembered; 0 until the hub is restarted.",
+                )?;
+                healthy.set(1);
+                healthy
+            },
             registry: to,
         })
     }
@@ -300,6 +310,11 @@ impl Metrics {
     /// A full mailbox gave a message back.
     pub fn mailbox_full(&self, actor: ActorKind) {
         self.mailbox_full.of(actor).inc();
+    }
+
+    /// The store failed, for as long as this hub runs.
+    pub fn store_failed(&self) {
+        self.store_healthy.set(0);
     }
 
     /// Datagrams that the kernel reported as dropped.

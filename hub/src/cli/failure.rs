@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use storage::StoreError;
@@ -20,6 +21,13 @@ pub(super) enum Failure {
     /// The command could not be tried.
     #[error("{0}")]
     Unusable(String),
+    /// A hub or another command has the store open.
+    #[error(
+        "the hub, or another command, is running on the store {}; stop it first, or name another \
+         configuration with --config",
+        .0.display()
+    )]
+    InUse(PathBuf),
     /// Standard output is gone.
     #[error("cannot write the answer: {0}")]
     Unheard(#[from] io::Error),
@@ -36,7 +44,7 @@ impl Failure {
             // `| head` has read enough.
             Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Refused(_) => ExitCode::from(1),
-            Self::Unusable(_) | Self::Unheard(_) => ExitCode::from(2),
+            Self::Unusable(_) | Self::InUse(_) | Self::Unheard(_) => ExitCode::from(2),
         }
     }
 
@@ -69,11 +77,7 @@ impl From<ConfigError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Locked { dir } => Self::Unusable(format!(
-                "the hub, or another command, is running on the store {}; stop it first, or name \
-                 another configuration with --config",
-                dir.display()
-            )),
+            StoreError::Locked { dir } => Self::InUse(dir.clone()),
             StoreError::OtherMasterKey { .. } => Self::Unusable(format!(
                 "vault.master_key: {error}; put that key back, or let every board shake hands again: \
                  `cellular-hub store forget-sessions`"

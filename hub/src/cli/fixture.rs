@@ -29,7 +29,7 @@ Example:
 pub(super) struct Fixture {
     /// How many boards, CB-00000000 and on, shared out among the tenants in turn.
     #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(0..=i64::from(BOARDS_MAX)))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(BOARDS_MAX)))]
     boards: u32,
     /// The folder to make it in: missing, or empty.
     #[arg(long)]

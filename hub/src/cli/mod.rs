@@ -3,6 +3,7 @@
 //!
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
+mod backup;
 mod board;
 mod ca;
 mod configuration;
@@ -13,8 +14,10 @@ mod fixture;
 pub mod logging;
 mod output;
 mod quota;
+mod restore;
 mod route;
 mod serve;
+mod store;
 mod tenant;
 mod upstream;
 
@@ -110,6 +113,11 @@ enum Command {
     /// The hub's certificate authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    /// The store itself.
+    #[command(subcommand)]
+    Store(store::Store),
     Fixture(fixture::Fixture),
     /// Show and check the configuration.
     #[command(subcommand)]
@@ -131,6 +139,9 @@ impl CommandLine {
             Command::Upstream(upstream) => upstream.run(&hub),
             Command::Route(route) => route.run(&hub),
             Command::Ca(ca) => ca.run(&hub),
+            Command::Backup(backup) => backup.run(&hub),
+            Command::Restore(restore) => restore.run(&hub),
+            Command::Store(store) => store.run(&hub),
             Command::Fixture(fixture) => fixture.run(&hub),
             Command::Config(configuration) => configuration.run(&hub),
         }
@@ -155,12 +166,17 @@ impl Invocation {
 
     /// The store, which must be there: a mistyped --config makes no empty store.
     fn store(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.store_dir()?)?)
+    }
+
+    /// The store's folder, which must be there.
+    fn store_dir(&self) -> Result<PathBuf, Failure> {
         let dir = self.config()?.store.dir;
         if !dir.exists() {
             let way_out = "`cellular-hub tenant add` makes one, or name another with --config";
             return Err(Failure::unknown("store at", dir.display(), way_out));
         }
-        Ok(Store::open(&dir)?)
+        Ok(dir)
     }
 
     fn pki(&self) -> Result<Pki, Failure> {

@@ -84,6 +84,11 @@ pub(super) fn moment(seconds: storage::UnixSeconds) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// A moment in a file's name: 20231114T221320Z.
+pub(super) fn compact(seconds: storage::UnixSeconds) -> String {
+    moment(seconds).replace(['-', ':'], "").replace(' ', "T")
+}
+
 #[cfg(test)]
 mod tests {
     use storage::UnixSeconds;
@@ -101,5 +106,6 @@ mod tests {
         ] {
             assert_eq!(moment(UnixSeconds(seconds)), date);
         }
+        assert_eq!(compact(UnixSeconds(1_700_000_000)), "20231114T221320Z");
     }
 }

@@ -21,6 +21,7 @@ use self::credentials::Credentials;
 use self::reload::Reloader;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
+use crate::control::Control;
 use crate::http::{self, HttpError};
 use crate::quota;
 use crate::vault::{self, VaultError};
@@ -111,8 +112,13 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let system = actix_rt::System::new();
     let served = system.block_on(async {
         let metrics = Arc::new(Metrics::new());
-        let ready = phase.clone();
-        let server = http::monitoring_on(monitoring, Arc::clone(&metrics), move || ready.ready())?;
+        watch(&store, &metrics);
+        let (ready, health) = (phase.clone(), store.clone());
+        let ready = move || {
+            ready.ready()?;
+            health.failure().map_or(Ok(()), |failure| Err(failure.to_owned()))
+        };
+        let server = http::monitoring_on(monitoring, Arc::clone(&metrics), ready)?;
         let pages = server.handle();
         actix_rt::spawn(server);
         let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
@@ -121,6 +127,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
+        let control = control(&store);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
@@ -133,10 +140,26 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         drain(&running, Duration::from_secs(config.shutdown.drain_s)).await;
         pages.stop(false).await;
+        drop(control);
         Ok(())
     });
     actix_rt::System::current().stop();
     served
+}
+
+/// Says once, where people and machines look, that the store failed.
+fn watch(store: &Store, metrics: &Arc<Metrics>) {
+    let metrics = Arc::clone(metrics);
+    store.on_failure(move |failure| {
+        metrics.store_failed();
+        tracing::error!(failure, "the store failed: nothing new is remembered until a restart");
+    });
+}
+
+/// The control socket; a hub without one serves all the same.
+fn control(store: &Store) -> Option<Control> {
+    let started = Control::start(store);
+    started.inspect_err(|error| tracing::warn!(%error, "no backups while the hub runs")).ok()
 }
 
 async fn drain(running: &Running, within: Duration) {

@@ -7,8 +7,10 @@ use crate::store::sessions::KEY_CHECK;
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
 use crate::{Board, Fingerprint, Route, StoreError, Tenant, TenantId, Upstream};
 
+type Check = fn(&mut Walk<'_>);
+
 /// Who checks which tree.
-pub(super) const WALKS: &[(&str, fn(&mut Walk<'_>))] = &[
+pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/fingerprint", by_fingerprint),

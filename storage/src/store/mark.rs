@@ -51,8 +51,9 @@ impl Mark {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
             Err(error) => return Err(error),
         }
-        let both = u128::from_be_bytes(bytes);
-        let (count, inverted) = ((both >> 64) as u64, both as u64);
+        let (count, inverted) = bytes.split_at(8);
+        let number = |half: &[u8]| half.try_into().map_or(0, u64::from_be_bytes);
+        let (count, inverted) = (number(count), number(inverted));
         Ok(if inverted == !count { count } else { 0 })
     }
 }

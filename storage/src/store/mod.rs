@@ -110,6 +110,11 @@ impl Store {
         Ok(store)
     }
 
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
     /// Why nothing can be made durable any more, and what to do about it; nothing while all is
     /// well. Once failed, a store stays so until it is opened anew; what it still has in memory
     /// and what it can read is served on.

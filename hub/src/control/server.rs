@@ -1,0 +1,208 @@
+//! The hub's side of the control socket: a thread of its own, and one more for each request.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use storage::backup::BackupError;
+use storage::{Store, UnixSeconds};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::{LINE_MAX, Request, address};
+
+/// Requests that are served at once.
+const CLIENTS_MAX: usize = 4;
+
+/// How long a client may take to ask, or to take the next piece of an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Something else is in its place.
+    #[error("{} is not a socket; move it away", path.display())]
+    Occupied {
+        /// The socket's path.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot make the control socket {}: {source}", path.display())]
+    Unusable {
+        /// The socket's path.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A control socket; closed, and its file removed, when dropped.
+pub struct Control {
+    path: PathBuf,
+    _folder: Option<File>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Control {
+    /// Listens in the store's folder. A socket that is there was left by a hub that
+    /// was killed: whoever has the store open is alone with it.
+    ///
+    /// # Errors
+    /// [`ControlError`]; the hub can do without.
+    pub fn start(store: &Store) -> Result<Self, ControlError> {
+        let dir = store.dir();
+        let path = dir.join(super::SOCKET);
+        let unusable = |source| ControlError::Unusable { path: path.clone(), source };
+        let (folder, address) = address(dir).map_err(unusable)?;
+        match fs::symlink_metadata(&address) {
+            Ok(there) if there.file_type().is_socket() => {
+                fs::remove_file(&address).map_err(unusable)?;
+            }
+            Ok(_) => return Err(ControlError::Occupied { path }),
+            Err(_) => {}
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(unusable)?;
+        let listener = {
+            let _entered = runtime.enter();
+            UnixListener::bind(&address).map_err(unusable)?
+        };
+        // Until here the folder's own mode, 0700, keeps others away.
+        fs::set_permissions(&address, Permissions::from_mode(0o600)).map_err(unusable)?;
+        let (stop, stopped) = oneshot::channel();
+        let store = store.clone();
+        let thread = std::thread::Builder::new().name(String::from("control")).spawn(move || {
+            runtime.block_on(listen(listener, store, stopped));
+            // An answer under way is cut off; its client notices.
+            runtime.shutdown_background();
+        });
+        let thread = thread.map_err(unusable)?;
+        Ok(Self { path: address, _folder: folder, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // Removed first: a command that finds no socket says that no hub answers.
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "the control socket could not be removed");
+        }
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn listen(listener: UnixListener, store: Store, mut stopped: oneshot::Receiver<()>) {
+    let room = Arc::new(Semaphore::new(CLIENTS_MAX));
+    loop {
+        // Whoever comes while there is no place waits in the socket's backlog.
+        let accepted = async {
+            let place = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, _)| (stream, place))
+        };
+        let accepted = tokio::select! {
+            accepted = accepted => accepted,
+            _ = &mut stopped => return,
+        };
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "the control socket cannot accept");
+                tokio::time::sleep(PATIENCE).await;
+                continue;
+            }
+        };
+        if !is_ours(&stream) {
+            tracing::warn!("another user's process was turned away from the control socket");
+            continue;
+        }
+        let store = store.clone();
+        tokio::spawn(async move {
+            serve(stream, store).await;
+            drop(place);
+        });
+    }
+}
+
+/// Whether the process at the other end is the hub's own user's.
+fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+async fn serve(mut stream: UnixStream, store: Store) {
+    let mut line = Vec::new();
+    let mut head = BufReader::new((&mut stream).take(LINE_MAX as u64));
+    let read = timeout(PATIENCE, head.read_until(b'\n', &mut line)).await;
+    if !matches!(read, Ok(Ok(_))) || line.pop() != Some(b'\n') {
+        return;
+    }
+    let answered = tokio::task::spawn_blocking(move || {
+        let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        answer(&line, &store, stream)
+    });
+    match answered.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a client of the control socket went away"),
+        Err(error) => tracing::error!(%error, "a request at the control socket failed"),
+    }
+}
+
+fn answer(line: &[u8], store: &Store, stream: BlockingStream) -> io::Result<()> {
+    let mut to = BufWriter::new(stream);
+    let request = match Request::parse(line) {
+        Ok(request) => request,
+        Err(reason) => return refuse(&mut to, &reason),
+    };
+    let started = std::time::Instant::now();
+    let records = match store.count_for_backup() {
+        Ok(records) => records,
+        Err(error) => return refuse(&mut to, &error.to_string()),
+    };
+    match request {
+        Request::Backup => {
+            writeln!(to, "ok {records}")?;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let made = store.backup(
+                UnixSeconds(now.as_secs()),
+                env!("CARGO_PKG_VERSION"),
+                &mut to,
+                |_| {},
+            );
+            match made {
+                Ok(made) => {
+                    let took_ms = started.elapsed().as_millis();
+                    tracing::info!(made.records, made.bytes, took_ms, "a backup was made");
+                }
+                Err(BackupError::BrokenOff(error)) => return Err(io::Error::other(error)),
+                // The client has a backup without an end.
+                Err(error) => tracing::error!(%error, "a backup failed"),
+            }
+        }
+        Request::Check => match store.check(|_| {}) {
+            Ok(report) => {
+                tracing::info!(problems = report.problems_total, "the store was checked");
+                writeln!(to, "ok {records}")?;
+                serde_json::to_writer(&mut to, &report)?;
+            }
+            Err(error) => return refuse(&mut to, &error.to_string()),
+        },
+    }
+    to.flush()
+}
+
+fn refuse(to: &mut impl Write, reason: &str) -> io::Result<()> {
+    writeln!(to, "no {}", reason.replace('\n', " "))?;
+    to.flush()
+}
