@@ -24,7 +24,8 @@ fn filled(boards: u32) -> (tempfile::TempDir, Store) {
 }
 
 fn numbered(number: u32) -> Board {
-    let mut one = board(&format!("CB-{number:06}"), if number % 2 == 0 { "acme" } else { "bell" });
+    let mut one =
+        board(&format!("CB-{number:06}"), if number.is_multiple_of(2) { "acme" } else { "bell" });
     let mut digest = [7; 32];
     digest[..4].copy_from_slice(&number.to_be_bytes());
     one.fingerprint = Some(Fingerprint(digest));

@@ -5,7 +5,13 @@
 //! stopped between two instructions, or while it runs, and then spoiled. The rounds are few here;
 //! `cargo test -p storage --test faults -- --nocapture` with other numbers in [`ROUNDS`] and
 //! [`SEED`] looks longer.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's failure is its report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test's failure is its report, and its numbers are small"
+)]
 
 mod rig;
 
@@ -194,14 +200,14 @@ fn gather(root: &Path, dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     }
 }
 
-/// What a store made of such files turned out to be.
+/// What a store made of such files turned out to be, and who said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Whole,
     /// It said so when it was opened.
     Damaged,
     /// It said so when it was read or checked.
-    FoundByCheck,
+    Named,
     /// Nobody said anything.
     Silent,
 }
@@ -217,13 +223,13 @@ fn open(files: &Files, done: u32) -> (Found, String) {
     };
     let report = match store.check(|_| {}) {
         Ok(report) if report.problems.is_empty() => report,
-        Ok(report) => return (Found::FoundByCheck, format!("{:?}", report.problems[0])),
-        Err(error) => return (Found::FoundByCheck, error.to_string()),
+        Ok(report) => return (Found::Named, format!("{:?}", report.problems[0])),
+        Err(error) => return (Found::Named, error.to_string()),
     };
     assert!(report.trees["boards"].records > 0 || done == 0);
     let all = match store.boards().list(None, usize::MAX) {
         Ok(all) => all,
-        Err(error) => return (Found::FoundByCheck, error.to_string()),
+        Err(error) => return (Found::Named, error.to_string()),
     };
     let ids: BTreeSet<_> = all.iter().map(|board| board.id.clone()).collect();
     let may_be_gone: BTreeSet<_> = (done..done + 64).filter_map(removed_by).collect();

@@ -40,7 +40,7 @@ fn read(bytes: &[u8]) -> Result<Trees, FormatError> {
                 trees.get_mut(&current).unwrap().insert(key.to_vec(), value.to_vec());
             }
             Frame::End { count } => {
-                assert_eq!(count as usize, trees.values().map(BTreeMap::len).sum::<usize>());
+                assert_eq!(count, trees.values().map(|records| records.len() as u64).sum::<u64>());
                 return Ok(trees);
             }
         }

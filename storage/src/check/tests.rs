@@ -39,7 +39,7 @@ fn after(damage: impl FnOnce(&sled::Db)) -> Vec<String> {
     damage(&db);
     drop(db);
     let report = check(dir.path());
-    assert_eq!(report.problems_total as usize, report.problems.len());
+    assert_eq!(report.problems_total, report.problems.len() as u64);
     report.problems.iter().map(|p| format!("{} {}: {}", p.tree, p.key, p.what)).collect()
 }
 
@@ -113,7 +113,7 @@ fn more_problems_than_anybody_reads_are_counted() {
     drop((routes, db));
     let report = check(dir.path());
     assert_eq!(report.problems.len(), PROBLEMS_MAX);
-    assert_eq!(report.problems_total as usize, PROBLEMS_MAX + 7);
+    assert_eq!(report.problems_total, PROBLEMS_MAX as u64 + 7);
     assert!(!report.trees["later"].is_known);
     assert_eq!(report.trees["later"].problems, 0);
 }
