@@ -52,7 +52,9 @@ impl Recorder {
             return;
         }
         let written = self.store.boards().mark_seen(&seen).and_then(|()| self.store.flush());
-        if let Err(error) = written {
+        if let Err(error) = written
+            && self.store.failure().is_none()
+        {
             tracing::error!(%error, boards = seen.len(), "sightings could not be written");
         }
     }

@@ -66,7 +66,10 @@ fn a_full_disk_is_said_once_and_boards_go_on() {
     let backup = site.path("full.backup");
     let mut command = Command::new(CELLULAR_HUB);
     command.arg("backup").arg(&backup).arg("--config").arg(site.path("hub.toml"));
-    assert!(Process::run(&mut command, PATIENCE).status.success());
+    let said = Process::run(&mut command, PATIENCE);
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    assert!(said.stderr.contains("is full"), "{said:?}");
+    assert!(!backup.exists());
     hub.assert_alive();
     let status = hub.terminate(PATIENCE);
     assert!(status.success(), "{status}: {}", hub.log());

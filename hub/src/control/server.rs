@@ -165,6 +165,10 @@ fn answer(line: &[u8], store: &Store, stream: BlockingStream) -> io::Result<()> 
         Ok(request) => request,
         Err(reason) => return refuse(&mut to, &reason),
     };
+    // Even reading may want to write then: the database rearranges pages that it passes.
+    if let Some(failure) = store.failure() {
+        return refuse(&mut to, failure);
+    }
     let started = std::time::Instant::now();
     let records = match store.count_for_backup() {
         Ok(records) => records,
