@@ -27,29 +27,43 @@ pub(super) enum Store {
         /// Check this backup instead; it is restored into a temporary folder for that.
         backup: Option<PathBuf>,
     },
+    /// Remove every session: each board has to shake hands again.
+    ///
+    /// For a hub that lost its master key (`vault.master_key`). The hub must be stopped.
+    ForgetSessions,
 }
 
 impl Store {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let Self::Check { backup } = self;
-        let report = match backup {
-            Some(file) => of_backup(&file)?,
-            None => match OpenStore::open(&hub.store_dir()?) {
-                Ok(store) => of_store(&store)?,
-                Err(StoreError::Locked { dir }) => of_hub(&dir)?,
-                // It could be tried, and this is what was found.
-                Err(error @ StoreError::Damaged { .. }) => {
-                    return Err(Failure::Refused(in_one_line(&error)));
-                }
-                Err(other) => return Err(other.into()),
-            },
-        };
-        hub.output.answer(&report, || table(&report))?;
-        match report.problems_total {
-            0 => Ok(()),
-            1 => Err(Failure::Refused(String::from("1 problem was found"))),
-            count => Err(Failure::Refused(format!("{count} problems were found"))),
+        match self {
+            Self::Check { backup } => check(hub, backup),
+            Self::ForgetSessions => {
+                hub.store()?.forget_sessions()?;
+                let answer = serde_json::json!({ "forgotten": "sessions" });
+                hub.output.answer(&answer, || String::from("every session is forgotten"))
+            }
         }
+    }
+}
+
+fn check(hub: &Invocation, backup: Option<PathBuf>) -> Result<(), Failure> {
+    let report = match backup {
+        Some(file) => of_backup(&file)?,
+        None => match OpenStore::open(&hub.store_dir()?) {
+            Ok(store) => of_store(&store)?,
+            Err(StoreError::Locked { dir }) => of_hub(&dir)?,
+            // It could be tried, and this is what was found.
+            Err(error @ StoreError::Damaged { .. }) => {
+                return Err(Failure::Refused(in_one_line(&error)));
+            }
+            Err(other) => return Err(other.into()),
+        },
+    };
+    hub.output.answer(&report, || table(&report))?;
+    match report.problems_total {
+        0 => Ok(()),
+        1 => Err(Failure::Refused(String::from("1 problem was found"))),
+        count => Err(Failure::Refused(format!("{count} problems were found"))),
     }
 }
 

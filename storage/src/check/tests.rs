@@ -13,6 +13,7 @@ fn store_with_two_boards(dir: &std::path::Path) {
         state: TenantState::Active,
         created: UnixSeconds(1),
         authority: None,
+        quota: crate::Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
     for number in [1, 2] {
