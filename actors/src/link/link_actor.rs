@@ -23,8 +23,9 @@ use crate::tenant::Directory;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(1);
-/// Longer than a flush of the store.
-const STORED_SOON: Duration = Duration::from_millis(50);
+/// As long as a flush of the store, and how long the slowest may take before a board repeats itself.
+const STORED_SOON: Duration = Duration::from_millis(20);
+const STORED_BY_NOW: Duration = Duration::from_secs(1);
 
 /// One arbiter's link.
 pub struct Link {
@@ -198,14 +199,28 @@ impl Handler<Woken> for Link {
             self.shard.metrics.woken(at.elapsed());
             let _ = self.begin(kept);
         }
-        if !self.deliver(&key, from, &datagram, at) {
-            // Its handshake is over, and the session not yet stored: that takes a moment.
-            ctx.run_later(STORED_SOON, move |link, _| {
-                if !link.deliver(&key, from, &datagram, at) {
-                    link.shard.metrics.record_dropped(RecordDrop::UnknownSession);
-                }
-            });
+        self.deliver_soon(Waiting { key, from, datagram, at }, ctx);
+    }
+}
+
+/// A datagram for a session whose handshake is over, and which may not be stored yet.
+struct Waiting {
+    key: Key,
+    from: SocketAddr,
+    datagram: Box<[u8]>,
+    at: Instant,
+}
+
+impl Link {
+    /// Gives a datagram to its session, as soon as the store's flush has let it begin.
+    fn deliver_soon(&self, waiting: Waiting, ctx: &mut Context<Self>) {
+        if self.deliver(&waiting.key, waiting.from, &waiting.datagram, waiting.at) {
+            return;
         }
+        if waiting.at.elapsed() >= STORED_BY_NOW {
+            return self.shard.metrics.record_dropped(RecordDrop::UnknownSession);
+        }
+        ctx.run_later(STORED_SOON, move |link, ctx| link.deliver_soon(waiting, ctx));
     }
 }
 
