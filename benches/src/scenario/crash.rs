@@ -83,8 +83,10 @@ pub fn run(options: &Options) -> Result<Verdict, ScenarioError> {
         let instant = hub.started + instant;
         run.live(&mut hub, End::At(instant))?;
         run.handshakes += handshakes(&hub) - if round == 0 { before } else { 0.0 };
+        let started = hub.started;
         hub.kill()?;
         run.kills += 1;
+        run.hear_the_last(started)?;
         hub = site.start()?;
         run.begin_life(&mut chance);
         bar.inc(1);
@@ -158,6 +160,19 @@ impl Run {
         self.answered.fill(false);
         self.recovering = self.boards;
         self.replays = Some(Chance::new(chance.bits()));
+    }
+
+    /// The hub is dead: what it has answered is still on its way.
+    fn hear_the_last(&mut self, started: Instant) -> Result<(), ScenarioError> {
+        self.replays = None;
+        let mut heard = Vec::new();
+        loop {
+            self.swarm.turn(Duration::ZERO, &mut heard)?;
+            if heard.is_empty() {
+                return Ok(());
+            }
+            heard.iter().for_each(|heard| self.take(heard, started, End::At(heard.at)));
+        }
     }
 
     fn live(&mut self, hub: &mut Hub, end: End) -> Result<(), ScenarioError> {

@@ -1,5 +1,8 @@
 //! `scale`: how throughput, latency and the cost of a message grow from a thousand sessions to a
 //! million, all posting in turn with the same number of requests under way.
+//!
+//! Wall time judges the full run, which wants the machine for itself; processor time judges the
+//! quick one, because whatever else runs there takes from the throughput.
 
 use std::time::Duration;
 
@@ -21,6 +24,8 @@ pub struct Options {
     pub sessions: Vec<usize>,
     /// How long each is measured.
     pub time: Duration,
+    /// What the largest is judged by.
+    pub size: Size,
 }
 
 impl Options {
@@ -28,8 +33,9 @@ impl Options {
     #[must_use]
     pub fn of(size: Size) -> Self {
         Self {
-            sessions: size.choose(vec![1_000, 20_000], vec![1_000, 10_000, 100_000, 1_000_000]),
+            sessions: size.choose(vec![1_000, 10_000], vec![1_000, 10_000, 100_000, 1_000_000]),
             time: Duration::from_secs(size.choose(5, 10)),
+            size,
         }
     }
 }
@@ -70,12 +76,16 @@ pub fn run(options: &Options) -> Result<Verdict, ScenarioError> {
     let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
         return Ok(Verdict { report, figure: String::from("nothing to compare"), met: false });
     };
-    let ratio = last.throughput / first.throughput.max(1.0);
+    let ratio = match options.size {
+        Size::Quick => first.server_us / last.server_us.max(f64::MIN_POSITIVE),
+        Size::Full => last.throughput / first.throughput.max(1.0),
+    };
+    let what = options.size.choose("messages a processor second", "throughput");
     let lost: usize = steps.iter().map(|step| step.lost).sum();
     Ok(Verdict {
         report,
         figure: format!(
-            "{:.0} % of the throughput at {} sessions with {}",
+            "{:.0} % of the {what} of {} sessions with {}",
             ratio * 100.0,
             first.sessions,
             last.sessions

@@ -119,9 +119,10 @@ impl From<FixtureError> for Failure {
             FixtureError::NotEmpty { .. } => Self::Refused(error.to_string()),
             FixtureError::Trust(error) => error.into(),
             FixtureError::Store(error) => error.into(),
-            FixtureError::File { .. } | FixtureError::Name(_) | FixtureError::Encoding { .. } => {
-                Self::Unusable(error.to_string())
-            }
+            FixtureError::File { .. }
+            | FixtureError::Name(_)
+            | FixtureError::Vault(_)
+            | FixtureError::Encoding { .. } => Self::Unusable(error.to_string()),
         }
     }
 }

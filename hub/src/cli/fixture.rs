@@ -31,6 +31,10 @@ pub(super) struct Fixture {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(BOARDS_MAX)))]
     boards: u32,
+    /// How many more boards that have a sleeping session each, and neither key nor certificate.
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=16_000_000))]
+    sleeping: u32,
     /// The folder to make it in: missing, or empty.
     #[arg(long)]
     dir: PathBuf,
@@ -61,6 +65,7 @@ impl Fixture {
         let options = Options {
             dir: self.dir,
             boards: self.boards,
+            sleeping: self.sleeping,
             tenants: self.tenants,
             broker: self.mqtt,
             broker_authority: self.mqtt_ca,
@@ -71,7 +76,8 @@ impl Fixture {
             now: now(),
         };
         // Drawn on standard error, and only where that is a terminal.
-        let bar = ProgressBar::new(u64::from(options.boards)).with_style(style());
+        let wanted = u64::from(options.boards) + u64::from(options.sleeping);
+        let bar = ProgressBar::new(wanted).with_style(style());
         let started = Instant::now();
         let made = make(&options, &|boards| bar.inc(boards));
         bar.finish_and_clear();
@@ -81,7 +87,7 @@ impl Fixture {
         let rate = f64::from(options.boards) / seconds;
         let config = options.dir.join("hub.toml");
         let answer = json!({
-            "boards": options.boards, "tenants": options.tenants, "config": config,
+            "boards": options.boards, "sleeping": options.sleeping, "tenants": options.tenants, "config": config,
             "seconds": seconds, "boards_per_second": rate,
         });
         hub.output.answer(&answer, || {

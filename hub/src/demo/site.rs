@@ -73,6 +73,7 @@ impl Site {
         let fixture = fixture::Options {
             dir: dir.join("hub"),
             boards: options.boards,
+            sleeping: 0,
             tenants: options.tenants,
             broker: Some(BrokerUrl {
                 tls: true,
