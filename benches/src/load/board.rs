@@ -167,6 +167,18 @@ impl Board {
         }
     }
 
+    /// A record under the board's name that does not authenticate.
+    ///
+    /// # Errors
+    /// [`Unsealable`] when the record cannot be written.
+    pub fn forge(&mut self, out: &mut Vec<u8>) -> Result<(), Unsealable> {
+        self.seal(&coap::acknowledgement(0), out)?;
+        if let Some(last) = out.last_mut() {
+            *last ^= 1;
+        }
+        Ok(())
+    }
+
     fn seal(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unsealable> {
         out.clear();
         let sequence = self.next_sequence;

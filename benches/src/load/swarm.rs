@@ -188,6 +188,16 @@ impl Swarm {
         }
     }
 
+    /// Sends a record under the board's name that does not authenticate.
+    pub fn forge(&mut self, number: u32) {
+        let Some(board) = board_mut(&mut self.boards, number) else { return };
+        if board.forge(&mut self.datagram).is_ok()
+            && let Some(socket) = socket_of(&self.sockets, number)
+        {
+            let _ = socket.socket.send(&self.datagram);
+        }
+    }
+
     /// Waits for datagrams, at most this long, takes what has come and repeats what is due.
     ///
     /// # Errors

@@ -21,6 +21,14 @@ const PATIENCE: Patience = Patience { again: Duration::from_secs(2), datagrams: 
 const INTERVAL: Duration = Duration::from_secs(1);
 const IN_TIME: Duration = Duration::from_secs(1);
 const TARGET: f64 = 0.9;
+/// The defaults of `[flood]`.
+const BOUNDS: [(&str, &str); 5] = [
+    ("hellos_per_source_s", "1000"),
+    ("hellos_s", "50000"),
+    ("handshakes_per_source_s", "200"),
+    ("handshakes_s", "10000"),
+    ("handshakes_per_tenant_s", "1000"),
+];
 
 /// How large the run is.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +55,10 @@ impl Options {
 /// [`ScenarioError`].
 pub fn run(options: &Options) -> Result<Verdict, ScenarioError> {
     let site = Site::make(&Wanted { boards: options.boards + 1, ..Wanted::default() })?;
+    // A fixture's hub has no bounds; this one needs those that a hub in service has.
+    for (key, value) in BOUNDS {
+        site.set("flood", key, value)?;
+    }
     let mut hub = site.start()?;
     hub.wait_ready(Duration::from_secs(30))?;
     let mut swarm = traffic::swarm(&site, "d", PATIENCE)?;
