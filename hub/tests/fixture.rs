@@ -8,17 +8,21 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use actors::link::keys::KeyBlock;
 use hub::broker_url::BrokerUrl;
 use hub::config::{Config, Source};
 use hub::fixture::{FixtureError, Options, make};
 use hub::trust::hardware_id;
-use storage::{Acknowledge, BoardState, Store, UnixSeconds, UpstreamKind};
+use storage::{
+    Acknowledge, BoardState, BootId, Secret, SessionName, Store, UnixSeconds, UpstreamKind,
+};
 use x509_parser::prelude::*;
 
 fn options(dir: &Path, boards: u32, tenants: u32) -> Options {
     Options {
         dir: dir.to_path_buf(),
         boards,
+        sleeping: 0,
         tenants,
         broker: Some("mqtts://127.0.0.1:18883".parse::<BrokerUrl>().unwrap()),
         broker_authority: None,
@@ -96,6 +100,35 @@ fn a_fixture_is_a_hub_ready_to_serve() {
     let upstreams = store.upstreams().of_tenant(&tenant).unwrap();
     let brokers = upstreams.iter().filter(|u| matches!(u.kind, UpstreamKind::Mqtt(_))).count();
     assert_eq!((upstreams.len(), brokers), (2, 1));
+}
+
+#[test]
+fn sleeping_boards_have_a_session_each_under_the_listed_name_and_the_seeds_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("hub");
+    make(&Options { sleeping: 3, ..options(&dir, 2, 2) }, &|_| {}).unwrap();
+
+    let config = Config::load(&Source::File(dir.join("hub.toml"))).unwrap();
+    let store = Store::open(&config.store.dir).unwrap();
+    let key = hub::vault::master_key(&config.vault.master_key).unwrap();
+    let sessions = store.sessions(key.derive("sessions"), BootId::of_this_boot().unwrap()).unwrap();
+    assert_eq!((store.boards().count(), sessions.count()), (5, 3));
+
+    let list = fs::read(dir.join("sleeping.bin")).unwrap();
+    let (seed, ids) = list.split_first_chunk::<48>().unwrap();
+    for (number, id) in (0_u32..).zip(ids.as_chunks::<6>().0) {
+        let board = format!("CB-{:08}", 2 + number).parse().unwrap();
+        let slot = sessions.of_board(&board).unwrap().unwrap();
+        let session = sessions.find(slot).unwrap().unwrap();
+        assert_eq!(session.name, SessionName::ConnectionId(*id));
+        assert_eq!(session.write_cid, number.to_be_bytes());
+        let mut random = [0; 32];
+        random[..4].copy_from_slice(&number.to_be_bytes());
+        let keys = KeyBlock::derive(seed, &random, &[0; 32]);
+        assert_eq!(session.keys, Secret(*keys.to_bytes()));
+        let registered = store.boards().find(&board).unwrap().unwrap();
+        assert_eq!(registered.fingerprint, Some(session.fingerprint));
+    }
 }
 
 #[test]
