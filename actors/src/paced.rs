@@ -10,8 +10,7 @@ use std::time::Instant;
 use storage::TenantId;
 
 use crate::admission::{Admission, Admitted, NotAdmitted};
-use crate::link::budget::{Bucket, Rate};
-use crate::link::table::Millis;
+use crate::quota::{Bucket, Micros, Rate};
 use crate::refusal::Refusal;
 
 /// Another admission's decision, where the board's tenant has not had too many.
@@ -31,17 +30,16 @@ impl Paced {
         Arc::new(Self { admission, rate, tenants: Mutex::default(), epoch: Instant::now() })
     }
 
-    fn has_left(&self, tenant: &TenantId, now: Millis) -> bool {
-        let Some(rate) = self.rate else { return true };
+    fn has_left(&self, tenant: &TenantId, now: Micros) -> bool {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.entry(tenant.clone()).or_default().take(rate, now)
+        tenants.entry(tenant.clone()).or_default().take(self.rate, now, 1).is_ok()
     }
 }
 
 impl Admission for Paced {
     fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
         let admitted = self.admission.admit(leaf, issuer)?;
-        let now = Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let now = Micros::try_from(self.epoch.elapsed().as_micros()).unwrap_or(Micros::MAX);
         if self.has_left(&admitted.tenant, now) {
             return Ok(admitted);
         }
@@ -67,7 +65,7 @@ mod tests {
         let (acme, other): (TenantId, TenantId) = ("acme".parse().unwrap(), "o".parse().unwrap());
         assert_eq!((0..50).filter(|_| paced.has_left(&acme, 0)).count(), 10);
         assert!(paced.has_left(&other, 0));
-        assert!(paced.has_left(&acme, 1000));
+        assert!(paced.has_left(&acme, 1_000_000));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Microseconds on the caller's monotonic clock.
 pub type Micros = u64;
 
-const MINUTE: Micros = 60_000_000;
+const SECOND: Micros = 1_000_000;
+const MINUTE: Micros = 60 * SECOND;
 const HOUR: Micros = 60 * MINUTE;
 
 /// So many units in a period, all of them at once where they were saved up.
@@ -23,6 +24,12 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// With two seconds' worth at once; `None`, which is no bound, for 0.
+    pub fn per_second(units: u32) -> Option<Self> {
+        let units = units.saturating_mul(2);
+        Some(Self { units: NonZeroU32::new(units)?, period: 2 * SECOND })
+    }
+
     /// `None`, which is no bound, for 0.
     pub fn per_minute(units: u32) -> Option<Self> {
         Some(Self { units: NonZeroU32::new(units)?, period: MINUTE })
@@ -140,8 +147,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    const SECOND: Micros = 1_000_000;
 
     #[test]
     fn a_bucket_takes_no_more_than_sixteen_bytes() {

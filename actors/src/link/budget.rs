@@ -9,59 +9,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::link::table::Millis;
+use crate::quota::{Bucket, Micros, Rate};
 
 const PLACES: usize = 4096;
 /// How many times a host's budget the network around it has: an IPv4 /24, an IPv6 /48.
 const HOSTS_OF_A_NETWORK: u32 = 16;
-/// Seconds' worth of its rate that a source may use at once.
-const BURST_S: u64 = 2;
-
-/// Something that may be done so many times a second, and twice that at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Rate {
-    /// Microseconds between two.
-    interval: u64,
-}
-
-impl Rate {
-    /// So many a second; `None`, without end, where it is nought.
-    #[must_use]
-    pub fn per_second(count: u32) -> Option<Self> {
-        1_000_000_u64
-            .checked_div(u64::from(count))
-            .map(|interval| Self { interval: interval.max(1) })
-    }
-
-    fn burst(self) -> u64 {
-        (BURST_S * 1_000_000).max(self.interval)
-    }
-}
-
-/// One bucket: the time, in microseconds, at which it will be full again.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Bucket(u64);
-
-impl Bucket {
-    /// Takes one, if there is one.
-    pub fn take(&mut self, rate: Rate, now: Millis) -> bool {
-        let has = self.has(rate, now);
-        if has {
-            self.charge(rate, now);
-        }
-        has
-    }
-
-    fn has(self, rate: Rate, now: Millis) -> bool {
-        let now = now.saturating_mul(1000);
-        self.0.max(now).saturating_add(rate.interval) <= now.saturating_add(rate.burst())
-    }
-
-    fn charge(&mut self, rate: Rate, now: Millis) {
-        let now = now.saturating_mul(1000);
-        let after = self.0.max(now).saturating_add(rate.interval);
-        self.0 = after.min(now.saturating_add(rate.burst()));
-    }
-}
 
 /// A rate for each source.
 struct Sketch {
@@ -93,15 +45,15 @@ impl Sketch {
 
     fn has(&mut self, prefix: u128, now: Millis) -> bool {
         let rate = self.rate;
-        self.rows
-            .iter_mut()
-            .any(|row| row.bucket(prefix).is_some_and(|bucket| bucket.has(rate, now)))
+        self.rows.iter_mut().any(|row| {
+            row.bucket(prefix).is_some_and(|bucket| bucket.look(Some(rate), micros(now)).is_ok())
+        })
     }
 
     fn charge(&mut self, prefix: u128, now: Millis) {
         for row in &mut self.rows {
             if let Some(bucket) = row.bucket(prefix) {
-                bucket.charge(self.rate, now);
+                bucket.force(Some(self.rate), micros(now));
             }
         }
     }
@@ -134,7 +86,7 @@ impl Budget {
             return false;
         }
         if let Some((rate, bucket)) = &mut self.total
-            && !bucket.take(*rate, now)
+            && bucket.take(Some(*rate), micros(now), 1).is_err()
         {
             return false;
         }
@@ -144,6 +96,10 @@ impl Budget {
         }
         true
     }
+}
+
+const fn micros(now: Millis) -> Micros {
+    now.saturating_mul(1000)
 }
 
 /// Who can be told apart, an IPv4 address or an IPv6 /64, and the network around it, a /24 or a /48.
