@@ -135,9 +135,11 @@ impl Sessions {
     /// A free slot for a session to be.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when the slots' file cannot grow.
+    /// [`StoreError::NoSpace`] or [`StoreError::NotDurable`] when the slots' file cannot grow; the
+    /// store has failed then.
     pub fn take(&self) -> Result<Lease, StoreError> {
-        self.windows.take().map_err(self.unusable())
+        // Only a file that cannot grow fails here; the database is next.
+        self.windows.take().map_err(|source| self.inner.health.not_durable(source))
     }
 
     /// What a slot says; a free one has generation 0.
