@@ -29,7 +29,7 @@ Example:
 pub(super) struct Fixture {
     /// How many boards, CB-00000000 and on, shared out among the tenants in turn.
     #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(BOARDS_MAX)))]
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(BOARDS_MAX)))]
     boards: u32,
     /// How many more boards that have a sleeping session each, and neither key nor certificate.
     #[arg(long, value_name = "N", default_value_t = 0,
@@ -62,6 +62,11 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        if self.boards == 0 && self.sleeping == 0 {
+            return Err(Failure::Unusable(String::from(
+                "a fixture without boards is of no use; name at least one with --boards or --sleeping",
+            )));
+        }
         let options = Options {
             dir: self.dir,
             boards: self.boards,
