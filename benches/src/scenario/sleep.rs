@@ -57,7 +57,7 @@ impl Options {
 /// # Errors
 /// [`ScenarioError`].
 pub fn run(options: &Options) -> Result<Verdict, ScenarioError> {
-    let (empty_mb, _) = at_rest(&Site::make(&Wanted::default())?)?;
+    let (empty_mb, _) = at_rest(&Site::make(&Wanted { boards: 1, ..Wanted::default() })?)?;
     let site = Site::make(&Wanted { sleeping: options.sleeping, ..Wanted::default() })?;
     let disk = site.store_bytes();
     let (rest_mb, start) = at_rest(&site)?;
