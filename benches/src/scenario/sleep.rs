@@ -47,7 +47,7 @@ impl Options {
             awake: size.choose(10_000, 100_000),
             wake_percent: size.choose(50, 99),
             awake_max: size.choose(4_000.0, 1_500.0),
-            asleep_max: size.choose(300.0, 8.0),
+            asleep_max: size.choose(700.0, 8.0),
         }
     }
 }
