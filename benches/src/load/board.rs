@@ -34,6 +34,8 @@ pub struct Request {
     pub first_sent: Instant,
     /// How many datagrams have carried the reading.
     pub datagrams: u16,
+    /// Where the last of them stands in the swarm's list of what is to be repeated.
+    pub ticket: u64,
 }
 
 /// What a record of the hub was to a board.
@@ -98,7 +100,7 @@ impl Board {
     pub fn begin(&mut self, now: Instant) {
         self.reading = self.reading.wrapping_add(1);
         self.message_id = self.message_id.wrapping_add(1);
-        self.request = Some(Request { first_sent: now, datagrams: 0 });
+        self.request = Some(Request { first_sent: now, datagrams: 0, ticket: 0 });
     }
 
     /// The same reading under a new message id, after a refusal.
@@ -114,12 +116,14 @@ impl Board {
     pub fn write(
         &mut self,
         number: u32,
+        ticket: u64,
         post: &Post,
         message: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<Option<(u16, u16)>, Unsealable> {
         let Some(request) = &mut self.request else { return Ok(None) };
         request.datagrams = request.datagrams.saturating_add(1);
+        request.ticket = ticket;
         let counted = (self.message_id, request.datagrams);
         post.write_reading(self.message_id, number, self.reading, message);
         self.seal(message, out).map(|()| Some(counted))

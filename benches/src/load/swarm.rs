@@ -75,7 +75,9 @@ pub struct Swarm {
     post: Post,
     patience: Patience,
     /// When which request is looked at again; in the order of time.
-    due: VecDeque<(Instant, u32, u16)>,
+    due: VecDeque<Due>,
+    /// The ticket of the first of them.
+    first_due: u64,
     /// What a run that is about security remembers.
     pub witness: Option<Witness>,
     /// Datagrams sent for requests, repetitions included.
@@ -86,6 +88,15 @@ pub struct Swarm {
     message: Vec<u8>,
     datagram: Vec<u8>,
     plaintext: Vec<u8>,
+}
+
+/// A request to be looked at again.
+struct Due {
+    at: Instant,
+    board: u32,
+    message_id: u16,
+    /// It was answered: its board, long out of the processor's cache, need not be asked.
+    over: bool,
 }
 
 struct Socket {
@@ -126,6 +137,7 @@ impl Swarm {
             post,
             patience,
             due: VecDeque::new(),
+            first_due: 0,
             witness: None,
             sent: 0,
             opened: 0,
@@ -219,8 +231,7 @@ impl Swarm {
         let at_most = if self.sockets.iter().any(|socket| socket.ready) {
             Duration::ZERO
         } else {
-            let next =
-                self.due.front().map(|(at, ..)| at.saturating_duration_since(Instant::now()));
+            let next = self.due.front().map(|due| due.at.saturating_duration_since(Instant::now()));
             next.map_or(at_most, |next| next.min(at_most))
         };
         match self.poll.poll(&mut self.events, Some(at_most)) {
@@ -274,6 +285,11 @@ impl Swarm {
                 }
             }
             if let Meaning::Answer { code, request } = meaning {
+                let due = request.ticket.checked_sub(self.first_due);
+                let due = due.and_then(|at| self.due.get_mut(usize::try_from(at).ok()?));
+                if let Some(due) = due {
+                    due.over = true;
+                }
                 let (code, at) = (Some(code), Instant::now());
                 heard.push(Heard { board: number, reading, code, at, request });
             }
@@ -286,11 +302,12 @@ impl Swarm {
     }
 
     fn handle_timeout(&mut self, now: Instant, heard: &mut Vec<Heard>) {
-        while let Some(&(at, number, message_id)) = self.due.front() {
-            if at > now {
-                return;
+        while let Some(due) = self.due.pop_front_if(|due| due.at <= now || due.over) {
+            self.first_due += 1;
+            let (number, message_id) = (due.board, due.message_id);
+            if due.over {
+                continue;
             }
-            self.due.pop_front();
             let Some(board) = board_mut(&mut self.boards, number) else { continue };
             if board.waits_for() != Some(message_id) {
                 continue;
@@ -311,14 +328,17 @@ impl Swarm {
 
     fn transmit(&mut self, number: u32, now: Instant) {
         let Some(board) = board_mut(&mut self.boards, number) else { return };
-        let written = board.write(number, &self.post, &mut self.message, &mut self.datagram);
+        let ticket = self.first_due + u64::try_from(self.due.len()).unwrap_or(0);
+        let written =
+            board.write(number, ticket, &self.post, &mut self.message, &mut self.datagram);
         let Ok(Some((message_id, count))) = written else { return };
         if let Some(socket) = socket_of(&self.sockets, number) {
             // What the system has no room for is lost, as on any network.
             let _ = socket.socket.send(&self.datagram);
         }
         self.sent += 1;
-        self.due.push_back((now + self.patience.again, number, message_id));
+        let at = now + self.patience.again;
+        self.due.push_back(Due { at, board: number, message_id, over: false });
         if let Some(witness) = &mut self.witness {
             witness.sent(number, count, &self.datagram);
         }

@@ -41,6 +41,8 @@ struct Restart {
     first: Duration,
     /// From exec to the last.
     all: Duration,
+    /// Processor time of the hub until then.
+    used: Duration,
     lost: usize,
     handshakes: f64,
 }
@@ -71,10 +73,12 @@ pub fn run(options: &Options) -> Result<Verdict, ScenarioError> {
     report.row("graceful_stop", ms(stopped), "ms");
     report.row("graceful_first_answer", ms(graceful.first), "ms");
     report.row("graceful_all_answered", ms(graceful.all), "ms");
+    report.row("graceful_server_cpu", ms(graceful.used), "ms");
     report.row("graceful_handshakes", graceful.handshakes, "");
     report.row("graceful_sessions_lost", figure(graceful.lost), "");
     report.row("killed_first_answer", ms(killed.first), "ms");
     report.row("killed_all_answered", ms(killed.all), "ms");
+    report.row("killed_server_cpu", ms(killed.used), "ms");
     report.row("killed_handshakes", killed.handshakes, "");
     report.row("killed_sessions_lost", figure(killed.lost), "");
     let kept = [&graceful, &killed].iter().all(|r| r.lost == 0 && r.handshakes == 0.0);
@@ -93,21 +97,19 @@ fn again(site: &Site, swarm: &mut Swarm) -> Result<(Hub, Restart), ScenarioError
     let bar = progress::counting("answers", swarm.len());
     let mut hub = site.start()?;
     let first = knock(&mut hub, swarm)?;
-    let (mut restart, lost) = match first {
-        Some(first) => {
+    let lost = match first {
+        Some(_) => {
             let tally = traffic::once(swarm, 1..boards, traffic::WINDOW, LOST, &bar)?;
-            let all = hub.started.elapsed();
-            (Restart { first, all, lost: 0, handshakes: 0.0 }, tally.refused + tally.lost)
+            tally.refused + tally.lost
         }
-        None => {
-            let all = hub.started.elapsed();
-            (Restart { first: all, all, lost: 0, handshakes: 0.0 }, swarm.len())
-        }
+        None => swarm.len(),
     };
+    let all = hub.started.elapsed();
     bar.finish_and_clear();
-    restart.lost = lost;
-    restart.handshakes = hub.metrics()?.sum("hub_handshakes_total", "");
-    Ok((hub, restart))
+    let used = hub.server()?.processor_time()?;
+    let handshakes = hub.metrics()?.sum("hub_handshakes_total", "");
+    let first = first.unwrap_or(all);
+    Ok((hub, Restart { first, all, used, lost, handshakes }))
 }
 
 /// One board knocks until it is answered: how long that took from exec.
@@ -119,6 +121,9 @@ fn knock(hub: &mut Hub, swarm: &mut Swarm) -> Result<Option<Duration>, ScenarioE
         swarm.turn(KNOCK, &mut heard)?;
         if let Some(answer) = heard.iter().find(|heard| heard.is_success()) {
             return Ok(Some(answer.at.saturating_duration_since(hub.started)));
+        }
+        if let Some(refused) = heard.first() {
+            swarm.send_again(refused);
         }
         if ready.is_none() && hub.started.elapsed() > Duration::from_secs(5) {
             hub.wait_ready(Duration::from_secs(60))?;
