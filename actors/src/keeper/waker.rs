@@ -4,15 +4,16 @@
 //! Invariant: a datagram that does not authenticate leaves nothing but a count.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Context, Handler, Message, Recipient};
-use std::sync::Arc;
-use storage::{Slot, UnixSeconds};
+use storage::Slot;
 
 use super::keep::{Keep, Kept, NotWoken};
 use crate::link::table::Key;
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
+use crate::wall_clock;
 
 const MAILBOX: usize = 4096;
 
@@ -77,7 +78,7 @@ impl Handler<Wake> for Waker {
 
     fn handle(&mut self, wake: Wake, _: &mut Self::Context) {
         let Wake { key, slot, from, datagram, at, link } = wake;
-        let kept = match self.keep.wake(slot, key, &datagram, wall_clock()) {
+        let kept = match self.keep.wake(slot, key, &datagram, wall_clock::seconds()) {
             Ok(kept) => Some(kept),
             Err(NotWoken::Awake) => None,
             Err(NotWoken::Unknown) => {
@@ -99,9 +100,4 @@ impl Handler<Wake> for Waker {
             self.metrics.record_dropped(RecordDrop::MailboxFull);
         }
     }
-}
-
-/// The hub's clock, for what is judged by dates.
-pub(super) fn wall_clock() -> UnixSeconds {
-    UnixSeconds(crate::wall_clock::now().0 / 1000)
 }

@@ -9,9 +9,9 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 use storage::{Slot, StoreError};
 
 use super::keep::{Keep, Kept, NotKept, Place};
-use super::waker::wall_clock;
 use crate::link::established::Established;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
+use crate::wall_clock;
 
 const MAILBOX: usize = 16_384;
 /// Sessions of one flush; more wait for the next.
@@ -154,7 +154,7 @@ impl Handler<Store> for Keeper {
         let Store { peer, mut established, place, link } = store;
         let flight = std::mem::take(&mut established.datagrams);
         let early = std::mem::take(&mut established.early);
-        match self.keep.establish(*established, place, peer, wall_clock()) {
+        match self.keep.establish(*established, place, peer, wall_clock::seconds()) {
             Ok(kept) => self.waiting.push((link, Stored { peer, kept, flight, early })),
             Err(NotKept::Store(error)) => self.failed(&error, 1),
             Err(error @ (NotKept::Random | NotKept::Slot(_))) => {
