@@ -24,7 +24,7 @@ use crate::link::shard::{CROSSING_MAX, HandedOver};
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
 use crate::link::table::Millis;
-use crate::metrics::{ActorKind, Metrics, RecordDrop};
+use crate::metrics::{ActorKind, HandshakeEnd, Metrics, RecordDrop};
 use crate::under_way::{Ticket, UnderWay};
 
 const MAILBOX: usize = 4096;
@@ -237,6 +237,7 @@ impl Entrance {
         let link = link.clone().recipient();
         if self.keeper.try_send(Store { peer, established, place, link }).is_err() {
             self.metrics.mailbox_full(ActorKind::Keeper);
+            self.metrics.handshake_ended(HandshakeEnd::Internal);
         }
     }
 }

@@ -145,11 +145,6 @@ impl Handshaker {
         let established = match progress {
             Progress::Pending => return,
             Progress::Established(established) => {
-                self.worker.metrics.handshake_ended(if established.is_resumed() {
-                    HandshakeEnd::Resumed
-                } else {
-                    HandshakeEnd::Completed
-                });
                 self.worker.quota.spend(&established.admitted, Instant::now());
                 Some(established)
             }
@@ -164,9 +159,13 @@ impl Handshaker {
     fn over(&mut self, peer: SocketAddr, established: Option<Box<Established>>) {
         let Some(known) = self.handshakes.remove(&peer) else { return };
         // Full: the board's handshake was for nothing; it begins again when its data finds no session.
-        let established = established.map(|established| (established, known.place));
+        let (succeeded, place) = (established.is_some(), known.place);
+        let established = established.map(|established| (established, place));
         if known.link.try_send(HandshakeOver { peer, established }).is_err() {
             self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
+            if succeeded {
+                self.worker.metrics.handshake_ended(HandshakeEnd::Internal);
+            }
         }
     }
 
