@@ -101,14 +101,14 @@ impl Association {
     pub fn restored(session: &Session, window: &Window) -> Option<Self> {
         let suite = Suite::from_iana(session.suite)?;
         let (read, write) = KeyBlock::from_bytes(&session.keys.0).keys(suite);
-        let (trust, write_sequence) = match window.trust {
-            Trust::Yes => (Trust::Yes, window.write_limit),
-            Trust::Writes => (Trust::Writes, window.write_limit),
-            Trust::No => (Trust::Writes, session.write_floor.saturating_add(WRITE_MARGIN)),
-        };
-        let write_floor = match window.trust {
-            Trust::Yes | Trust::Writes => session.write_floor,
-            Trust::No => write_sequence,
+        let (trust, write_sequence, write_floor) = match window.trust {
+            believed @ (Trust::Yes | Trust::Writes) => {
+                (believed, window.write_limit, session.write_floor)
+            }
+            Trust::No => {
+                let beyond = session.write_floor.saturating_add(WRITE_MARGIN);
+                (Trust::Writes, beyond, beyond)
+            }
         };
         Some(Self {
             read,
