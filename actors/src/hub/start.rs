@@ -20,7 +20,9 @@ use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
 use crate::keeper::{Keep, Keeper, Keeping, Resuming, Waker};
 use crate::link::budget::Budget;
+use crate::link::clock::millis;
 use crate::link::connection_id::ConnectionIds;
+use crate::link::crossing::Crossing;
 use crate::link::door::{Door, DoorParts};
 use crate::link::expected::Expected;
 use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
@@ -31,7 +33,6 @@ use crate::link::shard::{Parts, Shard};
 use crate::link::slots::Slots;
 use crate::link::socket::{self, Sender, Sockets};
 use crate::link::steering;
-use crate::link::table::Millis;
 use crate::metrics::Metrics;
 use crate::paced::Paced;
 use crate::recorder::Recorder;
@@ -201,7 +202,7 @@ pub fn start(
             Handshaker::start_in_arbiter(&Arbiter::new().handle(), |_| Handshaker::new(worker))
         })
         .collect();
-    let (expected, crossing) = (Expected::default(), UnderWay::default());
+    let (expected, crossing) = (Expected::default(), Crossing::new(Arc::clone(metrics)));
     let door = {
         let parts = FrontDoorParts {
             door: door(&settings, expected.clone(), shards.len(), metrics)?,
@@ -216,7 +217,7 @@ pub fn start(
     };
 
     let deliveries = UnderWay::default();
-    let idle = Millis::try_from(settings.idle.as_millis()).unwrap_or(Millis::MAX);
+    let idle = millis(settings.idle);
     let parts = |index: u8, sender: Sender, keeping| -> Result<Parts, StartError> {
         Ok(Parts {
             index,
@@ -318,7 +319,6 @@ fn door(
     shards: usize,
     metrics: &Arc<Metrics>,
 ) -> Result<Door, StartError> {
-    let millis = |time: Duration| Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX);
     let flood = &settings.flood;
     Ok(Door::new(DoorParts {
         cookie_key: random()?,

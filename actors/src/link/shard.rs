@@ -16,7 +16,9 @@ use actix::{Actor, Addr, Handler, Message, Recipient};
 use storage::Slot;
 
 use crate::keeper::{Keeping, Wake, Woken};
+use crate::link::clock::Clock;
 use crate::link::connection_id::ConnectionId;
+use crate::link::crossing::Crossing;
 use crate::link::destination::Destination;
 use crate::link::dozing::Dozing;
 use crate::link::expected::Expected;
@@ -56,10 +58,6 @@ pub struct HandedOver {
     /// Counts it as on its way between arbiters.
     pub crossing: Ticket,
 }
-
-/// How many datagrams may be on their way between arbiters: half of what a mailbox takes, so that no
-/// flood of them keeps the end of a handshake out.
-pub const CROSSING_MAX: usize = 2048;
 
 /// Whom an arbiter hands datagrams to.
 #[derive(Default)]
@@ -103,11 +101,11 @@ pub struct Shard<S: Actor> {
     /// The slots of stored sessions that are known by their board's address.
     pub addresses: RefCell<HashMap<SocketAddr, Slot>>,
     expected: Expected,
-    crossing: UnderWay,
+    crossing: Crossing,
     siblings: RefCell<Siblings>,
     next_message: Cell<u64>,
     next_serial: Cell<Serial>,
-    epoch: Instant,
+    clock: Clock,
 }
 
 /// What a shard is built from.
@@ -121,7 +119,7 @@ pub struct Parts {
     /// Where protected records of handshakes are expected from.
     pub expected: Expected,
     /// Datagrams on their way between arbiters, and the front door.
-    pub crossing: UnderWay,
+    pub crossing: Crossing,
     /// After how long without a message a session leaves memory.
     pub idle: Millis,
     /// Where sessions are stored; `None` for those without DTLS.
@@ -159,14 +157,14 @@ where
             siblings: RefCell::new(Siblings::default()),
             next_message: Cell::new(parts.first_message),
             next_serial: Cell::new(Serial::from(parts.index) << SERIAL_BITS),
-            epoch: Instant::now(),
+            clock: Clock::start(),
         })
     }
 
     /// Milliseconds on this arbiter's monotonic clock.
     #[must_use]
     pub fn now(&self) -> Millis {
-        Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX)
+        self.clock.now()
     }
 
     /// The next number of a message for upstream; from a random beginning.
@@ -269,34 +267,23 @@ where
     }
 
     fn to_the_door(&self, from: SocketAddr, datagram: &[u8], delivered: bool) {
-        let Some(door) = self.siblings.borrow().door.clone() else { return };
-        let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| {
+        let siblings = self.siblings.borrow();
+        let Some(door) = &siblings.door else { return };
+        self.crossing.hand(ActorKind::FrontDoor, |crossing| {
             let datagram = datagram.into();
-            AtTheDoor { from, datagram, delivered, crossing }
+            door.try_send(AtTheDoor { from, datagram, delivered, crossing }).is_ok()
         });
-        // Full: dropped; the client repeats its flight.
-        if message.is_none_or(|message| door.try_send(message).is_err()) {
-            self.metrics.mailbox_full(ActorKind::FrontDoor);
-            self.drop_record(RecordDrop::MailboxFull);
-        }
     }
 
     fn hand_over(&self, owner: usize, from: SocketAddr, datagram: &[u8]) {
-        match self.siblings.borrow().links.get(owner) {
-            // Full: dropped; the board repeats its message.
-            Some(owner) => {
-                let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| HandedOver {
-                    from,
-                    datagram: datagram.into(),
-                    crossing,
-                });
-                if message.is_none_or(|message| owner.try_send(message).is_err()) {
-                    self.metrics.mailbox_full(ActorKind::Link);
-                    self.drop_record(RecordDrop::MailboxFull);
-                }
-            }
-            None => self.drop_record(RecordDrop::UnknownSession),
-        }
+        let siblings = self.siblings.borrow();
+        let Some(owner) = siblings.links.get(owner) else {
+            return self.drop_record(RecordDrop::UnknownSession);
+        };
+        self.crossing.hand(ActorKind::Link, |crossing| {
+            let datagram = datagram.into();
+            owner.try_send(HandedOver { from, datagram, crossing }).is_ok()
+        });
     }
 
     /// Gives a datagram to its session, or drops it when the session has too many.
