@@ -13,6 +13,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnH
 use storage::BoardId;
 
 use crate::coap::{Effect, Endpoint};
+use crate::link::addresses::Place;
 use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
 use crate::meter::BoardMeter;
@@ -117,6 +118,25 @@ impl DeviceSession {
     fn stop(&mut self, end: SessionEnd, ctx: &mut Context<Self>) {
         self.end = Some(end);
         ctx.stop();
+    }
+
+    /// A session that is over for good is not looked for at its board's address any more.
+    fn forget_address(&self, end: SessionEnd) {
+        let (Key::Address(peer), Transport::Dtls(secured)) = (&self.key, &self.transport) else {
+            return;
+        };
+        match end {
+            SessionEnd::CloseNotify | SessionEnd::PeerAlert | SessionEnd::Replaced => {}
+            SessionEnd::Panicked
+            | SessionEnd::Capacity
+            | SessionEnd::Asleep
+            | SessionEnd::StoreFailed
+            | SessionEnd::Shutdown => return,
+        }
+        let (slot, generation) = secured.place();
+        if let Ok(mut addresses) = self.shard.addresses.try_borrow_mut() {
+            addresses.leave(peer, Place { slot, generation });
+        }
     }
 
     fn receive(&mut self, datagram: &Datagram, ctx: &mut Context<Self>) {
@@ -246,6 +266,7 @@ impl Drop for DeviceSession {
         if let Ok(mut table) = self.shard.table.try_borrow_mut() {
             table.remove(&self.key, self.serial);
         }
+        self.forget_address(end);
         let ended = SessionEnded { board: self.board.clone(), serial: self.serial };
         // Full: the supervisor's sweep finds the dead session.
         let _ = self.tenant.supervisor().try_send(ended);

@@ -12,17 +12,19 @@ use actix_rt::Arbiter;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
-use storage::{BootId, Quota, SealingKey, Store, StoreError};
+use storage::{BootId, Quota, SealingKey, Sessions, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
 use crate::keeper::{Keep, Keeper, Keeping, Resuming, Waker};
+use crate::link::addresses::{Addresses, Place};
 use crate::link::budget::Budget;
 use crate::link::clock::millis;
 use crate::link::connection_id::ConnectionIds;
 use crate::link::crossing::Crossing;
+use crate::link::destination::owner_of_address;
 use crate::link::door::{Door, DoorParts};
 use crate::link::expected::Expected;
 use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
@@ -218,7 +220,8 @@ pub fn start(
 
     let deliveries = UnderWay::default();
     let idle = millis(settings.idle);
-    let parts = |index: u8, sender: Sender, keeping| -> Result<Parts, StartError> {
+    let parts = |index: u8, sender: Sender, kept| -> Result<Parts, StartError> {
+        let (keeping, addresses) = kept;
         Ok(Parts {
             index,
             sender,
@@ -227,14 +230,18 @@ pub fn start(
             crossing: crossing.clone(),
             idle,
             keeping,
+            addresses,
             deliveries: deliveries.clone(),
             first_message: u64::from_be_bytes(random()?),
         })
     };
     let mut links = Vec::new();
-    for (index, (socket, arbiter)) in (0..).zip(shards.into_iter().zip(&arbiters)) {
+    let known = by_address(keeping.keep.sessions(), shards.len());
+    for (index, ((socket, arbiter), known)) in
+        (0..).zip(shards.into_iter().zip(&arbiters).zip(known))
+    {
         let sender = Sender::new(&socket).map_err(failed)?;
-        let parts = parts(index, sender, Some(keeping.clone()))?;
+        let parts = parts(index, sender, (Some(keeping.clone()), known))?;
         let tenants = Arc::clone(&tenants);
         links.push(Link::start_in_arbiter(arbiter, move |_| {
             Link::new(Shard::new(parts), socket, tenants)
@@ -254,7 +261,11 @@ pub fn start(
             let socket = socket.map_err(failed)?;
             let listen = socket.local_addr().map_err(failed)?;
             // Its sessions have no Connection ID, but serials of their own.
-            let parts = parts(u8::MAX, Sender::new(&socket).map_err(failed)?, None)?;
+            let parts = parts(
+                u8::MAX,
+                Sender::new(&socket).map_err(failed)?,
+                (None, Addresses::default()),
+            )?;
             let residents = tenants::residents(store, &tenants)?;
             let arbiter = Arbiter::new().handle();
             let link = PlainLink::start_in_arbiter(&arbiter, move |_| {
@@ -303,6 +314,23 @@ fn keep(
         Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics))
     };
     Ok(Keeping { keep, keeper, waker })
+}
+
+/// The stored sessions that are known by their boards' addresses, by the arbiter that owns them.
+fn by_address(sessions: &Sessions, shards: usize) -> Vec<Addresses> {
+    let mut known = vec![Vec::new(); shards];
+    let read = sessions.by_address().try_for_each(|entry| {
+        let (peer, slot) = entry?;
+        let generation = sessions.window(slot)?.generation;
+        if let Some(known) = known.get_mut(owner_of_address(peer, shards)) {
+            known.push((peer, Place { slot, generation }));
+        }
+        Ok::<_, StoreError>(())
+    });
+    if let Err(error) = read {
+        tracing::error!(%error, "sessions known by address cannot be read; their boards begin again");
+    }
+    known.into_iter().map(Addresses::from_iter).collect()
 }
 
 /// Has the kernel do what the arbiters would otherwise do for each other.

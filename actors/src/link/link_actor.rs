@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 
 use crate::keeper::{Kept, Stored, Woken};
-use crate::link::destination::owner_of_address;
+use crate::link::addresses::Place;
 use crate::link::front_door::FrontDoor;
 use crate::link::reader;
 use crate::link::shard::{HandedOver, Shard, Siblings};
@@ -78,7 +78,7 @@ impl Link {
             None => Key::Address(kept.association.peer()),
         };
         if let Key::Address(address) = key {
-            self.shard.addresses.borrow_mut().insert(address, kept.lease.slot());
+            self.know(address, &kept);
         }
         let mut random = [0; 2];
         getrandom::fill(&mut random).ok()?;
@@ -93,7 +93,7 @@ impl Link {
             first_mid: u16::from_be_bytes(random),
         };
         let session = DeviceSession::start(parts);
-        let before = self.shard.table.borrow_mut().insert(key, serial, session.clone());
+        let before = self.shard.table.borrow_mut().insert(key, serial, session);
         if let Some(before) = before {
             // Full: the old session is nameless already, and its supervisor ends it.
             let _ = before.try_send(Close::Replaced);
@@ -108,21 +108,16 @@ impl Link {
         true
     }
 
-    /// The sessions that are known by their boards' addresses, and where they are stored.
-    fn know_addresses(&self, shards: usize) {
+    /// Where the session of `peer` is stored, for when it sleeps.
+    fn know(&self, peer: SocketAddr, kept: &Kept) {
         let Some(keeping) = &self.shard.keeping else { return };
-        for entry in keeping.keep.sessions().by_address() {
-            match entry {
-                Ok((address, slot)) => {
-                    if owner_of_address(address, shards) == usize::from(self.shard.index) {
-                        self.shard.addresses.borrow_mut().insert(address, slot);
-                    }
-                }
-                Err(error) => {
-                    return tracing::error!(%error, "sessions known by address cannot be read; their boards begin again");
-                }
-            }
-        }
+        // A look at a slot goes no further than memory.
+        let is_kept = |place: Place| {
+            let window = keeping.keep.sessions().window(place.slot);
+            window.is_ok_and(|window| window.generation == place.generation)
+        };
+        let place = Place { slot: kept.lease.slot(), generation: kept.association.generation() };
+        self.shard.addresses.borrow_mut().enter(peer, place, is_kept);
     }
 }
 
@@ -158,7 +153,6 @@ impl Handler<Open> for Link {
     type Result = ();
 
     fn handle(&mut self, open: Open, ctx: &mut Self::Context) {
-        self.know_addresses(open.links.len());
         self.shard.know(Siblings {
             links: open.links.into_iter().map(Addr::recipient).collect(),
             door: Some(open.door.clone().recipient()),

@@ -6,6 +6,7 @@
 //! and no socket; the rest are the shells around them.
 
 pub mod abbreviated;
+pub mod addresses;
 pub mod association;
 pub mod budget;
 pub mod cipher;

@@ -5,7 +5,6 @@
 //! no handshake and no CoAP is seen here.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use actix::{Actor, Addr, Handler, Message, Recipient};
 use storage::Slot;
 
 use crate::keeper::{Keeping, Wake, Woken};
+use crate::link::addresses::Addresses;
 use crate::link::clock::Clock;
 use crate::link::connection_id::ConnectionId;
 use crate::link::crossing::Crossing;
@@ -98,8 +98,8 @@ pub struct Shard<S: Actor> {
     pub dozing: RefCell<Dozing<S>>,
     /// Where sessions are stored; `None` where they have nothing that could be.
     pub keeping: Option<Keeping>,
-    /// The slots of stored sessions that are known by their board's address.
-    pub addresses: RefCell<HashMap<SocketAddr, Slot>>,
+    /// Stored sessions that are known by their board's address.
+    pub addresses: RefCell<Addresses>,
     expected: Expected,
     crossing: Crossing,
     siblings: RefCell<Siblings>,
@@ -124,6 +124,8 @@ pub struct Parts {
     pub idle: Millis,
     /// Where sessions are stored; `None` for those without DTLS.
     pub keeping: Option<Keeping>,
+    /// This arbiter's stored sessions that are known by their board's address.
+    pub addresses: Addresses,
     /// Readings on their way, of all arbiters.
     pub deliveries: UnderWay,
     /// Where message ids begin; random.
@@ -151,7 +153,7 @@ where
             idle: parts.idle,
             dozing: RefCell::default(),
             keeping: parts.keeping,
-            addresses: RefCell::default(),
+            addresses: RefCell::new(parts.addresses),
             expected: parts.expected,
             crossing: parts.crossing,
             siblings: RefCell::new(Siblings::default()),
@@ -237,7 +239,7 @@ where
     fn by_address(&self, from: SocketAddr, datagram: &[u8], at: Instant) {
         let table = self.table.borrow();
         let session = table.session(&Key::Address(from));
-        let asleep = self.addresses.borrow().get(&from).copied();
+        let asleep = self.addresses.borrow().slot(&from);
         if let Some(session) = session {
             self.deliver(session, from, datagram, at);
         } else if let Some(slot) = asleep {

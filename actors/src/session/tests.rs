@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::coap::{Limits, code};
+use crate::link::addresses::Addresses;
+use crate::link::crossing::Crossing;
 use crate::link::expected::Expected;
 use crate::link::shard::Parts;
 use crate::link::socket::Sender;
@@ -76,11 +78,12 @@ impl Rig {
         let shard = Shard::new(Parts {
             index: 0,
             sender: Sender::new(&hub).unwrap(),
+            crossing: Crossing::new(Arc::clone(&metrics)),
             metrics,
             expected: Expected::default(),
-            crossing: UnderWay::default(),
             idle: IDLE_MS,
             keeping: None,
+            addresses: Addresses::default(),
             deliveries: UnderWay::default(),
             first_message: 1,
         });
