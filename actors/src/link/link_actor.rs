@@ -16,16 +16,12 @@ use crate::link::front_door::FrontDoor;
 use crate::link::reader;
 use crate::link::shard::{HandedOver, Shard, Siblings};
 use crate::link::table::Key;
-use crate::metrics::RecordDrop;
 use crate::session::secured::Secured;
 use crate::session::{Close, DeviceSession, Doze, SessionParts, Transport};
 use crate::tenant::Directory;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(1);
-/// As long as a flush of the store, and how long the slowest may take before a board repeats itself.
-const STORED_SOON: Duration = Duration::from_millis(20);
-const STORED_BY_NOW: Duration = Duration::from_secs(1);
 
 /// One arbiter's link.
 pub struct Link {
@@ -187,34 +183,17 @@ impl Handler<Stored> for Link {
 impl Handler<Woken> for Link {
     type Result = ();
 
-    fn handle(&mut self, woken: Woken, ctx: &mut Self::Context) {
+    fn handle(&mut self, woken: Woken, _: &mut Self::Context) {
         let Woken { key, from, datagram, at, kept } = woken;
         if let Some(kept) = kept {
             self.shard.metrics.woken(at.elapsed());
             let _ = self.begin(kept);
         }
-        self.deliver_soon(Waiting { key, from, datagram, at }, ctx);
-    }
-}
-
-/// A datagram for a session whose handshake is over, and which may not be stored yet.
-struct Waiting {
-    key: Key,
-    from: SocketAddr,
-    datagram: Box<[u8]>,
-    at: Instant,
-}
-
-impl Link {
-    /// Gives a datagram to its session, as soon as the store's flush has let it begin.
-    fn deliver_soon(&self, waiting: Waiting, ctx: &mut Context<Self>) {
-        if self.deliver(&waiting.key, waiting.from, &waiting.datagram, waiting.at) {
-            return;
+        if !self.deliver(&key, from, &datagram, at) {
+            // Its handshake is over, and its session not stored yet: the front door holds it until this
+            // arbiter says that the session has begun, which is after this.
+            self.shard.to_the_door(from, &datagram, false);
         }
-        if waiting.at.elapsed() >= STORED_BY_NOW {
-            return self.shard.metrics.record_dropped(RecordDrop::UnknownSession);
-        }
-        ctx.run_later(STORED_SOON, move |link, ctx| link.deliver_soon(waiting, ctx));
     }
 }
 

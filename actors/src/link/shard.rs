@@ -268,7 +268,8 @@ where
         }
     }
 
-    fn to_the_door(&self, from: SocketAddr, datagram: &[u8], delivered: bool) {
+    /// Gives a datagram to the front door; `delivered` says whether a session has it as well.
+    pub fn to_the_door(&self, from: SocketAddr, datagram: &[u8], delivered: bool) {
         let siblings = self.siblings.borrow();
         let Some(door) = &siblings.door else { return };
         self.crossing.hand(ActorKind::FrontDoor, |crossing| {
