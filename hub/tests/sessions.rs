@@ -51,15 +51,22 @@ fn killed_and_started(site: &Site, mut hub: Hub) -> Hub {
     site.start()
 }
 
-/// Sends a reading in a record made by hand; both can be sent again.
-fn raw_post(client: &mut Client, id: u16) -> (Vec<u8>, Message) {
-    let request = Message::post("d", id, b"reading");
-    (client.record(APPLICATION_DATA, &request.encode()), request)
+/// A reading in a record made by hand; it can be sent again.
+fn raw_post(client: &mut Client, id: u16) -> Vec<u8> {
+    client.record(APPLICATION_DATA, &Message::post("d", id, b"reading").encode())
 }
 
 /// The answer to a request that was sent by hand.
 fn answer(client: &mut Client) -> Message {
     Message::parse(&client.receive(PATIENCE).expect("an answer")).expect("CoAP")
+}
+
+/// Posts a reading by hand, which is taken; its record.
+fn posted(client: &mut Client, id: u16) -> Vec<u8> {
+    let record = raw_post(client, id);
+    client.send_raw(&record);
+    assert_eq!(answer(client).dotted(), "2.04");
+    record
 }
 
 #[test]
@@ -84,18 +91,14 @@ fn sessions_go_on_after_the_hub_was_killed() {
 fn a_record_from_before_the_kill_is_refused_after_it() {
     let (site, hub) = Plan::boards(1).start();
     let mut client = connect(&site, &hub, 0);
-    let (record, _) = raw_post(&mut client, 1);
-    client.send_raw(&record);
-    assert_eq!(answer(&mut client).dotted(), "2.04");
+    let record = posted(&mut client, 1);
     let hub = killed_and_started(&site, hub);
     for _ in 0..5 {
         client.send_raw(&record);
     }
     hub.wait_for_metric("hub_records_dropped_total", &[("reason", "replayed")], |n| n >= 5.0);
     assert_eq!(accepted(&hub), 0.0);
-    let (fresh, _) = raw_post(&mut client, 2);
-    client.send_raw(&fresh);
-    assert_eq!(answer(&mut client).dotted(), "2.04");
+    posted(&mut client, 2);
 }
 
 #[test]
@@ -115,9 +118,7 @@ fn sessions_go_on_after_an_orderly_stop() {
 fn after_a_power_failure_a_board_is_asked_once_where_it_stands() {
     let (site, mut hub) = Plan::boards(1).start();
     let mut client = connect(&site, &hub, 0);
-    let (old, _) = raw_post(&mut client, 1);
-    client.send_raw(&old);
-    assert_eq!(answer(&mut client).dotted(), "2.04");
+    let old = posted(&mut client, 1);
     hub.process.kill();
     another_boot(&site);
     let hub = site.start();
@@ -125,7 +126,7 @@ fn after_a_power_failure_a_board_is_asked_once_where_it_stands() {
     // What the slot still knows of is refused without a question.
     client.send_raw(&old);
     hub.wait_for_metric("hub_records_dropped_total", &[("reason", "replayed")], |n| n >= 1.0);
-    let (record, _) = raw_post(&mut client, 2);
+    let record = raw_post(&mut client, 2);
     client.send_raw(&record);
     let asked = answer(&mut client);
     assert_eq!(asked.dotted(), "4.01");
@@ -140,9 +141,7 @@ fn after_a_power_failure_a_board_is_asked_once_where_it_stands() {
         client.send_raw(before);
     }
     hub.wait_for_metric("hub_records_dropped_total", &[("reason", "replayed")], |n| n >= 4.0);
-    let (next, _) = raw_post(&mut client, 4);
-    client.send_raw(&next);
-    assert_eq!(answer(&mut client).dotted(), "2.04");
+    posted(&mut client, 4);
     assert_eq!((accepted(&hub), handshakes(&hub)), (2.0, 0.0));
 }
 
@@ -169,11 +168,9 @@ fn an_idle_session_leaves_memory_and_comes_back_with_its_boards_next_datagram() 
 fn garbage_for_a_sleeping_session_wakes_nobody() {
     let (site, hub) = Plan::boards(1).start();
     let mut client = connect(&site, &hub, 0);
-    let (record, _) = raw_post(&mut client, 1);
-    client.send_raw(&record);
-    assert_eq!(answer(&mut client).dotted(), "2.04");
+    posted(&mut client, 1);
     let hub = killed_and_started(&site, hub);
-    let (record, _) = raw_post(&mut client, 2);
+    let record = raw_post(&mut client, 2);
     for place in [14, 22, record.len() - 1] {
         let mut forged = record.clone();
         forged[place] ^= 1;
@@ -220,10 +217,8 @@ fn a_blocked_boards_session_is_not_woken_until_the_block_is_lifted() {
 fn a_board_that_said_goodbye_has_no_session_to_come_back_to() {
     let (site, hub) = Plan::boards(1).start();
     let mut client = connect(&site, &hub, 0);
-    let (record, _) = raw_post(&mut client, 1);
-    client.send_raw(&record);
-    assert_eq!(answer(&mut client).dotted(), "2.04");
-    let (late, _) = raw_post(&mut client, 2);
+    posted(&mut client, 1);
+    let late = raw_post(&mut client, 2);
     let goodbye = client.record(rig::records::ALERT, &[1, 0]);
     client.send_raw(&goodbye);
     eventually("the session ends", PATIENCE, || (hub.sessions() == 0.0).then_some(()));
