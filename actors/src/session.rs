@@ -53,7 +53,18 @@ pub enum Transport {
     /// In DTLS records.
     Dtls(Box<Secured>),
     /// As they are, on a private network where the address is the identity.
-    Plain(SocketAddr),
+    Plain(Box<SocketAddr>),
+}
+
+impl Transport {
+    /// The session's name in the shard's table; always the same.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Dtls(secured) => secured.key(),
+            Self::Plain(peer) => Key::Address(**peer),
+        }
+    }
 }
 
 /// What a session is built from.
@@ -64,8 +75,6 @@ pub struct SessionParts {
     pub tenant: Arc<Tenant>,
     /// The way to it.
     pub transport: Transport,
-    /// Its name in the shard's table.
-    pub key: Key,
     /// Tells it from another session of the same name or board.
     pub serial: Serial,
     /// The arbiter's link.
@@ -79,7 +88,6 @@ pub struct DeviceSession {
     board: BoardId,
     tenant: Arc<Tenant>,
     transport: Transport,
-    key: Key,
     serial: Serial,
     shard: Rc<Shard<DeviceSession>>,
     endpoint: Endpoint,
@@ -103,7 +111,6 @@ impl DeviceSession {
             board: parts.board,
             tenant: parts.tenant,
             transport: parts.transport,
-            key: parts.key,
             serial: parts.serial,
             shard: parts.shard,
             endpoint: Endpoint::new(parts.first_mid),
@@ -122,9 +129,8 @@ impl DeviceSession {
 
     /// A session that is over for good is not looked for at its board's address any more.
     fn forget_address(&self, end: SessionEnd) {
-        let (Key::Address(peer), Transport::Dtls(secured)) = (&self.key, &self.transport) else {
-            return;
-        };
+        let Transport::Dtls(secured) = &self.transport else { return };
+        let Key::Address(peer) = secured.key() else { return };
         match end {
             SessionEnd::CloseNotify | SessionEnd::PeerAlert | SessionEnd::Replaced => {}
             SessionEnd::Panicked
@@ -135,7 +141,7 @@ impl DeviceSession {
         }
         let (slot, generation) = secured.place();
         if let Ok(mut addresses) = self.shard.addresses.try_borrow_mut() {
-            addresses.leave(peer, Place { slot, generation });
+            addresses.leave(&peer, Place { slot, generation });
         }
     }
 
@@ -190,7 +196,7 @@ impl DeviceSession {
     fn send(&mut self, message: &[u8]) {
         match &mut self.transport {
             Transport::Plain(peer) => {
-                self.shard.sender.send(*peer, message);
+                self.shard.sender.send(**peer, message);
             }
             Transport::Dtls(secured) => {
                 let mut datagram = self.shard.scratch.take();
@@ -241,7 +247,7 @@ impl Actor for DeviceSession {
         let started = SessionStarted {
             board: self.board.clone(),
             serial: self.serial,
-            session: ctx.address(),
+            session: ctx.address().downgrade(),
         };
         if self.tenant.supervisor().try_send(started).is_err() {
             // Unsupervised it must not live; the board begins again.
@@ -264,7 +270,7 @@ impl Drop for DeviceSession {
             tracing::error!(board = %self.board, "the session panicked; the board may begin another");
         }
         if let Ok(mut table) = self.shard.table.try_borrow_mut() {
-            table.remove(&self.key, self.serial);
+            table.remove(&self.transport.key(), self.serial);
         }
         self.forget_address(end);
         let ended = SessionEnded { board: self.board.clone(), serial: self.serial };

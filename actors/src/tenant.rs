@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use storage::{Acknowledge, BoardId, ResourcePath, TenantId, TopicTemplate};
 
 use crate::coap::{Limits, Resources};
@@ -127,7 +127,8 @@ impl Tenant {
 /// Supervises the sessions of one tenant's boards.
 pub struct TenantSupervisor {
     id: TenantId,
-    sessions: HashMap<BoardId, (Serial, Addr<DeviceSession>)>,
+    /// Weak: an address that keeps its session alive costs two allocations.
+    sessions: HashMap<BoardId, (Serial, WeakAddr<DeviceSession>)>,
 }
 
 /// A board's session has begun.
@@ -139,7 +140,7 @@ pub struct SessionStarted {
     /// Which session of its arbiter.
     pub serial: Serial,
     /// The session.
-    pub session: Addr<DeviceSession>,
+    pub session: WeakAddr<DeviceSession>,
 }
 
 /// A board's session has ended, by whatever cause.
@@ -166,7 +167,7 @@ impl Actor for TenantSupervisor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(SWEEP, |supervisor, _| {
-            supervisor.sessions.retain(|_, (_, session)| session.connected());
+            supervisor.sessions.retain(|_, (_, session)| session.upgrade().is_some());
         });
         tracing::debug!(tenant = %self.id, "tenant is supervised");
     }
@@ -177,7 +178,8 @@ impl Handler<SessionStarted> for TenantSupervisor {
 
     fn handle(&mut self, started: SessionStarted, _: &mut Self::Context) {
         let session = (started.serial, started.session);
-        if let Some((_, before)) = self.sessions.insert(started.board, session) {
+        let before = self.sessions.insert(started.board, session);
+        if let Some(before) = before.and_then(|(_, session)| session.upgrade()) {
             // Full: it is being spoken to; it ends when its name is taken or it falls silent.
             let _ = before.try_send(Close::Replaced);
         }

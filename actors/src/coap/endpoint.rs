@@ -21,11 +21,36 @@ const ACK_TIMEOUT_MS: Millis = 2_000;
 /// MAX_RETRANSMIT of the same section.
 const MAX_RETRANSMIT: u8 = 4;
 
+/// Effects not yet polled; nothing but an empty pointer while there are none.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "an idle endpoint is to be small")]
+struct Effects(Option<Box<VecDeque<Effect>>>);
+
+impl Effects {
+    fn push(&mut self, effect: Effect) {
+        self.0.get_or_insert_with(|| Box::new(VecDeque::with_capacity(2))).push_back(effect);
+    }
+
+    fn pop(&mut self) -> Option<Effect> {
+        let effect = self.0.as_mut()?.pop_front();
+        if effect.is_none() {
+            self.0 = None;
+        }
+        effect
+    }
+
+    #[cfg(test)]
+    fn heap_bytes(&self) -> usize {
+        let queue = |it: &VecDeque<Effect>| size_of_val(it) + it.capacity() * size_of::<Effect>();
+        self.0.as_deref().map_or(0, queue)
+    }
+}
+
 /// The server side of one board's association.
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) exchanges: Exchanges,
-    effects: VecDeque<Effect>,
+    effects: Effects,
     pub(super) upload: Option<Box<Upload>>,
     pub(super) next_exchange: u32,
     next_id: MessageId,
@@ -37,7 +62,7 @@ impl Endpoint {
     pub fn new(next_mid: u16) -> Self {
         Self {
             exchanges: Exchanges::default(),
-            effects: VecDeque::new(),
+            effects: Effects::default(),
             upload: None,
             next_exchange: 0,
             next_id: next_mid,
@@ -148,13 +173,13 @@ impl Endpoint {
                     response.attempts_left -= 1;
                     response.wait_ms = response.wait_ms.saturating_mul(2);
                     response.again_at = now.saturating_add(response.wait_ms);
-                    self.effects.push_back(Effect::Send(response.bytes.clone()));
+                    self.effects.push(Effect::Send(response.bytes.clone()));
                     None
                 }
                 Stage::Acknowledged | Stage::Unconfirmed => Some(DropReason::NoOutcome),
                 Stage::Fresh { .. } if open.remember_until <= now => Some(DropReason::NoOutcome),
                 Stage::Fresh { .. } => {
-                    self.effects.push_back(Effect::Send(empty(Kind::Acknowledgement, open.id)));
+                    self.effects.push(Effect::Send(empty(Kind::Acknowledgement, open.id)));
                     open.stage = Stage::Acknowledged;
                     None
                 }
@@ -171,11 +196,7 @@ impl Endpoint {
 
     /// The next thing to do; None once all is done, which also gives the buffer back.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        let effect = self.effects.pop_front();
-        if effect.is_none() {
-            self.effects = VecDeque::new();
-        }
-        effect
+        self.effects.pop()
     }
 
     /// When [`Endpoint::handle_timeout`] has something to say or to give up.
@@ -201,7 +222,7 @@ impl Endpoint {
     pub(super) fn heap_bytes(&self) -> usize {
         let upload =
             self.upload.as_ref().map_or(0, |upload| size_of::<Upload>() + upload.capacity());
-        self.exchanges.heap_bytes() + self.effects.capacity() * size_of::<Effect>() + upload
+        self.exchanges.heap_bytes() + self.effects.heap_bytes() + upload
     }
 
     #[cfg(test)]
@@ -280,10 +301,7 @@ impl Endpoint {
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {
-        if self.effects.capacity() == 0 {
-            self.effects.reserve_exact(2);
-        }
-        self.effects.push_back(effect);
+        self.effects.push(effect);
     }
 }
 

@@ -158,6 +158,9 @@ impl Exchanges {
             alike && run.join(id)
         });
         if !joined {
+            if self.answered.capacity() == 0 {
+                self.answered.reserve_exact(1);
+            }
             self.answered.push_back(Run { expires, first: id, len: 1, max_age_s, code });
         }
     }

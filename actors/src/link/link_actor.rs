@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use storage::Slot;
 
 use crate::keeper::{Kept, Stored, Woken};
 use crate::link::addresses::Place;
@@ -69,12 +70,10 @@ impl Link {
             tracing::warn!(board = %admitted.board, tenant = %admitted.tenant, "tenant is not served");
             return None;
         };
-        let key = match kept.association.connection_id() {
-            Some(id) => Key::ConnectionId(id),
-            None => Key::Address(kept.association.peer()),
-        };
+        let secured = Secured::new(kept);
+        let key = secured.key();
         if let Key::Address(address) = key {
-            self.know(address, &kept);
+            self.know(address, secured.place());
         }
         let mut random = [0; 2];
         getrandom::fill(&mut random).ok()?;
@@ -83,15 +82,14 @@ impl Link {
             board: admitted.board,
             tenant,
             serial,
-            transport: Transport::Dtls(Secured::new(kept)),
-            key,
+            transport: Transport::Dtls(secured),
             shard: Rc::clone(&self.shard),
             first_mid: u16::from_be_bytes(random),
         };
         let session = DeviceSession::start(parts);
         let before = self.shard.table.borrow_mut().insert(key, serial, session);
         if let Some(before) = before {
-            // Full: the old session is nameless already, and its supervisor ends it.
+            // Full: the old session is nameless already, and ends with what waits for it.
             let _ = before.try_send(Close::Replaced);
         }
         Some(key)
@@ -105,15 +103,14 @@ impl Link {
     }
 
     /// Where the session of `peer` is stored, for when it sleeps.
-    fn know(&self, peer: SocketAddr, kept: &Kept) {
+    fn know(&self, peer: SocketAddr, (slot, generation): (Slot, u32)) {
         let Some(keeping) = &self.shard.keeping else { return };
         // A look at a slot goes no further than memory.
         let is_kept = |place: Place| {
             let window = keeping.keep.sessions().window(place.slot);
             window.is_ok_and(|window| window.generation == place.generation)
         };
-        let place = Place { slot: kept.lease.slot(), generation: kept.association.generation() };
-        self.shard.addresses.borrow_mut().enter(peer, place, is_kept);
+        self.shard.addresses.borrow_mut().enter(peer, Place { slot, generation }, is_kept);
     }
 }
 

@@ -54,8 +54,7 @@ fn receive(
         let session = DeviceSession::start(SessionParts {
             board: board.clone(),
             tenant: Arc::clone(tenant),
-            transport: Transport::Plain(from),
-            key,
+            transport: Transport::Plain(Box::new(from)),
             serial,
             shard: Rc::clone(shard),
             first_mid: from.port(),

@@ -97,8 +97,7 @@ impl Rig {
         let session = DeviceSession::start(SessionParts {
             board: board.parse().unwrap(),
             tenant: Arc::clone(&self.tenant),
-            transport: Transport::Plain(peer),
-            key,
+            transport: Transport::Plain(Box::new(peer)),
             serial,
             shard: Rc::clone(&self.shard),
             first_mid: 0,
