@@ -1,5 +1,5 @@
 //! Everything the hub remembers: tenants, boards, routes, upstreams and sessions, one file per noun,
-//! over sled.
+//! over sled, and beside it the files in which sessions are, by slot.
 //!
 //! Invariant: synchronous. No async runtime, actor, socket, HTTP or clock is reachable from here;
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
@@ -13,6 +13,7 @@ mod quota;
 mod record;
 mod route;
 mod seal;
+mod sealed;
 mod session;
 mod store;
 mod tenant;
@@ -27,7 +28,7 @@ pub use quota::{Bounds, Quota};
 pub use record::RecordError;
 pub use route::{Acknowledge, Route};
 pub use seal::{SEAL_OVERHEAD, SealError, SealingKey};
-pub use session::{Resumption, ResumptionId, Secret, Session, SessionName};
+pub use session::{Resumption, ResumptionId, Secret, Session, SessionName, generation_of};
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;
 pub use store::error::StoreError;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use storage::{
     Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError, Trust,
-    UnixSeconds, Window,
+    UnixSeconds, Window, generation_of,
 };
 
 use crate::admission::{Admitted, Registry};
@@ -31,7 +31,8 @@ pub struct Keep {
 pub struct Place {
     /// Its slot.
     pub lease: Lease,
-    /// What tells it from other sessions of that slot.
+    /// What tells it from other sessions of that slot, unless it can be resumed: then the session's
+    /// id and the last 8 bits of this do.
     pub generation: u32,
     /// The Connection ID that leads to it.
     pub id: ConnectionId,
@@ -62,6 +63,9 @@ pub enum NotWoken {
     /// The board may not have a session any more; this one is gone.
     #[error("the board may not have a session: {0}")]
     NotAdmitted(Refusal),
+    /// The slot could not be written.
+    #[error("the session's slot cannot be written")]
+    Slot(#[source] std::io::Error),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -107,7 +111,9 @@ impl Keep {
     pub fn place(&self, shard: u8) -> Result<Place, NotKept> {
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|_| NotKept::Random)?;
-        let generation = u32::from_be_bytes(random).max(1);
+        let [a, b, c, own] = random;
+        // The last bits stay where a session id takes the others' place, and 0 is nobody's.
+        let generation = u32::from_be_bytes([a, b, c, own.max(1)]);
         let lease = self.sessions.take()?;
         let id = self.ids.of(shard, lease.slot(), generation);
         Ok(Place { lease, generation, id })
@@ -147,6 +153,10 @@ impl Keep {
             id: *resumption.session_id.first_chunk().unwrap_or(&[0; 16]),
             master: Secret(*resumption.master),
         });
+        let generation = match &resumption {
+            Some(resumption) => generation_of(&resumption.id, generation.to_be_bytes()[3]),
+            None => generation,
+        };
         let mut association = Association::new(established, peer, generation);
         lease.write(&association.reserve()).map_err(NotKept::Slot)?;
         let (suite, keys) = association.stored_keys();
@@ -224,7 +234,7 @@ impl Keep {
             if !raised {
                 return Err(NotWoken::Unknown);
             }
-            lease.write(&association.reserve()).map_err(|_| NotWoken::Unknown)?;
+            lease.write(&association.reserve()).map_err(NotWoken::Slot)?;
         }
         Ok(Kept { admitted, association, lease })
     }

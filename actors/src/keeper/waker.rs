@@ -89,6 +89,10 @@ impl Handler<Wake> for Waker {
                 tracing::info!(%from, %reason, "a sleeping session was not woken");
                 return self.metrics.record_dropped(RecordDrop::NotAdmitted);
             }
+            Err(NotWoken::Slot(error)) => {
+                tracing::error!(%error, "a sleeping session cannot be woken");
+                return self.metrics.record_dropped(RecordDrop::StoreFailed);
+            }
             Err(NotWoken::Store(error)) => {
                 tracing::error!(%error, "a sleeping session cannot be read");
                 return self.metrics.record_dropped(RecordDrop::StoreFailed);

@@ -267,8 +267,8 @@ impl Association {
     }
 
     /// Whether the board still has to show where it stands.
-    #[must_use]
-    pub fn is_unproven(&self) -> bool {
+    #[cfg(test)]
+    fn is_unproven(&self) -> bool {
         self.trust != Trust::Yes
     }
 

@@ -85,9 +85,7 @@ impl From<StoreError> for Failure {
             StoreError::TenantHasBoards { .. } => {
                 Self::Refused(format!("{error}; remove those first"))
             }
-            StoreError::FingerprintTaken { .. } | StoreError::AddressTaken { .. } => {
-                Self::Refused(error.to_string())
-            }
+            StoreError::AddressTaken { .. } => Self::Refused(error.to_string()),
             _ => Self::Unusable(in_one_line(&error)),
         }
     }

@@ -1,11 +1,13 @@
 //! What is checked in each tree. A walk says of one entry what is wrong with it.
 
 use super::Walk;
+use crate::board::BoardRecord;
 use crate::record::{Record, decode};
+use crate::sealed::survey;
 use crate::store::boards::{address_key, parse_id};
-use crate::store::sessions::KEY_CHECK;
+use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
-use crate::{Board, Fingerprint, Route, StoreError, Tenant, TenantId, Upstream};
+use crate::{Board, Route, StoreError, Tenant, TenantId, Upstream};
 
 type Check = fn(&mut Walk<'_>);
 
@@ -13,14 +15,11 @@ type Check = fn(&mut Walk<'_>);
 pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards", boards),
     ("boards/address", by_address),
-    ("boards/fingerprint", by_fingerprint),
     ("boards/tenant", by_tenant),
     ("meta", meta),
     ("routes", routes),
-    ("sessions", sessions),
     ("sessions/address", slots),
-    ("sessions/board", slots),
-    ("sessions/resumption", slots),
+    ("sessions/ownerless", ownerless),
     ("tenants", tenants),
     ("upstreams", upstreams),
 ];
@@ -49,18 +48,12 @@ fn tenants(walk: &mut Walk<'_>) {
 
 fn boards(walk: &mut Walk<'_>) {
     walk.each(|inner, key, value| {
-        let board: Board = noun(value)?;
+        let BoardRecord { board, .. } = noun(value)?;
         its_own_key(key, board.id.as_str().as_bytes())?;
         belongs_to(inner, &board.tenant)?;
         let listed = inner.by_tenant.contains_key(scoped(&board.tenant, board.id.as_str()));
         if !listed.map_err(unread)? {
             return Err(String::from("missing in boards/tenant"));
-        }
-        if let Some(fingerprint) = &board.fingerprint {
-            let owner = inner.by_fingerprint.get(fingerprint.as_bytes()).map_err(unread)?;
-            if owner.as_deref() != Some(key) {
-                return Err(String::from("its certificate is not its own in boards/fingerprint"));
-            }
         }
         if let Some(address) = board.address {
             let owner = inner.by_address.get(address_key(address)).map_err(unread)?;
@@ -69,16 +62,6 @@ fn boards(walk: &mut Walk<'_>) {
             }
         }
         Ok(())
-    });
-}
-
-fn by_fingerprint(walk: &mut Walk<'_>) {
-    walk.each(|inner, key, value| {
-        let board = indexed(inner, "boards/fingerprint", value)?;
-        match board.fingerprint == <[u8; 32]>::try_from(key).ok().map(Fingerprint) {
-            true => Ok(()),
-            false => Err(format!("board {} has another certificate", board.id)),
-        }
     });
 }
 
@@ -122,9 +105,27 @@ fn upstreams(walk: &mut Walk<'_>) {
     });
 }
 
-/// Sealed under a key that is not here: what is in them shows when a board comes back.
-fn sessions(walk: &mut Walk<'_>) {
-    walk.each(|_, key, _| slot(key));
+/// The sessions' records, which are no tree. Sealed under a key that is not here: what is in them
+/// shows when a board comes back.
+pub(super) fn sessions(walk: &mut Walk<'_>) {
+    let file = walk.inner.dir.join(RECORDS);
+    let surveyed = survey(&file, |slot, bytes, form| {
+        walk.count(bytes);
+        if let Err(error) = form {
+            walk.problem(&slot.key(), error.to_string());
+        }
+    });
+    if let Err(error) = surveyed {
+        walk.problem(b"", format!("{}: {error}", file.display()));
+    }
+}
+
+fn ownerless(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        slot(key)?;
+        parse_id("sessions/ownerless", value).map_err(|_| String::from("it names no board"))?;
+        Ok(())
+    });
 }
 
 fn slots(walk: &mut Walk<'_>) {
@@ -164,7 +165,10 @@ fn belongs_to(inner: &Inner, tenant: &TenantId) -> Result<(), String> {
 fn indexed(inner: &Inner, tree: &'static str, id: &[u8]) -> Result<Board, String> {
     let id = parse_id(tree, id).map_err(|_| String::from("it names no board"))?;
     match inner.boards.get(id.as_str()).map_err(unread)? {
-        Some(record) => noun(&record).map_err(|_| format!("board {id} cannot be read")),
+        Some(record) => match noun::<BoardRecord>(&record) {
+            Ok(found) => Ok(found.board),
+            Err(_) => Err(format!("board {id} cannot be read")),
+        },
         None => Err(format!("there is no board {id}")),
     }
 }

@@ -1,24 +1,24 @@
-//! The store: one folder, one database, one tree a noun and one an index.
+//! The store: one folder, one database, one tree a noun and one an index; beside it the sessions'
+//! files.
 //!
 //! | tree | key | value |
 //! | --- | --- | --- |
 //! | `meta` | `schema` | u32, big-endian |
 //! | `meta` | `acknowledged` | u64, big-endian: flushes so far (see [`mark`]) |
 //! | `tenants` | tenant | record |
-//! | `boards` | board | record |
-//! | `boards/fingerprint` | 32 bytes | board |
+//! | `boards` | board | record, and the slot of its session |
 //! | `boards/address` | 4 or 16 bytes | board |
 //! | `boards/tenant` | tenant NUL board | nothing |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
 //! | `sessions`... | see [`sessions`] | |
 //!
-//! Invariant: a board and its three index entries change in one transaction, and whatever writes
+//! Invariant: a board and its two index entries change in one transaction, and whatever writes
 //! returns when the disk has it, [`Boards::mark_seen`] apart. Nothing outside `store` sees sled.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sled::Db;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
@@ -56,7 +56,6 @@ pub(crate) struct Inner {
     meta: Tree,
     pub(crate) tenants: Tree,
     pub(crate) boards: Tree,
-    pub(crate) by_fingerprint: Tree,
     pub(crate) by_address: Tree,
     pub(crate) by_tenant: Tree,
     routes: Tree,
@@ -71,6 +70,8 @@ pub(crate) struct Inner {
     count: Mutex<u64>,
     /// Held by whoever checks across trees and then writes.
     writer: Mutex<()>,
+    /// The sessions, while they are open.
+    sessions: Mutex<Weak<sessions::Shared>>,
     /// Last, so that the folder is free only when the database is closed.
     _lock: File,
 }
@@ -92,7 +93,6 @@ impl Store {
             meta,
             tenants: tree("tenants")?,
             boards: tree("boards")?,
-            by_fingerprint: tree("boards/fingerprint")?,
             by_address: tree("boards/address")?,
             by_tenant: tree("boards/tenant")?,
             routes: tree("routes")?,
@@ -103,8 +103,12 @@ impl Store {
             mark,
             count: Mutex::new(count),
             writer: Mutex::new(()),
+            sessions: Mutex::default(),
             _lock: lock,
         };
+        sessions::drop_older(&inner)?;
+        // An index that nothing needs any more.
+        inner.health.contain(|| inner.db.drop_tree("boards/fingerprint"))?;
         let store = Self { inner: Arc::new(inner) };
         store.flush()?;
         Ok(store)
