@@ -2,8 +2,10 @@
 //! are reserved. One file beside the database, 32 bytes a session.
 //!
 //! A slot is rewritten in place before a record has any effect. That is one write into the page
-//! cache and no wait for the disk: it survives the hub's death by whatever signal, at under half a
-//! microsecond. What it does not survive is the machine's death. So the file says which boot of the
+//! cache and no wait for the disk: it survives the hub's death by whatever signal, at some two
+//! microseconds (slots at random among a million on ext4: 1.7 in the best of 15 runs of 100,000
+//! writes, 3.5 in their median, on two cores that had other work). What it does not survive is the
+//! machine's death. So the file says which boot of the
 //! machine wrote it and whether it was closed cleanly; after a power failure every slot written
 //! before is untrusted ([`Trust::No`]) until its session writes it again.
 //!
@@ -16,6 +18,9 @@
 //! | 1 | 1: closed cleanly | | 8 | the first write sequence not reserved |
 //!
 //! The top bit of "one past the newest" is set while the session is unproven ([`Trust::Writes`]).
+//!
+//! The upper 24 bits of a generation are the beginning of the session's id, where it has one: from
+//! them, and from nothing else, a session to be resumed is found ([`Windows::named`]).
 //!
 //! All numbers are little-endian; the first slot is at byte 4096.
 //! Invariant: a slot has one [`Lease`] at a time, and none is given out while a session owns it.
