@@ -56,11 +56,11 @@ impl Barred {
 
     /// Whether the board is shut out.
     #[must_use]
-    pub fn holds(&self, board: &BoardId, now: Instant) -> bool {
+    pub fn holds(&self, board: &BoardId, now: impl FnOnce() -> Instant) -> bool {
         if !self.any.load(Ordering::Acquire) {
             return false;
         }
-        let list = self.locked();
+        let (list, now) = (self.locked(), now());
         let lately = |since: &Instant| now.saturating_duration_since(*since) < KEPT;
         list.all.as_ref().is_some_and(lately) || list.boards.get(board).is_some_and(lately)
     }
@@ -78,15 +78,15 @@ mod tests {
     fn who_is_shut_out_stays_so_until_let_in_again_or_until_nothing_can_be_under_way() {
         let (barred, now) = (Barred::default(), Instant::now());
         let (one, other): (BoardId, BoardId) = ("CB-1".parse().unwrap(), "CB-2".parse().unwrap());
-        assert!(!barred.holds(&one, now));
+        assert!(!barred.holds(&one, || now));
         barred.bar(Some(&one), now);
-        assert!(barred.holds(&one, now) && !barred.holds(&other, now));
-        assert!(!barred.holds(&one, now + KEPT));
+        assert!(barred.holds(&one, || now) && !barred.holds(&other, || now));
+        assert!(!barred.holds(&one, || now + KEPT));
         barred.bar(None, now);
-        assert!(barred.holds(&other, now));
+        assert!(barred.holds(&other, || now));
         barred.admit(None);
-        assert!(barred.holds(&one, now) && !barred.holds(&other, now));
+        assert!(barred.holds(&one, || now) && !barred.holds(&other, || now));
         barred.admit(Some(&one));
-        assert!(!barred.holds(&one, now));
+        assert!(!barred.holds(&one, || now));
     }
 }

@@ -249,7 +249,7 @@ impl Handler<SessionStarted> for TenantSupervisor {
     type Result = ();
 
     fn handle(&mut self, started: SessionStarted, ctx: &mut Self::Context) {
-        if self.barred.holds(&started.board, Instant::now()) {
+        if self.barred.holds(&started.board, Instant::now) {
             // It was admitted before, and stored after.
             self.ending.push_back(started.session.clone());
             ctx.run_later(Duration::ZERO, Self::end_some);

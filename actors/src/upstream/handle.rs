@@ -62,7 +62,7 @@ impl UpstreamHandle {
                 Ok(())
             }
             To::Mqtt { adapter, metrics, barred, .. } => {
-                if barred.holds(&deliver.uplink.board, Instant::now()) {
+                if barred.holds(&deliver.uplink.board, Instant::now) {
                     return Err(deliver);
                 }
                 adapter.try_send(deliver).map_err(|error| match error {

@@ -5,6 +5,7 @@
 //! certificate; changes come one after the other; and the store has a change before anybody acts on it.
 
 mod boards;
+mod certificates;
 mod journal;
 mod tenants;
 
@@ -15,6 +16,7 @@ use actors::refusal::Refusal;
 use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId};
 
 pub use self::boards::{Ended, Selection};
+pub use self::certificates::{CertificateRevoked, Which};
 pub use self::journal::{Entry, Journal, Log};
 
 /// Why nothing was changed; or, where it says so, why a change is only in the store.

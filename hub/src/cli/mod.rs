@@ -6,6 +6,7 @@
 mod backup;
 mod board;
 mod ca;
+mod certificate;
 mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
@@ -107,6 +108,9 @@ enum Command {
     /// Connectivity Boards, each known by its hardware id and its certificate.
     #[command(subcommand)]
     Board(board::Board),
+    /// The certificates of boards.
+    #[command(subcommand)]
+    Certificate(certificate::Certificate),
     /// The systems of a tenant that take its boards' readings.
     #[command(subcommand)]
     Upstream(upstream::Upstream),
@@ -157,6 +161,7 @@ impl Command {
         match self {
             Self::Tenant(tenant) => Some(tenant.files()),
             Self::Board(board) => Some(board.files()),
+            Self::Certificate(certificate) => Some(certificate.files()),
             Self::Upstream(_) | Self::Route(_) => Some(Files::default()),
             Self::Ca(ca) => ca.files(),
             Self::Serve
@@ -177,6 +182,7 @@ impl Command {
             Self::Demo(demo) => demo.run(),
             Self::Tenant(tenant) => tenant.run(hub),
             Self::Board(board) => board.run(hub),
+            Self::Certificate(certificate) => certificate.run(hub),
             Self::Upstream(upstream) => upstream.run(hub),
             Self::Route(route) => route.run(hub),
             Self::Ca(ca) => ca.run(hub),

@@ -36,6 +36,7 @@ pub(super) fn ask(dir: &Path, files: &Files) -> Result<ExitCode, Failure> {
     };
     let mut answer = control::ask_to_run(dir, &run).map_err(|error| not_asked(error, dir))?.body;
     let mut to = io::stdout().lock();
+    let mut made = Vec::new();
     loop {
         let broke_off = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Failure::Unusable(String::from(
@@ -45,9 +46,7 @@ pub(super) fn ask(dir: &Path, files: &Files) -> Result<ExitCode, Failure> {
         };
         match Piece::read(&mut answer).map_err(broke_off)? {
             Piece::Output(bytes) => to.write_all(&bytes)?,
-            Piece::File(written) if files.made.contains(&written.path) => {
-                write_new(&written.path, &written.bytes)?;
-            }
+            Piece::File(file) if files.made.contains(&file.path) => made.push(file),
             Piece::File(written) => {
                 let file = written.path.display();
                 let why = format!("the running hub wants {file} written, which nobody asked for");
@@ -55,6 +54,10 @@ pub(super) fn ask(dir: &Path, files: &Files) -> Result<ExitCode, Failure> {
             }
             Piece::End(End { code, complaint }) => {
                 to.flush()?;
+                // A command that failed leaves nothing in the way of the next try.
+                for file in made.iter().filter(|_| code == 0) {
+                    write_new(&file.path, &file.bytes)?;
+                }
                 if !complaint.is_empty() {
                     output::complain_in_words(&complaint);
                 }

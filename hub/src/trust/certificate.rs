@@ -48,6 +48,13 @@ impl BoardCertificate {
         }
     }
 
+    /// Its serial number, big-endian without leading zeros.
+    pub fn serial(&self) -> Result<Vec<u8>, TrustError> {
+        let number = self.certificate.serial_number().to_bn();
+        let number = number.map_err(TrustError::cryptography("read a serial number"))?;
+        Ok(number.to_vec())
+    }
+
     /// How the hub knows this certificate.
     pub fn fingerprint(&self) -> Result<Fingerprint, TrustError> {
         fingerprint(&self.certificate)

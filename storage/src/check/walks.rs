@@ -3,6 +3,7 @@
 use super::Walk;
 use crate::record::{Record, decode};
 use crate::store::boards::{address_key, parse_id};
+use crate::store::revoked;
 use crate::store::sessions::KEY_CHECK;
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
 use crate::{Board, Fingerprint, Route, StoreError, Tenant, TenantId, Upstream};
@@ -15,6 +16,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards/address", by_address),
     ("boards/fingerprint", by_fingerprint),
     ("boards/tenant", by_tenant),
+    (revoked::TREE, of_revoked),
     ("meta", meta),
     ("routes", routes),
     ("sessions", sessions),
@@ -45,6 +47,10 @@ fn tenants(walk: &mut Walk<'_>) {
         let tenant: Tenant = noun(value)?;
         its_own_key(key, tenant.id.as_str().as_bytes())
     });
+}
+
+fn of_revoked(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| its_own_key(key, &revoked::key(&noun(value)?)));
 }
 
 fn boards(walk: &mut Walk<'_>) {

@@ -153,7 +153,7 @@ impl Flow {
 
     fn publish(&mut self, parcel: Parcel) {
         let Parcel { uplink, awaiting } = parcel;
-        if self.barred.holds(&uplink.board, std::time::Instant::now()) {
+        if self.barred.holds(&uplink.board, std::time::Instant::now) {
             return awaiting.answer(Outcome::Refused { reason: "the board was shut out" });
         }
         let Some(id) = self.window.next() else {
