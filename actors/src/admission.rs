@@ -91,9 +91,22 @@ impl Registry {
         if tenant.authority.as_deref() != Some(issuer) {
             return Err(Refusal::OtherTenant);
         }
+        self.not_revoked(fingerprint)?;
+        let revoked = self.store.revoked().has_serial(&tenant.id, &identity.serial);
+        if revoked.map_err(|error| unreadable(&error))? {
+            return Err(Refusal::Revoked);
+        }
         may_connect(&board, &tenant, fingerprint)?;
         let not_after = identity.not_after;
         Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after })
+    }
+
+    fn not_revoked(&self, fingerprint: Fingerprint) -> Result<(), Refusal> {
+        match self.store.revoked().has_fingerprint(&fingerprint) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Refusal::Revoked),
+            Err(error) => Err(unreadable(&error)),
+        }
     }
 
     /// Whether a board that was admitted once would be again, `now`, with the same certificate.
@@ -105,6 +118,7 @@ impl Registry {
         if board.tenant != admitted.tenant {
             return Err(Refusal::OtherTenant);
         }
+        self.not_revoked(admitted.fingerprint)?;
         let tenant = self.tenant(&board.tenant)?;
         may_connect(&board, &tenant, admitted.fingerprint)?;
         if now > admitted.not_after { Err(Refusal::Expired) } else { Ok(()) }

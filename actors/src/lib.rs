@@ -4,6 +4,7 @@
 //! Invariant: nothing in this crate knows HTTP, the command line or the configuration file.
 
 pub mod admission;
+pub mod barred;
 pub mod coap;
 pub mod handshake_quota;
 pub mod hub;

@@ -18,6 +18,7 @@ use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
 use crate::meter::BoardMeter;
 use crate::metrics::SessionEnd;
+use crate::refusal::ACCESS_DENIED;
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
 use crate::wall_clock;
 
@@ -37,6 +38,9 @@ const NOTE_EVERY_S: u32 = 60;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub enum Close {
+    /// The board is shut out: it is told so with a fatal alert. The stored session stays, for the
+    /// board's next record to be answered with another, should this one be lost.
+    Denied,
     /// The board has a newer session.
     Replaced,
     /// The hub stops.
@@ -133,7 +137,8 @@ impl DeviceSession {
         let Key::Address(peer) = secured.key() else { return };
         match end {
             SessionEnd::CloseNotify | SessionEnd::PeerAlert | SessionEnd::Replaced => {}
-            SessionEnd::Panicked
+            SessionEnd::Denied
+            | SessionEnd::Panicked
             | SessionEnd::Capacity
             | SessionEnd::Asleep
             | SessionEnd::StoreFailed
@@ -145,8 +150,24 @@ impl DeviceSession {
         }
     }
 
+    /// Tells the board that it is shut out.
+    fn say_denied(&mut self) {
+        let Transport::Dtls(secured) = &mut self.transport else { return };
+        let mut datagram = Vec::new();
+        // Where nothing can be sealed any more, the board's next record is answered instead.
+        if secured.seal_alert(ACCESS_DENIED, &mut datagram).is_ok() && !datagram.is_empty() {
+            self.shard.sender.send(secured.peer(), &datagram);
+        }
+    }
+
     fn receive(&mut self, datagram: &Datagram, ctx: &mut Context<Self>) {
         let now = self.shard.now();
+        // What waits for an answer was routed by the tenant as it was.
+        if let Some(newest) = self.tenant.successor()
+            && self.endpoint.poll_timeout().is_none()
+        {
+            self.tenant = newest;
+        }
         match &self.transport {
             Transport::Plain(_) => self.handle_message(now, &datagram.bytes),
             Transport::Dtls(_) => {
@@ -310,6 +331,10 @@ impl Handler<Close> for DeviceSession {
 
     fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
         let end = match close {
+            Close::Denied => {
+                self.say_denied();
+                SessionEnd::Denied
+            }
             Close::Replaced => SessionEnd::Replaced,
             Close::Shutdown => SessionEnd::Shutdown,
         };

@@ -352,7 +352,7 @@ fn a_store_in_use_is_told_with_the_way_out() {
     let rig = Rig::with_tenant();
     let _held = Store::open(&rig.path("store")).unwrap();
     let line = rig.refused(2, &["tenant", "list"]);
-    assert!(line.contains("is running on the store") && line.contains("stop it first"), "{line}");
+    assert!(line.contains("is working on the store") && line.contains("try again"), "{line}");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //!
 //! Invariant: decides nothing that is not in the settings or in the store.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
@@ -174,15 +175,26 @@ pub fn start(
         let store = store.clone();
         Recorder::start_in_arbiter(&Arbiter::new().handle(), |_| Recorder::new(store))
     };
-    let (tenants, upstreams) = tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
+    let mut serving = tenants::Serving {
+        store: store.clone(),
+        limits: settings.limits.clone(),
+        quota: settings.quota,
+        metrics: Arc::clone(metrics),
+        arbiters: arbiters.clone(),
+        recorder: recorder.clone(),
+        began: Instant::now(),
+        running: HashMap::new(),
+    };
+    let tenants = serving.all()?;
     let registry = Registry::new(store.clone());
-    let keeping = keep(&settings, store, &registry, metrics)?;
+    let keeping = keep(&settings, store, &registry, metrics, &sender)?;
     let quota = HandshakeQuota::new(Arc::clone(&tenants), Arc::clone(metrics));
     let metered = Metered { admission: registry, quota: Arc::clone(&quota) };
     let reloadable = Reloadable {
         store: store.clone(),
         admission: Paced::new(Arc::new(metered), settings.flood.handshakes_per_tenant_s),
         mtu: settings.mtu,
+        credentials: (settings.certificate.clone(), settings.key.clone()),
     };
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
     let worker = Worker {
@@ -276,11 +288,10 @@ pub fn start(
     };
     let hub = Hub {
         tenants,
-        arbiters,
+        serving,
         links,
         door,
         plain,
-        upstreams,
         handshakers,
         reloadable,
         recorder,
@@ -299,6 +310,7 @@ fn keep(
     store: &Store,
     registry: &Arc<Registry>,
     metrics: &Arc<Metrics>,
+    sender: &Sender,
 ) -> Result<Keeping, StartError> {
     let boot = BootId::of_this_boot().map_err(StartError::Boot)?;
     let key = &settings.master_key;
@@ -310,8 +322,8 @@ fn keep(
         Keeper::start_in_arbiter(&Arbiter::new().handle(), |_| Keeper::new(keep, metrics))
     };
     let waker = {
-        let (keep, metrics) = (keep.clone(), Arc::clone(metrics));
-        Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics))
+        let (keep, metrics, sender) = (keep.clone(), Arc::clone(metrics), sender.clone());
+        Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics, sender))
     };
     Ok(Keeping { keep, keeper, waker })
 }

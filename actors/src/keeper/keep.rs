@@ -16,7 +16,7 @@ use crate::link::connection_id::{ConnectionId, ConnectionIds};
 use crate::link::established::Established;
 use crate::link::record;
 use crate::link::table::Key;
-use crate::refusal::Refusal;
+use crate::refusal::{ACCESS_DENIED, Refusal};
 
 /// The stored sessions, and who may have one.
 #[derive(Clone)]
@@ -60,9 +60,15 @@ pub enum NotWoken {
     /// No record of the datagram authenticates.
     #[error("no record authenticates")]
     Forged,
-    /// The board may not have a session any more; this one is gone.
-    #[error("the board may not have a session: {0}")]
-    NotAdmitted(Refusal),
+    /// The board may not have a session any more.
+    #[error("the board may not have a session: {refusal}")]
+    NotAdmitted {
+        /// Why.
+        refusal: Refusal,
+        /// The record that tells it so, with which the session is over; `None` where the board
+        /// cannot be told, or has been.
+        alert: Option<Vec<u8>>,
+    },
     /// The slot could not be written.
     #[error("the session's slot cannot be written")]
     Slot(#[source] std::io::Error),
@@ -221,10 +227,14 @@ impl Keep {
             not_after: session.not_after,
         };
         if let Err(refusal) = self.registry.still(&admitted, now) {
-            if refusal.is_final() {
+            let alert = match (refusal, window.trust) {
+                (Refusal::Internal, _) | (_, Trust::Writes | Trust::No) => None,
+                (_, Trust::Yes) => farewell(&mut association, &lease, datagram),
+            };
+            if refusal.is_final() || alert.is_some() {
                 self.sessions.remove(slot, session.generation)?;
             }
-            return Err(NotWoken::NotAdmitted(refusal));
+            return Err(NotWoken::NotAdmitted { refusal, alert });
         }
         if window.trust == Trust::No {
             let floor = association.floor();
@@ -245,6 +255,24 @@ fn key_of(name: &SessionName) -> Key {
         SessionName::ConnectionId(id) => Key::ConnectionId(ConnectionId::from(*id)),
         SessionName::Address(address) => Key::Address(*address),
     }
+}
+
+/// The alert that ends a session whose board has just sent `datagram`: for new records alone, and
+/// never longer than what came, so that no overheard record is worth sending again.
+fn farewell(association: &mut Association, lease: &Lease, datagram: &[u8]) -> Option<Vec<u8>> {
+    let (mut plaintext, mut alert) = (Vec::new(), Vec::new());
+    let peer = association.peer();
+    let is_new = record::records(datagram, crate::link::connection_id::LENGTH)
+        .flatten()
+        .filter(|record| record.epoch != 0)
+        .take(1)
+        .any(|record| association.open(&record, peer, &mut plaintext).is_ok());
+    zeroize::Zeroize::zeroize(&mut plaintext);
+    if !is_new || lease.write(&association.reserve()).is_err() {
+        return None;
+    }
+    association.seal_alert(ACCESS_DENIED, &mut alert);
+    (!alert.is_empty() && alert.len() <= datagram.len()).then_some(alert)
 }
 
 /// Whether a protected record of the datagram is the board's. A repeated last flight has others

@@ -11,6 +11,7 @@ use actix::{Actor, Context, Handler, Message, Recipient};
 use storage::Slot;
 
 use super::keep::{Keep, Kept, NotWoken};
+use crate::link::socket::Sender;
 use crate::link::table::Key;
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
 use crate::wall_clock;
@@ -21,6 +22,8 @@ const MAILBOX: usize = 4096;
 pub struct Waker {
     keep: Keep,
     metrics: Arc<Metrics>,
+    /// What boards that may not wake are told with.
+    sender: Sender,
 }
 
 /// A datagram that may be for a sleeping session.
@@ -60,8 +63,8 @@ pub struct Woken {
 impl Waker {
     /// A waker of the sessions in `keep`.
     #[must_use]
-    pub const fn new(keep: Keep, metrics: Arc<Metrics>) -> Self {
-        Self { keep, metrics }
+    pub const fn new(keep: Keep, metrics: Arc<Metrics>, sender: Sender) -> Self {
+        Self { keep, metrics, sender }
     }
 }
 
@@ -85,8 +88,11 @@ impl Handler<Wake> for Waker {
                 return self.metrics.record_dropped(RecordDrop::UnknownSession);
             }
             Err(NotWoken::Forged) => return self.metrics.record_dropped(RecordDrop::Forged),
-            Err(NotWoken::NotAdmitted(reason)) => {
-                tracing::info!(%from, %reason, "a sleeping session was not woken");
+            Err(NotWoken::NotAdmitted { refusal, alert }) => {
+                if let Some(alert) = alert {
+                    self.sender.send(from, &alert);
+                }
+                tracing::info!(%from, reason = %refusal, "a sleeping session was not woken");
                 return self.metrics.record_dropped(RecordDrop::NotAdmitted);
             }
             Err(NotWoken::Slot(error)) => {

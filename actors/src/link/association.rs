@@ -278,6 +278,12 @@ impl Association {
         self.seal_as(ContentType::ApplicationData, data, datagram);
     }
 
+    /// Appends a fatal alert to `datagram`, behind which nothing is sealed that matters; nothing when
+    /// no sequence is reserved for it.
+    pub fn seal_alert(&mut self, description: u8, datagram: &mut Vec<u8>) {
+        self.seal_as(ContentType::Alert, &[FATAL, description], datagram);
+    }
+
     /// The last flight again, under new sequence numbers; `None` once the board has sent data.
     pub fn final_flight(&mut self) -> Option<Vec<u8>> {
         let mut flight = self.final_flight.take()?;

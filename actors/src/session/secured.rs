@@ -93,6 +93,18 @@ impl Secured {
         Ok(())
     }
 
+    /// Appends a fatal alert as a record to `datagram`.
+    ///
+    /// # Errors
+    /// The system's, where no sequence could be reserved.
+    pub fn seal_alert(&mut self, description: u8, datagram: &mut Vec<u8>) -> io::Result<()> {
+        if self.association.must_reserve() {
+            self.remember()?;
+        }
+        self.association.seal_alert(description, datagram);
+        Ok(())
+    }
+
     /// The hub's last handshake flight again; `None` once the board has sent data.
     pub fn final_flight(&mut self) -> Option<Vec<u8>> {
         if self.association.must_reserve() {

@@ -46,7 +46,7 @@ impl Hub {
             let slot = self.keep.named(id)?;
             match self.keep.wake(slot, Key::ConnectionId(id), datagram, NOW) {
                 Ok(kept) => drop(self.awake.insert(board, Secured::new(kept))),
-                Err(NotWoken::Unknown | NotWoken::Forged | NotWoken::NotAdmitted(_)) => {
+                Err(NotWoken::Unknown | NotWoken::Forged | NotWoken::NotAdmitted { .. }) => {
                     return None;
                 }
                 Err(error) => panic!("{error}"),

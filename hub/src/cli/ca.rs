@@ -6,10 +6,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BoardId, Store, TenantId};
 
-use super::{Failure, Invocation, now, tenant_of};
+use super::invocation::Place;
+use super::{Failure, Files, Invocation, now};
+use crate::admin::Admin;
 use crate::trust::{
     Authority, BOARD_YEARS, BoardRequest, Expiry, Made, ServerName, fingerprint, new_key,
-    private_key_pem, write_new, write_new_secret,
+    private_key_pem, write_new_secret,
 };
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +79,18 @@ impl Ca {
             Self::Issue(issue) => issue.run(hub),
         }
     }
+
+    /// The files that it names; `None` for what a running hub does not do: it holds no board's key,
+    /// and does not remake what it was started with.
+    pub(super) fn files(&self) -> Option<Files> {
+        match self {
+            Self::Issue(Issue { key: KeyOrRequest { csr: Some(csr), .. }, out, .. }) => {
+                let made = out.iter().cloned().collect();
+                Some(Files { read: vec![csr.clone()], made })
+            }
+            Self::Issue(_) | Self::Init { .. } => None,
+        }
+    }
 }
 
 fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
@@ -103,9 +117,9 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
 
 impl Issue {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
-        let tenant = tenant_of(&store, &self.tenant)?;
-        let known = self.known_board(&store)?;
+        let admin = hub.admin()?;
+        let tenant = admin.tenant(&self.tenant)?;
+        let known = self.known_board(admin.store())?;
         let authority = hub.pki()?.tenant(&self.tenant)?;
         if tenant.authority != Some(authority.certificate_der()?) {
             let id = &tenant.id;
@@ -114,14 +128,16 @@ impl Issue {
                  have it issue the certificate, then `cellular-hub board add`"
             )));
         }
-        if let Some(file) = [&self.out, &self.key.key].into_iter().flatten().find(|f| f.exists()) {
+        let made = || [&self.out, &self.key.key].into_iter().flatten();
+        let is_here = matches!(hub.place, Place::Here(_));
+        if is_here && let Some(file) = made().find(|file| file.exists()) {
             return Err(crate::trust::TrustError::Exists { file: file.clone() }.into());
         }
 
-        let issued = self.issue(hub, &store, &authority, known);
-        if issued.is_err() {
+        let issued = self.issue(hub, &admin, &authority, known);
+        if issued.is_err() && is_here {
             // What this call made, so that the corrected one can make it again.
-            for file in [&self.out, &self.key.key].into_iter().flatten() {
+            for file in made() {
                 let _ = std::fs::remove_file(file);
             }
         }
@@ -131,14 +147,14 @@ impl Issue {
     fn issue(
         &self,
         hub: &Invocation,
-        store: &Store,
+        admin: &Admin,
         authority: &Authority,
         known: Option<storage::Board>,
     ) -> Result<(), Failure> {
         let expiry = if self.no_expiry { Expiry::Never } else { Expiry::Years(self.years) };
         let certificate = match (&self.key.csr, &self.key.key) {
             (Some(file), _) => {
-                let request = BoardRequest::read(file)?;
+                let request = BoardRequest::parse(file, &hub.read(file)?)?;
                 authority.issue_board(&self.board, request.public_key(), expiry, now())?
             }
             (None, Some(file)) => {
@@ -152,12 +168,12 @@ impl Issue {
         let print = fingerprint(&certificate)?;
         let encoded = certificate.to_pem().map_err(|error| Failure::Unusable(error.to_string()))?;
         if let Some(file) = &self.out {
-            write_new(file, &encoded)?;
+            hub.write_new(file, &encoded)?;
         }
         let mut board = known
             .unwrap_or_else(|| storage::Board::new(self.board.clone(), self.tenant.clone(), now()));
         board.fingerprint = Some(print);
-        store.boards().put(&board)?;
+        admin.put_board(&board, "board.certificate")?;
 
         let pem = String::from_utf8_lossy(&encoded);
         let answer = json!({

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use storage::StoreError;
 
+use crate::admin::AdminError;
 use crate::config::ConfigError;
 use crate::fixture::FixtureError;
 use crate::trust::TrustError;
@@ -39,12 +40,22 @@ impl Failure {
         Self::Unusable(format!("there is no {what} {name}; {way_out}"))
     }
 
+    /// What a running hub does for nobody.
+    pub(super) fn not_in_a_hub() -> Self {
+        let why = "a running hub does not carry this command out; stop it first";
+        Self::Unusable(String::from(why))
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    pub(super) fn code(&self) -> u8 {
         match self {
             // `| head` has read enough.
-            Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Self::Refused(_) => ExitCode::from(1),
-            Self::Unusable(_) | Self::InUse(_) | Self::Unheard(_) => ExitCode::from(2),
+            Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Refused(_) => 1,
+            Self::Unusable(_) | Self::InUse(_) | Self::Unheard(_) => 2,
         }
     }
 
@@ -66,6 +77,18 @@ pub(crate) fn in_one_line(error: &dyn Error) -> String {
         cause = error.source();
     }
     line
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Refused(why) => Self::Refused(why),
+            AdminError::Store(error) => error.into(),
+            AdminError::Unknown { .. } | AdminError::NotLive(_) => {
+                Self::Unusable(error.to_string())
+            }
+        }
+    }
 }
 
 impl From<ConfigError> for Failure {

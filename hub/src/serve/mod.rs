@@ -3,6 +3,7 @@
 //! Invariant: whatever cannot work is found here, before the first board is answered.
 
 mod credentials;
+mod live;
 mod reload;
 
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::credentials::Credentials;
 use self::reload::Reloader;
+use crate::admin::Admin;
+use crate::cli;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
@@ -127,7 +130,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
-        let control = control(&store);
+        let control = control(&store, &config, &running);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
@@ -157,9 +160,11 @@ fn watch(store: &Store, metrics: &Arc<Metrics>) {
 }
 
 /// The control socket; a hub without one serves all the same.
-fn control(store: &Store) -> Option<Control> {
-    let started = Control::start(store);
-    started.inspect_err(|error| tracing::warn!(%error, "no backups while the hub runs")).ok()
+fn control(store: &Store, config: &Config, running: &Running) -> Option<Control> {
+    let admin = Admin::running(store.clone(), Arc::new(live::Told(running.clone())));
+    let started = Control::start(store, cli::runner(config.clone(), admin));
+    let without = "no backups and no commands while the hub runs";
+    started.inspect_err(|error| tracing::warn!(%error, without)).ok()
 }
 
 async fn drain(running: &Running, within: Duration) {

@@ -1,6 +1,5 @@
 //! A board's certificate signing request (RFC 2986): the way a key stays on its board.
 
-use std::fs;
 use std::path::Path;
 
 use openssl::pkey::{PKey, PKeyRef, Public};
@@ -16,15 +15,10 @@ pub struct BoardRequest {
 }
 
 impl BoardRequest {
-    /// Reads a request, PEM or DER.
-    pub fn read(file: &Path) -> Result<Self, TrustError> {
-        let bytes = fs::read(file).map_err(|source| TrustError::File {
-            doing: "read",
-            file: file.to_path_buf(),
-            source,
-        })?;
-        let request = X509Req::from_pem(&bytes)
-            .or_else(|_| X509Req::from_der(&bytes))
+    /// A request, PEM or DER, from what `file` holds.
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, TrustError> {
+        let request = X509Req::from_pem(bytes)
+            .or_else(|_| X509Req::from_der(bytes))
             .map_err(|_| TrustError::NotA { what: "signing request", file: file.into() })?;
         let key = request.public_key().map_err(|_| TrustError::RequestKeyUnsuited)?;
         let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());

@@ -5,6 +5,7 @@ use crate::board::BoardRecord;
 use crate::record::{Record, decode};
 use crate::sealed::survey;
 use crate::store::boards::{address_key, parse_id};
+use crate::store::revoked;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
 use crate::{Board, Route, StoreError, Tenant, TenantId, Upstream};
@@ -16,6 +17,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/tenant", by_tenant),
+    (revoked::TREE, of_revoked),
     ("meta", meta),
     ("routes", routes),
     ("sessions/address", slots),
@@ -44,6 +46,10 @@ fn tenants(walk: &mut Walk<'_>) {
         let tenant: Tenant = noun(value)?;
         its_own_key(key, tenant.id.as_str().as_bytes())
     });
+}
+
+fn of_revoked(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| its_own_key(key, &revoked::key(&noun(value)?)));
 }
 
 fn boards(walk: &mut Walk<'_>) {

@@ -11,6 +11,7 @@
 //! | `boards/tenant` | tenant NUL board | nothing |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
+//! | `certificates/revoked` | see [`revoked`] | record |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its two index entries change in one transaction, and whatever writes
@@ -35,6 +36,7 @@ pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod mark;
 pub(crate) mod open;
+pub(crate) mod revoked;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
 pub(crate) mod tree;
@@ -60,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) by_tenant: Tree,
     routes: Tree,
     upstreams: Tree,
+    pub(crate) revoked: Tree,
     pub(crate) db: Db,
     /// The database's file once more: sled's own flush leaves the file's size and the disk's
     /// cache to the system.
@@ -97,6 +100,7 @@ impl Store {
             by_tenant: tree("boards/tenant")?,
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
+            revoked: tree(revoked::TREE)?,
             db,
             file,
             health,
