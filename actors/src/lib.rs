@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod coap;
+pub mod enrolment;
 pub mod handshake_quota;
 pub mod hub;
 pub mod identity;
