@@ -8,7 +8,7 @@ use crate::store::boards::{address_key, parse_id};
 use crate::store::revoked;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
-use crate::{Board, Route, StoreError, Tenant, TenantId, Upstream};
+use crate::{Board, Renewal, Route, StoreError, Tenant, TenantId, Upstream};
 
 type Check = fn(&mut Walk<'_>);
 
@@ -16,6 +16,7 @@ type Check = fn(&mut Walk<'_>);
 pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards", boards),
     ("boards/address", by_address),
+    ("boards/renewal", renewals),
     ("boards/tenant", by_tenant),
     (revoked::TREE, of_revoked),
     ("meta", meta),
@@ -92,6 +93,14 @@ fn by_tenant(walk: &mut Walk<'_>) {
             true => Ok(()),
             false => Err(format!("board {} is tenant {}'s", board.id, board.tenant)),
         }
+    });
+}
+
+/// One whose board is gone or has another certificate by now does no harm.
+fn renewals(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let renewal: Renewal = noun(value)?;
+        its_own_key(key, renewal.board.as_str().as_bytes())
     });
 }
 

@@ -9,6 +9,7 @@
 //! | `boards` | board | record, and the slot of its session |
 //! | `boards/address` | 4 or 16 bytes | board |
 //! | `boards/tenant` | tenant NUL board | nothing |
+//! | `boards/renewal` | board | record |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
 //! | `certificates/revoked` | see [`revoked`] | record |
@@ -28,7 +29,7 @@ use self::health::Health;
 use self::mark::Mark;
 use self::tree::Tree;
 use crate::record::{self, Record};
-use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
+use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
 pub(crate) mod belongings;
 pub(crate) mod boards;
@@ -36,6 +37,7 @@ pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod mark;
 pub(crate) mod open;
+pub(crate) mod renewals;
 pub(crate) mod revoked;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
@@ -60,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) boards: Tree,
     pub(crate) by_address: Tree,
     pub(crate) by_tenant: Tree,
+    pub(crate) renewals: Tree,
     routes: Tree,
     upstreams: Tree,
     pub(crate) revoked: Tree,
@@ -98,6 +101,7 @@ impl Store {
             boards: tree("boards")?,
             by_address: tree("boards/address")?,
             by_tenant: tree("boards/tenant")?,
+            renewals: tree(renewals::TREE)?,
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
             revoked: tree(revoked::TREE)?,
@@ -149,6 +153,11 @@ impl Store {
     /// The boards.
     pub fn boards(&self) -> Boards<'_> {
         Boards { inner: &self.inner }
+    }
+
+    /// Certificates that boards have been issued and have not used yet.
+    pub fn renewals(&self) -> Renewals<'_> {
+        Renewals::new(self)
     }
 
     /// The tenants' routes.
