@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod barred;
 pub mod coap;
+pub mod enrolment;
 pub mod handshake_quota;
 pub mod hub;
 pub mod identity;

@@ -23,6 +23,7 @@ use crate::tenant::{SessionEnded, SessionStarted, Tenant};
 use crate::wall_clock;
 
 mod delivery;
+mod enrolling;
 mod records;
 pub mod secured;
 
@@ -85,6 +86,8 @@ pub struct SessionParts {
     pub shard: Rc<Shard<DeviceSession>>,
     /// Where the hub's own message ids begin.
     pub first_mid: u16,
+    /// Whether the board's certificate has ended, so that all it may do is renew it.
+    pub renews_only: bool,
 }
 
 /// One board's session.
@@ -104,6 +107,7 @@ pub struct DeviceSession {
     end: Option<SessionEnd>,
     /// The second of the shard's clock from which the board's next sighting is written down.
     note_from_s: u32,
+    renews_only: bool,
 }
 
 impl DeviceSession {
@@ -123,6 +127,7 @@ impl DeviceSession {
             armed: None,
             end: None,
             note_from_s: 0,
+            renews_only: parts.renews_only,
         })
     }
 
@@ -190,7 +195,12 @@ impl DeviceSession {
             &self.tenant.limits
         };
         let time = wall_clock::now();
-        self.endpoint.handle_message(now, time, message, &self.tenant.resources, limits);
+        let resources = match &self.transport {
+            Transport::Plain(_) => &self.tenant.plain_resources,
+            Transport::Dtls(_) if self.renews_only => &self.tenant.renewal_resources,
+            Transport::Dtls(_) => &self.tenant.resources,
+        };
+        self.endpoint.handle_message(now, time, message, resources, limits);
         let now_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
         if now_s >= self.note_from_s {
             self.note_from_s = now_s.saturating_add(NOTE_EVERY_S);
@@ -209,6 +219,7 @@ impl DeviceSession {
                     let reading = Reading { exchange, resource, content_format, payload };
                     self.deliver(reading, received, ctx);
                 }
+                Effect::Serve { exchange, ask } => self.enrol(exchange, *ask, received, ctx),
             }
         }
         self.arm(ctx);

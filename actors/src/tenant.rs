@@ -13,10 +13,12 @@ use storage::{Acknowledge, BoardId, ResourcePath, TenantId, TopicTemplate};
 
 use crate::barred::Barred;
 use crate::coap::{Limits, Resources};
+use crate::enrolment;
 use crate::link::table::Serial;
 use crate::meter::TenantMeter;
 use crate::recorder::{Recorder, Seen};
 use crate::session::{Close, DeviceSession};
+use crate::under_way::UnderWay;
 use crate::upstream::UpstreamHandle;
 
 const MAILBOX: usize = 4096;
@@ -76,6 +78,12 @@ pub struct Tenant {
     pub routes: Vec<Route>,
     /// The same resources as boards discover them, in the same order.
     pub resources: Resources,
+    /// What its boards find where they are known by address alone: no certificates.
+    pub plain_resources: Resources,
+    /// What a board finds whose certificate has ended: a new one, and nothing else.
+    pub renewal_resources: Resources,
+    /// Requests for certificates that wait for an answer.
+    pub enrolling: UnderWay,
     /// Bounds for each of its boards.
     pub limits: Limits,
     /// The same while the hub drains: nothing new is taken.
@@ -119,13 +127,21 @@ impl Tenant {
         recorder: Addr<Recorder>,
         supervisor: Addr<TenantSupervisor>,
     ) -> Arc<Self> {
-        let resources = Resources::new(routes.iter().map(|route| route.resource.as_ref()));
+        let paths = || Resources::new(routes.iter().map(|route| route.resource.as_ref()));
+        let with_est = |resources: Resources| {
+            resources.with_locals(wire::resource::EST, id.as_str(), enrolment::RESOURCES)
+        };
+        let (resources, plain_resources) = (with_est(paths()), paths());
+        let renewal_resources = with_est(Resources::default());
         let draining_limits = Limits { in_flight_max: 0, ..limits.clone() };
         let supervisor = RwLock::new(supervisor);
         Arc::new(Self {
             id,
             routes,
             resources,
+            plain_resources,
+            renewal_resources,
+            enrolling: UnderWay::default(),
             limits,
             draining_limits,
             meter,

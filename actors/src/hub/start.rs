@@ -17,6 +17,7 @@ use storage::{BootId, Quota, SealingKey, Sessions, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
+use crate::enrolment::{Desk, Enrolment};
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
 use crate::keeper::{Keep, Keeper, Keeping, Resuming, Waker};
@@ -79,6 +80,10 @@ pub struct Settings {
     pub resumption: Duration,
     /// Bounds for each board.
     pub limits: Limits,
+    /// What answers boards that ask for certificates.
+    pub enrolment: Arc<dyn Enrolment>,
+    /// For how long after its certificate has ended a board may still renew it.
+    pub renew_after_expiry: Duration,
     /// Quotas of tenants and boards where the tenant has none of its own.
     pub quota: Quota,
     /// Where boards speak CoAP without DTLS, if anywhere.
@@ -186,7 +191,7 @@ pub fn start(
         running: HashMap::new(),
     };
     let tenants = serving.all()?;
-    let registry = Registry::new(store.clone());
+    let registry = Registry::new(store.clone(), settings.renew_after_expiry);
     let keeping = keep(&settings, store, &registry, metrics, &sender)?;
     let quota = HandshakeQuota::new(Arc::clone(&tenants), Arc::clone(metrics));
     let metered = Metered { admission: registry, quota: Arc::clone(&quota) };
@@ -325,7 +330,11 @@ fn keep(
         let (keep, metrics, sender) = (keep.clone(), Arc::clone(metrics), sender.clone());
         Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics, sender))
     };
-    Ok(Keeping { keep, keeper, waker })
+    let desk = {
+        let (keep, enrolment) = (keep.clone(), Arc::clone(&settings.enrolment));
+        Desk::start_in_arbiter(&Arbiter::new().handle(), |_| Desk::new(enrolment, keep))
+    };
+    Ok(Keeping { keep, keeper, waker, desk })
 }
 
 /// The stored sessions that are known by their boards' addresses, by the arbiter that owns them.

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use storage::{
-    Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError, Trust,
-    UnixSeconds, Window, generation_of,
+    Fingerprint, Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError,
+    Trust, UnixSeconds, Window, generation_of,
 };
 
 use crate::admission::{Admitted, Registry};
@@ -110,6 +110,20 @@ impl Keep {
         &self.registry
     }
 
+    /// The certificate that the session in `slot` was begun with, and when it ends; `None` where
+    /// another session has taken its place.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn certificate(
+        &self,
+        slot: Slot,
+        generation: u32,
+    ) -> Result<Option<(Fingerprint, UnixSeconds)>, StoreError> {
+        let session = self.sessions.find(slot)?.filter(|it| it.generation == generation);
+        Ok(session.map(|session| (session.fingerprint, session.not_after)))
+    }
+
     /// A place for a session that the arbiter `shard` would own.
     ///
     /// # Errors
@@ -153,6 +167,7 @@ impl Keep {
     ) -> Result<Kept, NotKept> {
         let Place { lease, generation, .. } = place;
         let admitted = established.admitted.clone();
+        self.registry.used(&admitted);
         let authenticated = established.resumption.as_ref().and_then(|it| it.authenticated);
         let authenticated = authenticated.unwrap_or(now);
         let resumption = established.resumption.as_ref().map(|resumption| Resumption {

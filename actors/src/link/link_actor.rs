@@ -20,6 +20,7 @@ use crate::link::table::Key;
 use crate::session::secured::Secured;
 use crate::session::{Close, DeviceSession, Doze, SessionParts, Transport};
 use crate::tenant::Directory;
+use crate::wall_clock;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(1);
@@ -78,6 +79,7 @@ impl Link {
         let mut random = [0; 2];
         getrandom::fill(&mut random).ok()?;
         let serial = self.shard.next_serial();
+        let renews_only = admitted.not_after.0 < wall_clock::now().0 / 1000;
         let parts = SessionParts {
             board: admitted.board,
             tenant,
@@ -85,6 +87,7 @@ impl Link {
             transport: Transport::Dtls(secured),
             shard: Rc::clone(&self.shard),
             first_mid: u16::from_be_bytes(random),
+            renews_only,
         };
         let session = DeviceSession::start(parts);
         let before = self.shard.table.borrow_mut().insert(key, serial, session);

@@ -65,6 +65,7 @@ fn receive(
             serial,
             shard: Rc::clone(shard),
             first_mid: from.port(),
+            renews_only: false,
         });
         shard.table.borrow_mut().insert(key, serial, session);
     }

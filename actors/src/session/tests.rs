@@ -101,6 +101,7 @@ impl Rig {
             serial,
             shard: Rc::clone(&self.shard),
             first_mid: 0,
+            renews_only: false,
         });
         self.shard.table.borrow_mut().insert(key, serial, session.clone());
         session
