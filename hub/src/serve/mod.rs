@@ -27,6 +27,7 @@ use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError};
 use crate::quota;
+use crate::trust::{BoardEnrolment, Pki};
 use crate::vault::{self, VaultError};
 
 /// Why the hub did not run.
@@ -109,7 +110,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let monitoring = http::bind(config.monitoring.listen)?;
     let inherited = Inherited::take(&config)?;
     let master_key = vault::master_key(&config.vault.master_key)?;
-    let settings = settings(&config, credentials, master_key, inherited);
+    let enrolment = BoardEnrolment::new(store.clone(), Pki::at(&config.trust.dir));
+    let settings = settings(&config, credentials, master_key, enrolment, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -191,6 +193,7 @@ fn settings(
     config: &Config,
     credentials: Credentials,
     master_key: SealingKey,
+    enrolment: Arc<BoardEnrolment>,
     inherited: Inherited,
 ) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -226,6 +229,10 @@ fn settings(
             retry_after_s: coap.retry_after_s,
             ..Limits::default()
         },
+        enrolment,
+        renew_after_expiry: Duration::from_secs(
+            config.trust.renew_after_expiry_days.saturating_mul(24 * 60 * 60),
+        ),
         quota: quota::bounds(&config.quota),
         plain: config.plain.enabled.then_some(config.plain.listen),
         inherited: inherited.link,

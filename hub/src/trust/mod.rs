@@ -6,6 +6,7 @@
 
 mod authority;
 mod certificate;
+mod enrolment;
 mod error;
 mod files;
 mod key;
@@ -17,6 +18,7 @@ pub use actors::identity::{IdentityError, hardware_id};
 
 pub use self::authority::{Authority, fingerprint};
 pub use self::certificate::{BoardCertificate, authority_certificate};
+pub use self::enrolment::BoardEnrolment;
 pub use self::error::TrustError;
 pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_new_unsynced};
 pub use self::key::{new_key, private_key_pem};
