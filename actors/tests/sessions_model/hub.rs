@@ -27,7 +27,8 @@ impl Hub {
         let key = SealingKey::new([7; 32]);
         let ids = ConnectionIds::new(1, &key.derive("connection ids").first_half());
         let sessions = store.sessions(key.derive("sessions"), BootId([boot; 16])).unwrap();
-        let keep = Keep::new(sessions, Registry::new(store.clone(), std::time::Duration::ZERO), ids);
+        let keep =
+            Keep::new(sessions, Registry::new(store.clone(), std::time::Duration::ZERO), ids);
         Self { dir, keep, store, awake: BTreeMap::new() }
     }
 
