@@ -1,7 +1,8 @@
 //! Who may have a session: the certificate's board, checked against the registry.
 //!
 //! The chain has been verified by the handshake engine before anybody asks here.
-//! Invariant: nothing is written here; a refused board leaves no trace but a counter and a log line.
+//! Invariant: a refused board leaves no trace but a counter and a log line; all that is ever written here
+//! is that a renewed certificate was used, once its session is established.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +116,11 @@ impl Registry {
         let tenant = self.tenant(&board.tenant)?;
         if tenant.authority.as_deref() != Some(issuer) {
             return Err(Refusal::OtherTenant);
+        }
+        self.not_revoked(fingerprint)?;
+        let revoked = self.store.revoked().has_serial(&tenant.id, &identity.serial);
+        if revoked.map_err(|error| unreadable(&error))? {
+            return Err(Refusal::Revoked);
         }
         self.may_connect(&board, &tenant, fingerprint)?;
         let not_after = identity.not_after;
