@@ -1,7 +1,8 @@
 //! Who may have a session: the certificate's board, checked against the registry.
 //!
 //! The chain has been verified by the handshake engine before anybody asks here.
-//! Invariant: nothing is written here; a refused board leaves no trace but a counter and a log line.
+//! Invariant: a refused board leaves no trace but a counter and a log line; all that is ever written here
+//! is that a renewed certificate was used, once its session is established.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,7 @@ use rig::client::{Client, Refused};
 use rig::coap::{CONTENT_FORMAT, Message, POST};
 use rig::pki::{Certificate, Identity};
 use rig::process::{Finished, Process};
-use rig::proxy::{Proxy, storm};
+use rig::proxy::{Proxy, Way, storm};
 use rig::site::{Plan, Site};
 use storage::{BoardState, UnixSeconds};
 use virtual_board::{Connector, Fixture, Wanted, renew};
@@ -286,4 +286,33 @@ fn virtual_boards_renew_over_a_lossy_link_and_use_what_they_got() {
             connector.connect(identity).await.expect("a session").close().await;
         }
     });
+}
+
+/// Bytes of UDP and IPv4 headers.
+const HEADERS: usize = 28;
+
+#[test]
+fn a_renewal_costs_few_bytes_on_the_air() {
+    let (site, hub) = Plan::boards(2).start();
+    let fixture = Fixture::new(&site.path(""));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (at, (exponent, most)) in [(6, 1_200), (5, 1_200)].into_iter().enumerate() {
+        let (_, files) = fixture.entries(at, 1).unwrap().remove(0);
+        let identity = &fixture.boards(at, 1).unwrap()[0];
+        let proxy = Proxy::clear(hub.listen);
+        let connector = Connector::new(proxy.address, "localhost", &fixture.root(), 1).unwrap();
+        let renewed = renew(&connector, identity, &files, Wanted::Renewal, exponent);
+        let renewed = runtime.block_on(renewed).expect("a certificate");
+        let (mut all, mut own, mut count) = (0, 0, 0);
+        for datagram in [Way::ToHub, Way::ToClient].into_iter().flat_map(|way| proxy.seen(way)) {
+            all += datagram.len() + HEADERS;
+            // Application data; the rest are two handshakes and their ends.
+            if datagram.first() == Some(&23) {
+                own += datagram.len() + HEADERS;
+                count += 1;
+            }
+        }
+        println!("{renewed:?}: {own} bytes in {count} datagrams, {all} with two handshakes");
+        assert!(own <= most, "{own} bytes: {renewed:?}");
+    }
 }

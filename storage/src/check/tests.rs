@@ -54,6 +54,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
     let expected = [
         ("boards", 2),
         ("boards/address", 2),
+        ("boards/renewal", 0),
         ("boards/tenant", 2),
         ("meta", 2),
         ("routes", 0),

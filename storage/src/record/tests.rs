@@ -78,6 +78,19 @@ fn a_tenant_written_before_quotas_is_read_without_one() {
 }
 
 #[test]
+fn a_renewals_bytes_are_frozen() {
+    let renewal = crate::Renewal {
+        board: "CB-1".parse().unwrap(),
+        fingerprint: Fingerprint([0xab; 32]),
+        replaces: Fingerprint([0xcd; 32]),
+        not_after: UnixSeconds(1_700_000_000),
+        issued: UnixSeconds(250),
+    };
+    let (new, old) = ("ab".repeat(32), "cd".repeat(32));
+    assert_golden(&renewal, &["01", "0443422d31", &new, &old, "fc00f15365", "fa"]);
+}
+
+#[test]
 fn a_boards_bytes_are_frozen() {
     let mut board = bare_board();
     let id = "0b43422d3030303030303031";

@@ -139,6 +139,9 @@ impl BoardEnrolment {
             TenantState::Active => {}
             TenantState::Suspended => return Err(forbidden("the tenant is suspended")),
         }
+        if self.store.revoked().has_fingerprint(&request.certificate)? {
+            return Err(forbidden("your certificate is revoked"));
+        }
         match board.fingerprint {
             Some(current) if current == request.certificate => Ok(current),
             _ => Err(forbidden("the board is registered with another certificate by now")),
