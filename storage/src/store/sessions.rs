@@ -209,9 +209,9 @@ impl Sessions {
     /// machine was switched off.
     ///
     /// # Errors
-    /// Those of [`Sessions::flush`]; [`StoreError::Unusable`].
+    /// [`StoreError::NotDurable`]; [`StoreError::Unusable`].
     pub fn close(&self) -> Result<(), StoreError> {
-        self.flush()?;
+        self.0.records.sync().map_err(|source| self.0.not_durable(source))?;
         self.0.windows.close().map_err(self.0.unusable())
     }
 }
