@@ -135,19 +135,24 @@ impl Hub {
         self.dir.join("windows")
     }
 
-    /// The board's session in memory, woken by `datagram` if it has to be.
-    fn session(&mut self, board: usize, id: ConnectionId, datagram: &[u8]) -> Option<&mut Secured> {
+    /// The board's session in memory, woken by `datagram` if it has to be; or the alert that answers
+    /// it.
+    fn session(
+        &mut self,
+        board: usize,
+        id: ConnectionId,
+        datagram: &[u8],
+    ) -> Result<&mut Secured, Option<Vec<u8>>> {
         if !self.awake.contains_key(&board) {
-            let slot = self.keep.named(id)?;
+            let slot = self.keep.named(id).ok_or(None)?;
             match self.keep.wake(slot, Key::ConnectionId(id), datagram, NOW) {
                 Ok(kept) => drop(self.awake.insert(board, Secured::new(kept))),
-                Err(NotWoken::Unknown | NotWoken::Forged | NotWoken::NotAdmitted { .. }) => {
-                    return None;
-                }
+                Err(NotWoken::NotAdmitted { alert, .. }) => return Err(alert),
+                Err(NotWoken::Unknown | NotWoken::Forged) => return Err(None),
                 Err(error) => panic!("{error}"),
             }
         }
-        self.awake.get_mut(&board).map(AsMut::as_mut)
+        self.awake.get_mut(&board).map(AsMut::as_mut).ok_or(None)
     }
 }
 
@@ -257,7 +262,18 @@ impl World {
         let record = record::records(datagram, LENGTH).next().unwrap().unwrap();
         let id = ConnectionId::from_wire(record.cid).unwrap();
         let hub = self.hub.as_mut().unwrap();
-        let Some(secured) = hub.session(board, id, datagram) else { return (false, None) };
+        let secured = match hub.session(board, id, datagram) {
+            Ok(secured) => secured,
+            Err(None) => return (false, None),
+            Err(Some(alert)) => {
+                assert!(self.peers[board].blocked && alert.len() <= datagram.len());
+                let client = self.peers[board].session.as_ref().unwrap();
+                assert!(!client.accepted.contains(&record.sequence), "an old record is answered");
+                assert_eq!(self.hear(board, &alert), [2, 49], "fatal, access_denied");
+                self.peers[board].session = None;
+                return (false, None);
+            }
+        };
         let mut plaintext = Vec::new();
         let taken = match secured.open(&record, from, &mut plaintext) {
             Ok(Received::Data) => true,
@@ -311,7 +327,6 @@ impl World {
         let may = awake || !self.peers[board].blocked;
         assert_eq!(taken, may, "a board goes on with its session unless it is blocked");
         if !taken {
-            // Refused for good only by a final state: a block leaves the session where it is.
             assert!(self.peers[board].blocked);
         }
     }
