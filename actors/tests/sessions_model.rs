@@ -206,7 +206,18 @@ impl World {
         let record = record::records(datagram, LENGTH).next().unwrap().unwrap();
         let id = ConnectionId::from_wire(record.cid).unwrap();
         let hub = self.hub.as_mut().unwrap();
-        let Some(secured) = hub.session(board, id, datagram) else { return (false, None) };
+        let secured = match hub.session(board, id, datagram) {
+            Ok(secured) => secured,
+            Err(None) => return (false, None),
+            Err(Some(alert)) => {
+                assert!(self.peers[board].blocked && alert.len() <= datagram.len());
+                let client = self.peers[board].session.as_ref().unwrap();
+                assert!(!client.accepted.contains(&record.sequence), "an old record is answered");
+                assert_eq!(self.hear(board, &alert), [2, 49], "fatal, access_denied");
+                self.peers[board].session = None;
+                return (false, None);
+            }
+        };
         let mut plaintext = Vec::new();
         let taken = match secured.open(&record, from, &mut plaintext) {
             Ok(Received::Data) => true,
@@ -260,7 +271,6 @@ impl World {
         let may = awake || !self.peers[board].blocked;
         assert_eq!(taken, may, "a board goes on with its session unless it is blocked");
         if !taken {
-            // Refused for good only by a final state: a block leaves the session where it is.
             assert!(self.peers[board].blocked);
         }
     }

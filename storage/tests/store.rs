@@ -208,3 +208,35 @@ fn a_record_that_could_not_be_read_back_is_not_written() {
     store.boards().put(&one).unwrap();
     assert_eq!(store.boards().find(&one.id).unwrap(), Some(one));
 }
+
+#[test]
+fn what_is_revoked_stays_so_by_the_name_it_was_revoked_by() {
+    let (dir, store) = rig();
+    let of = |certificate| Revocation {
+        tenant: "acme".parse().unwrap(),
+        board: None,
+        certificate,
+        reason: RevocationReason::Superseded,
+        since: UnixSeconds(1),
+    };
+    let print = Fingerprint([7; 32]);
+    let by_print = of(RevokedCertificate::Fingerprint(print));
+    let by_serial = of(RevokedCertificate::Serial(vec![0, 1, 2]));
+    assert!(store.revoked().add(&by_print).unwrap());
+    assert!(store.revoked().add(&by_serial).unwrap());
+    let again = Revocation { since: UnixSeconds(9), ..by_print.clone() };
+    assert!(!store.revoked().add(&again).unwrap(), "the first word counts");
+    drop(store);
+
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    let revoked = store.revoked();
+    let (acme, other) = ("acme".parse().unwrap(), "other".parse().unwrap());
+    assert!(revoked.has_fingerprint(&print).unwrap());
+    assert!(!revoked.has_fingerprint(&Fingerprint([8; 32])).unwrap());
+    assert!(revoked.has_serial(&acme, &[1, 2]).unwrap(), "leading zeros say nothing");
+    assert!(!revoked.has_serial(&other, &[1, 2]).unwrap());
+    assert!(!revoked.has_serial(&acme, &[1]).unwrap());
+    let listed: Result<Vec<_>, _> = revoked.list().collect();
+    assert_eq!(listed.unwrap(), [by_print, by_serial]);
+    assert_eq!(store.check(|_| {}).unwrap().problems, []);
+}

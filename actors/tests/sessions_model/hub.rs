@@ -36,24 +36,24 @@ impl Hub {
         self.dir.join("windows")
     }
 
-    /// The board's session in memory, woken by `datagram` if it has to be.
+    /// The board's session in memory, woken by `datagram` if it has to be; or the alert that answers
+    /// it.
     pub(crate) fn session(
         &mut self,
         board: usize,
         id: ConnectionId,
         datagram: &[u8],
-    ) -> Option<&mut Secured> {
+    ) -> Result<&mut Secured, Option<Vec<u8>>> {
         if !self.awake.contains_key(&board) {
-            let slot = self.keep.named(id)?;
+            let slot = self.keep.named(id).ok_or(None)?;
             match self.keep.wake(slot, Key::ConnectionId(id), datagram, NOW) {
                 Ok(kept) => drop(self.awake.insert(board, Secured::new(kept))),
-                Err(NotWoken::Unknown | NotWoken::Forged | NotWoken::NotAdmitted { .. }) => {
-                    return None;
-                }
+                Err(NotWoken::NotAdmitted { alert, .. }) => return Err(alert),
+                Err(NotWoken::Unknown | NotWoken::Forged) => return Err(None),
                 Err(error) => panic!("{error}"),
             }
         }
-        self.awake.get_mut(&board).map(AsMut::as_mut)
+        self.awake.get_mut(&board).map(AsMut::as_mut).ok_or(None)
     }
 }
 

@@ -19,3 +19,5 @@ pub mod link {
     pub mod offer;
     pub mod record;
 }
+#[path = "../../src/control/run.rs"]
+pub mod run;

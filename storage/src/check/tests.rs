@@ -56,6 +56,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("boards/address", 2),
         ("boards/renewal", 0),
         ("boards/tenant", 2),
+        ("certificates/revoked", 0),
         ("meta", 2),
         ("routes", 0),
         ("sessions", 0),

@@ -357,3 +357,21 @@ proptest! {
         let _ = (text.parse::<BoardId>(), text.parse::<ResourcePath>(), text.parse::<Fingerprint>());
     }
 }
+
+#[test]
+fn a_revocations_bytes_are_frozen() {
+    let mut revocation = Revocation {
+        tenant: "acme".parse().unwrap(),
+        board: None,
+        certificate: RevokedCertificate::Serial(vec![1, 0xab]),
+        reason: RevocationReason::KeyCompromise,
+        since: UnixSeconds(1_700_000_000),
+    };
+    let tenant = "0461636d65";
+    assert_golden(&revocation, &["01", tenant, "00", "01", "0201ab", "01", "fc00f15365"]);
+    revocation.board = Some("CB-1".parse().unwrap());
+    revocation.certificate = RevokedCertificate::Fingerprint(Fingerprint([7; 32]));
+    revocation.reason = RevocationReason::PrivilegeWithdrawn;
+    let (board, print) = (text("CB-1"), "07".repeat(32));
+    assert_golden(&revocation, &["01", tenant, "01", &board, "00", &print, "06", "fc00f15365"]);
+}
