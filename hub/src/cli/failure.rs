@@ -11,6 +11,7 @@ use storage::StoreError;
 use crate::config::ConfigError;
 use crate::fixture::FixtureError;
 use crate::trust::TrustError;
+use crate::trust::keys::KeyError;
 
 /// Why a command failed, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +104,14 @@ impl From<TrustError> for Failure {
             | TrustError::NoAuthority { .. }
             | TrustError::UnfitBoard { .. }
             | TrustError::RequestNotSigned
-            | TrustError::RequestKeyUnsuited => Self::Refused(line),
+            | TrustError::RequestKeyUnsuited
+            | TrustError::Key(KeyError::Exists { .. }) => Self::Refused(line),
             TrustError::Missing { .. }
             | TrustError::File { .. }
             | TrustError::NotA { .. }
-            | TrustError::AnotherKey { .. }
+            | TrustError::KeyElsewhere { .. }
+            | TrustError::Key(_)
+            | TrustError::Unissuable { .. }
             | TrustError::Cryptography { .. } => Self::Unusable(line),
         }
     }
@@ -122,6 +126,7 @@ impl From<FixtureError> for Failure {
             FixtureError::File { .. }
             | FixtureError::Name(_)
             | FixtureError::Vault(_)
+            | FixtureError::Key(_)
             | FixtureError::Encoding { .. } => Self::Unusable(error.to_string()),
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
+mod audit;
 mod backup;
 mod board;
 mod ca;
@@ -11,6 +12,7 @@ mod configuration;
 mod demo;
 mod failure;
 mod fixture;
+mod key;
 pub mod logging;
 mod output;
 mod quota;
@@ -32,7 +34,7 @@ use self::failure::Failure;
 pub(crate) use self::failure::in_one_line;
 use self::output::Output;
 use crate::config::{Config, Source};
-use crate::trust::Pki;
+use crate::trust::{Pki, TrustError, keys};
 
 /// Runs what the process was asked for and says what to exit with.
 pub fn main() -> ExitCode {
@@ -113,6 +115,12 @@ enum Command {
     /// The hub's certificate authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// The keys that sign for the hub, in files or in a hardware security module.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// The log of what was done to keys, certificates and tenants.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(restore::Restore),
     /// The store itself.
@@ -139,6 +147,8 @@ impl CommandLine {
             Command::Upstream(upstream) => upstream.run(&hub),
             Command::Route(route) => route.run(&hub),
             Command::Ca(ca) => ca.run(&hub),
+            Command::Key(key) => key.run(&hub),
+            Command::Audit(audit) => audit.run(&hub),
             Command::Backup(backup) => backup.run(&hub),
             Command::Restore(restore) => restore.run(&hub),
             Command::Store(store) => store.run(&hub),
@@ -180,7 +190,8 @@ impl Invocation {
     }
 
     fn pki(&self) -> Result<Pki, Failure> {
-        Ok(Pki::at(&self.config()?.trust.dir))
+        let trust = self.config()?.trust;
+        Ok(Pki::new(&trust.dir, keys::open(&trust).map_err(TrustError::from)?))
     }
 }
 

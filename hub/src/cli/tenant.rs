@@ -8,8 +8,8 @@ use serde_json::json;
 use storage::{TenantId, TenantState};
 
 use super::quota::{self, SetQuota};
-use super::{Failure, Invocation, now, output, tenant_of};
-use crate::trust::authority_certificate;
+use super::{Failure, Invocation, audit, now, output, tenant_of};
+use crate::trust::{Made, authority_certificate};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tenant {
@@ -67,10 +67,19 @@ fn add(
     if store.tenants().find(&id)?.is_some() {
         return Err(Failure::Refused(format!("there is a tenant {id} already")));
     }
-    let certificate = match authority {
-        Some(file) => authority_certificate(&file)?,
-        None => hub.pki()?.add_tenant(&id, now())?.certificate_der()?,
+    let (certificate, origin) = match authority {
+        Some(file) => (authority_certificate(&file)?, String::from("its own")),
+        None => {
+            let pki = hub.pki()?;
+            let (authority, made) = pki.add_tenant(&id, now())?;
+            let origin = match made {
+                Made::Made => format!("made in {}", pki.keys().describe()),
+                Made::Kept => String::from("kept"),
+            };
+            (authority.certificate().to_vec(), origin)
+        }
     };
+    let fingerprint = storage::Fingerprint(openssl::sha::sha256(&certificate));
     let tenant = storage::Tenant {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
@@ -80,6 +89,8 @@ fn add(
         quota: storage::Quota::default(),
     };
     store.tenants().put(&tenant)?;
+    let detail = json!({ "authority": origin, "fingerprint": fingerprint });
+    audit::record(&store, "tenant.add", &tenant.id, &detail)?;
     hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
 }
 
@@ -131,5 +142,6 @@ fn remove(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
     let store = hub.store()?;
     tenant_of(&store, id)?;
     store.tenants().remove(id)?;
+    audit::record(&store, "tenant.remove", id, &json!({}))?;
     hub.output.answer(&json!({ "removed": id }), || format!("tenant {id} removed"))
 }

@@ -11,6 +11,7 @@
 //! | `boards/tenant` | tenant NUL board | nothing |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
+//! | `audit` | see [`audit`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its three index entries change in one transaction, and whatever writes
@@ -29,6 +30,7 @@ use self::tree::Tree;
 use crate::record::{self, Record};
 use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
 
+pub(crate) mod audit;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 pub(crate) mod error;
