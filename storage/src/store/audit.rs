@@ -251,7 +251,7 @@ mod tests {
         golden.extend_from_slice(&[7; 32]);
         assert_eq!(record, golden);
         let digest = digest(&1_u64.to_be_bytes(), &record).to_string();
-        assert_eq!(digest, "GOLDEN");
+        assert_eq!(digest, "3c12fc7895b1afd8d8072d4834e5bbaadaf8ee21c09f32bd8bcd4a60d6893ffd");
     }
 
     #[test]
