@@ -33,6 +33,7 @@ pub use revocation::{Revocation, RevocationReason, RevokedCertificate};
 pub use route::{Acknowledge, Route};
 pub use seal::{SEAL_OVERHEAD, SealError, SealingKey};
 pub use session::{Resumption, ResumptionId, Secret, Session, SessionName, generation_of};
+pub use store::audit::{Audit, AuditDigest, AuditEntry, AuditError, AuditEvent, AuditHead};
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;
 pub use store::error::StoreError;

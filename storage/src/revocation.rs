@@ -50,6 +50,8 @@ pub enum RevocationReason {
     CessationOfOperation,
     /// The board may not do what it could.
     PrivilegeWithdrawn,
+    /// The board is blocked, and may be let in again.
+    CertificateHold,
 }
 
 impl RevocationReason {
@@ -64,6 +66,7 @@ impl RevocationReason {
             Self::Superseded => 4,
             Self::CessationOfOperation => 5,
             Self::PrivilegeWithdrawn => 9,
+            Self::CertificateHold => 6,
         }
     }
 }

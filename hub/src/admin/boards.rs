@@ -56,7 +56,7 @@ impl Admin {
         };
         let Some(board) = board else { return Err(refused("the board was removed meanwhile")) };
         let detail = json!({ "tenant": board.tenant, "fingerprint": board.fingerprint });
-        self.note(what, &board.id, detail);
+        self.record(what, &board.id, detail)?;
         let of = of(&board);
         if before.is_some_and(|before| before.fingerprint != board.fingerprint) {
             self.tell(|live| live.end_sessions(of.clone(), Refusal::OtherCertificate))?;
@@ -97,7 +97,7 @@ impl Admin {
             return Err(refused(format!("board {id} is not blocked")));
         }
         let board = self.set_board_state(id, &BoardState::Active)?;
-        self.note("board.unblock", id, json!({ "tenant": board.tenant }));
+        self.record("board.unblock", id, json!({ "tenant": board.tenant }))?;
         self.tell(|live| live.readmit(of(&board)))?;
         Ok(Ended { board, sessions_ended: None })
     }
@@ -110,7 +110,7 @@ impl Admin {
         let _changing = self.changing();
         let board = self.board(id)?;
         self.store.boards().remove(id)?;
-        self.note("board.remove", id, json!({ "tenant": board.tenant }));
+        self.record("board.remove", id, json!({ "tenant": board.tenant }))?;
         self.tell(|live| live.end_sessions(of(&board), Refusal::UnknownBoard))?;
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Admin {
         let _changing = self.changing();
         not_revoked(&self.board(id)?)?;
         let board = self.set_board_state(id, state)?;
-        self.note(what, id, json!({ "tenant": board.tenant, "state": board.state }));
+        self.record(what, id, json!({ "tenant": board.tenant, "state": board.state }))?;
         let sessions_ended = self.tell(|live| live.end_sessions(of(&board), reason))?;
         Ok(Ended { board, sessions_ended })
     }

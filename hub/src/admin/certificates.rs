@@ -6,11 +6,15 @@ use actors::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
 use storage::{
-    BoardId, Fingerprint, Revocation, RevocationReason, RevokedCertificate, TenantId, UnixSeconds,
+    Board, BoardId, Fingerprint, Revocation, RevocationReason, RevokedCertificate, TenantId,
+    UnixSeconds,
 };
 
 use super::boards::of;
 use super::{Admin, AdminError, refused, unknown};
+
+/// Boards that are looked at together.
+const PAGE: usize = 1000;
 
 /// Which certificate is meant, as far as that is known.
 #[derive(Clone, Debug)]
@@ -52,7 +56,7 @@ impl Admin {
         let way_out = "`cellular-hub board show BOARD` shows a board's";
         let (board, tenant, fingerprint, serial) = match which {
             Which::Fingerprint(fingerprint) => {
-                let board = self.store.boards().find_by_fingerprint(fingerprint)?;
+                let board = self.board_with(fingerprint)?;
                 let Some(board) = board else {
                     if self.store.revoked().has_fingerprint(fingerprint)? {
                         return Err(refused("that certificate is revoked already"));
@@ -84,7 +88,7 @@ impl Admin {
         }
         let detail = json!({ "tenant": tenant, "revocations": revocations });
         let subject = board.as_ref().map_or_else(|| tenant.to_string(), ToString::to_string);
-        self.note("certificate.revoke", &subject, detail);
+        self.record("certificate.revoke", &subject, detail)?;
         let (mut had_it, mut sessions_ended) = (None, None);
         if let (Some(id), Some(fingerprint)) = (&board, fingerprint) {
             let known = self.board(id)?;
@@ -98,5 +102,20 @@ impl Admin {
             }
         }
         Ok(CertificateRevoked { revocations, board: had_it, sessions_ended })
+    }
+
+    /// The board whose certificate this is. Looks at one after the other, for no index over
+    /// certificates is kept in memory: a second for a million boards.
+    fn board_with(&self, fingerprint: &Fingerprint) -> Result<Option<Board>, AdminError> {
+        let mut after = None;
+        loop {
+            let page = self.store.boards().list(after.as_ref(), PAGE)?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = Some(last.id.clone());
+            let found = page.into_iter().find(|board| board.fingerprint == Some(*fingerprint));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
     }
 }

@@ -1,31 +1,53 @@
-//! Where changes are written down: who changed what, and when.
+//! How changes are written to the audit log: by whom, and at what time.
 //!
-//! Invariant: an entry holds no secret; the journal is told after the store has the change.
+//! Invariant: an entry holds no secret, and is written after the store has the change.
 
-/// One change.
+use std::fmt::Display;
+
+use storage::{AuditEvent, Store, UnixSeconds};
+
+use super::{Admin, AdminError};
+
+/// Who makes changes, and by which clock.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// What was done, as `board.block`.
-    pub what: &'static str,
-    /// To whom: a name, or several with slashes between.
-    pub subject: String,
-    /// What else there is to say, an object of JSON.
-    pub detail: serde_json::Value,
+pub struct Author {
+    /// A person or a process, as `uid:1000`.
+    pub who: String,
+    /// The time of day.
+    pub now: fn() -> UnixSeconds,
 }
 
-/// Takes entries.
-pub trait Journal: Send + Sync {
-    /// One more.
-    fn append(&self, entry: &Entry);
-}
-
-/// The log of the process, for as long as there is no journal of its own.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Log;
-
-impl Journal for Log {
-    fn append(&self, entry: &Entry) {
-        let Entry { what, subject, detail } = entry;
+impl Admin {
+    /// Writes down what was done, as `board.block`, to whom, and what else there is to say, an
+    /// object of JSON; durable on return.
+    ///
+    /// # Errors
+    /// [`AdminError::NotRecorded`]: it is done, and the audit log does not say so.
+    pub fn record(
+        &self,
+        what: &'static str,
+        subject: &dyn Display,
+        detail: serde_json::Value,
+    ) -> Result<(), AdminError> {
         tracing::info!(what, %subject, %detail, "an admin's change");
+        append(&self.store, &self.author, what, subject, &detail)
+            .map_err(|source| AdminError::NotRecorded { what, source })
     }
+}
+
+fn append(
+    store: &Store,
+    author: &Author,
+    what: &str,
+    subject: &dyn Display,
+    detail: &serde_json::Value,
+) -> Result<(), storage::AuditError> {
+    store.audit()?.append(AuditEvent {
+        at: (author.now)(),
+        who: author.who.clone(),
+        what: what.to_owned(),
+        subject: subject.to_string(),
+        detail: detail.to_string(),
+    })?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Every change of what is registered: the store's, the journal's, and the running hub's.
+//! Every change of what is registered: the store's, the audit log's, and the running hub's.
 //!
 //! The command line uses it, on a stopped hub's store or through the control socket in a running
 //! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream or
@@ -17,7 +17,7 @@ use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId};
 
 pub use self::boards::{Ended, Selection};
 pub use self::certificates::{CertificateRevoked, Which};
-pub use self::journal::{Entry, Journal, Log};
+pub use self::journal::Author;
 
 /// Why nothing was changed; or, where it says so, why a change is only in the store.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,15 @@ pub enum AdminError {
     /// The store failed, or forbids it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is done, and the audit log does not say so.
+    #[error("{what} is done, but cannot be written to the audit log")]
+    NotRecorded {
+        /// What was done.
+        what: &'static str,
+        /// Why it cannot be written down.
+        #[source]
+        source: storage::AuditError,
+    },
     /// The store has it, and the running hub does not know.
     #[error("it is stored, but the running hub does not know of it ({0}); restart the hub")]
     NotLive(String),
@@ -75,21 +84,21 @@ pub trait Live: Send + Sync {
 pub struct Admin {
     store: Store,
     live: Option<Arc<dyn Live>>,
-    journal: Arc<dyn Journal>,
+    author: Author,
     changing: Arc<Mutex<()>>,
 }
 
 impl Admin {
     /// Changes the store of a hub that does not run.
     #[must_use]
-    pub fn stopped(store: Store) -> Self {
-        Self { store, live: None, journal: Arc::new(Log), changing: Arc::default() }
+    pub fn stopped(store: Store, author: Author) -> Self {
+        Self { store, live: None, author, changing: Arc::default() }
     }
 
     /// Changes a running hub.
     #[must_use]
-    pub fn running(store: Store, live: Arc<dyn Live>) -> Self {
-        Self { live: Some(live), ..Self::stopped(store) }
+    pub fn running(store: Store, author: Author, live: Arc<dyn Live>) -> Self {
+        Self { live: Some(live), ..Self::stopped(store, author) }
     }
 
     /// What is registered.
@@ -119,11 +128,6 @@ impl Admin {
     /// Held by whoever looks and then changes.
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One place where a change is written down.
-    fn note(&self, what: &'static str, subject: &dyn std::fmt::Display, detail: serde_json::Value) {
-        self.journal.append(&Entry { what, subject: subject.to_string(), detail });
     }
 
     /// Tells the running hub, if there is one.

@@ -18,7 +18,7 @@ impl Admin {
         let _changing = self.changing();
         self.no_tenant(&tenant.id)?;
         self.store.tenants().put(tenant)?;
-        self.note("tenant.add", &tenant.id, json!({ "name": tenant.name }));
+        self.record("tenant.add", &tenant.id, json!({ "name": tenant.name }))?;
         self.serve(&tenant.id)
     }
 
@@ -41,7 +41,7 @@ impl Admin {
     pub fn suspend(&self, id: &TenantId, why: &str) -> Result<(Tenant, Option<usize>), AdminError> {
         let _changing = self.changing();
         let tenant = self.set_state(id, TenantState::Suspended)?;
-        self.note("tenant.suspend", id, json!({ "reason": why }));
+        self.record("tenant.suspend", id, json!({ "reason": why }))?;
         let of = Of::Tenant(id.clone());
         let ended = self.tell(|live| live.end_sessions(of, Refusal::TenantSuspended))?;
         Ok((tenant, ended))
@@ -54,7 +54,7 @@ impl Admin {
     pub fn resume(&self, id: &TenantId) -> Result<Tenant, AdminError> {
         let _changing = self.changing();
         let tenant = self.set_state(id, TenantState::Active)?;
-        self.note("tenant.resume", id, json!({}));
+        self.record("tenant.resume", id, json!({}))?;
         self.tell(|live| live.readmit(Of::Tenant(id.clone())))?;
         Ok(tenant)
     }
@@ -72,7 +72,7 @@ impl Admin {
         let mut tenant = self.tenant(id)?;
         change(&mut tenant.quota);
         self.store.tenants().put(&tenant)?;
-        self.note("tenant.quota", id, json!({ "quota": tenant.quota }));
+        self.record("tenant.quota", id, json!({ "quota": tenant.quota }))?;
         self.serve(id)?;
         Ok(tenant)
     }
@@ -85,7 +85,7 @@ impl Admin {
         let _changing = self.changing();
         self.tenant(id)?;
         self.store.tenants().remove(id)?;
-        self.note("tenant.remove", id, json!({}));
+        self.record("tenant.remove", id, json!({}))?;
         self.serve(id)
     }
 
@@ -101,7 +101,7 @@ impl Admin {
             return Err(refused(format!("{tenant} has an upstream {name} already")));
         }
         self.store.upstreams().put(upstream)?;
-        self.note("upstream.add", &format_args!("{tenant}/{name}"), json!({}));
+        self.record("upstream.add", &format_args!("{tenant}/{name}"), json!({}))?;
         self.serve(tenant)
     }
 
@@ -120,7 +120,7 @@ impl Admin {
             )));
         }
         self.store.upstreams().remove(id, name)?;
-        self.note("upstream.remove", &format_args!("{id}/{name}"), json!({}));
+        self.record("upstream.remove", &format_args!("{id}/{name}"), json!({}))?;
         self.serve(id)
     }
 
@@ -137,7 +137,7 @@ impl Admin {
         }
         self.store.routes().put(route)?;
         let detail = json!({ "upstream": route.upstream });
-        self.note("route.add", &format_args!("{tenant}/{resource}"), detail);
+        self.record("route.add", &format_args!("{tenant}/{resource}"), detail)?;
         self.serve(tenant)
     }
 
@@ -152,7 +152,7 @@ impl Admin {
             let way_out = format!("`cellular-hub route list --tenant {id}` shows all");
             return Err(unknown(&format!("route of {id} for"), resource, &way_out));
         }
-        self.note("route.remove", &format_args!("{id}/{resource}"), json!({}));
+        self.record("route.remove", &format_args!("{id}/{resource}"), json!({}))?;
         self.serve(id)
     }
 

@@ -12,6 +12,7 @@ use crate::admin::AdminError;
 use crate::config::ConfigError;
 use crate::fixture::FixtureError;
 use crate::trust::TrustError;
+use crate::trust::keys::KeyError;
 
 /// Why a command failed, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +85,9 @@ impl From<AdminError> for Failure {
         match error {
             AdminError::Refused(why) => Self::Refused(why),
             AdminError::Store(error) => error.into(),
-            AdminError::Unknown { .. } | AdminError::NotLive(_) => {
-                Self::Unusable(error.to_string())
-            }
+            AdminError::Unknown { .. }
+            | AdminError::NotRecorded { .. }
+            | AdminError::NotLive(_) => Self::Unusable(in_one_line(&error)),
         }
     }
 }
@@ -124,11 +125,14 @@ impl From<TrustError> for Failure {
             | TrustError::NoAuthority { .. }
             | TrustError::UnfitBoard { .. }
             | TrustError::RequestNotSigned
-            | TrustError::RequestKeyUnsuited => Self::Refused(line),
+            | TrustError::RequestKeyUnsuited
+            | TrustError::Key(KeyError::Exists { .. }) => Self::Refused(line),
             TrustError::Missing { .. }
             | TrustError::File { .. }
             | TrustError::NotA { .. }
-            | TrustError::AnotherKey { .. }
+            | TrustError::KeyElsewhere { .. }
+            | TrustError::Key(_)
+            | TrustError::Unissuable { .. }
             | TrustError::Cryptography { .. } => Self::Unusable(line),
         }
     }
@@ -143,6 +147,7 @@ impl From<FixtureError> for Failure {
             FixtureError::File { .. }
             | FixtureError::Name(_)
             | FixtureError::Vault(_)
+            | FixtureError::Key(_)
             | FixtureError::Encoding { .. } => Self::Unusable(error.to_string()),
         }
     }

@@ -9,9 +9,9 @@ use std::sync::PoisonError;
 
 use storage::Store;
 
-use super::Failure;
 use super::output::{Output, To};
-use crate::admin::Admin;
+use super::{Failure, now};
+use crate::admin::{Admin, Author};
 use crate::config::{Config, Source};
 use crate::trust::{Pki, TrustError, write_new};
 
@@ -33,6 +33,7 @@ pub(super) enum Place {
 pub(super) struct InHub {
     pub(super) config: Config,
     pub(super) admin: Admin,
+    pub(super) pki: Pki,
     pub(super) folder: PathBuf,
     pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
 }
@@ -56,7 +57,7 @@ impl Invocation {
     /// The store's admin; the store is made when there is none.
     pub(super) fn admin_or_new(&self) -> Result<Admin, Failure> {
         match &self.place {
-            Place::Here(_) => Ok(Admin::stopped(Store::open(&self.config()?.store.dir)?)),
+            Place::Here(_) => Ok(Admin::stopped(Store::open(&self.config()?.store.dir)?, author())),
             Place::Hub(hub) => Ok(hub.admin.clone()),
         }
     }
@@ -64,7 +65,7 @@ impl Invocation {
     /// The store's admin; it must be there: a mistyped --config makes no empty store.
     pub(super) fn admin(&self) -> Result<Admin, Failure> {
         match &self.place {
-            Place::Here(_) => Ok(Admin::stopped(self.store()?)),
+            Place::Here(_) => Ok(Admin::stopped(self.store()?, author())),
             Place::Hub(hub) => Ok(hub.admin.clone()),
         }
     }
@@ -88,7 +89,10 @@ impl Invocation {
     }
 
     pub(super) fn pki(&self) -> Result<Pki, Failure> {
-        Ok(Pki::at(&self.config()?.trust.dir))
+        match &self.place {
+            Place::Here(_) => Ok(Pki::of(&self.config()?.trust)),
+            Place::Hub(hub) => Ok(hub.pki.clone()),
+        }
     }
 
     /// What a file of the command line holds.
@@ -125,4 +129,9 @@ impl Invocation {
         })?;
         Ok(whole.to_string_lossy().into_owned())
     }
+}
+
+/// This process's user, at the command line or behind the control socket, which lets no other in.
+pub(crate) fn author() -> Author {
+    Author { who: format!("uid:{}", rustix::process::getuid().as_raw()), now }
 }

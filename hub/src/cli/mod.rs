@@ -3,6 +3,7 @@
 //!
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
+mod audit;
 mod backup;
 mod board;
 mod ca;
@@ -13,6 +14,7 @@ mod demo;
 mod failure;
 mod fixture;
 mod invocation;
+mod key;
 pub mod logging;
 mod output;
 mod quota;
@@ -33,6 +35,7 @@ use storage::UnixSeconds;
 
 use self::failure::Failure;
 pub(crate) use self::failure::in_one_line;
+pub(crate) use self::invocation::author;
 use self::invocation::{Invocation, Place};
 use self::output::{Form, Output, To};
 pub(crate) use self::remote::runner;
@@ -120,6 +123,12 @@ enum Command {
     /// The hub's certificate authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// The keys that sign for the hub, in files or in a hardware security module.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// The log of what was done to keys, certificates and tenants.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(restore::Restore),
     /// The store itself.
@@ -162,7 +171,9 @@ impl Command {
             Self::Tenant(tenant) => Some(tenant.files()),
             Self::Board(board) => Some(board.files()),
             Self::Certificate(certificate) => Some(certificate.files()),
-            Self::Upstream(_) | Self::Route(_) => Some(Files::default()),
+            Self::Upstream(_) | Self::Route(_) | Self::Key(_) | Self::Audit(_) => {
+                Some(Files::default())
+            }
             Self::Ca(ca) => ca.files(),
             Self::Serve
             | Self::Backup(_)
@@ -186,6 +197,8 @@ impl Command {
             Self::Upstream(upstream) => upstream.run(hub),
             Self::Route(route) => route.run(hub),
             Self::Ca(ca) => ca.run(hub),
+            Self::Key(key) => key.run(hub),
+            Self::Audit(audit) => audit.run(hub),
             Self::Backup(backup) => backup.run(hub),
             Self::Restore(restore) => restore.run(hub),
             Self::Store(store) => store.run(hub),

@@ -9,7 +9,7 @@ use storage::{TenantId, TenantState};
 
 use super::quota::{self, SetQuota};
 use super::{Failure, Files, Invocation, now, output};
-use crate::trust::authority_certificate;
+use crate::trust::{Made, authority_certificate};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tenant {
@@ -106,10 +106,19 @@ fn add(
 ) -> Result<(), Failure> {
     let admin = hub.admin_or_new()?;
     admin.no_tenant(&id)?;
-    let certificate = match authority {
-        Some(file) => authority_certificate(&file, &hub.read(&file)?)?,
-        None => hub.pki()?.add_tenant(&id, now())?.certificate_der()?,
+    let (certificate, origin) = match authority {
+        Some(file) => (authority_certificate(&file, &hub.read(&file)?)?, String::from("its own")),
+        None => {
+            let pki = hub.pki()?;
+            let (authority, made) = pki.add_tenant(&id, now())?;
+            let origin = match made {
+                Made::Made => format!("made in {}", pki.keys().describe()),
+                Made::Kept => String::from("kept"),
+            };
+            (authority.certificate().to_vec(), origin)
+        }
     };
+    let fingerprint = storage::Fingerprint(openssl::sha::sha256(&certificate));
     let tenant = storage::Tenant {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
@@ -118,6 +127,8 @@ fn add(
         authority: Some(certificate),
         quota: storage::Quota::default(),
     };
+    let detail = json!({ "authority": origin, "fingerprint": fingerprint });
+    admin.record("authority.add", &tenant.id, detail)?;
     admin.add_tenant(&tenant)?;
     hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
 }

@@ -110,7 +110,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let monitoring = http::bind(config.monitoring.listen)?;
     let inherited = Inherited::take(&config)?;
     let master_key = vault::master_key(&config.vault.master_key)?;
-    let enrolment = BoardEnrolment::new(store.clone(), Pki::at(&config.trust.dir));
+    let pki = Pki::of(&config.trust);
+    let enrolment = BoardEnrolment::new(store.clone(), pki.clone());
     let settings = settings(&config, credentials, master_key, enrolment, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
@@ -132,7 +133,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
-        let control = control(&store, &config, &running);
+        let control = control(&store, &config, &running, pki);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
@@ -162,9 +163,10 @@ fn watch(store: &Store, metrics: &Arc<Metrics>) {
 }
 
 /// The control socket; a hub without one serves all the same.
-fn control(store: &Store, config: &Config, running: &Running) -> Option<Control> {
-    let admin = Admin::running(store.clone(), Arc::new(live::Told(running.clone())));
-    let started = Control::start(store, cli::runner(config.clone(), admin));
+fn control(store: &Store, config: &Config, running: &Running, pki: Pki) -> Option<Control> {
+    let live = Arc::new(live::Told(running.clone()));
+    let admin = Admin::running(store.clone(), cli::author(), live);
+    let started = Control::start(store, cli::runner(config.clone(), admin, pki));
     let without = "no backups and no commands while the hub runs";
     started.inspect_err(|error| tracing::warn!(%error, without)).ok()
 }

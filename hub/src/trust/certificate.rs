@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use openssl::x509::X509;
+use openssl::hash::MessageDigest;
+use openssl::x509::{X509, X509Ref};
 use storage::{BoardId, Fingerprint};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::{TrustError, fingerprint, hardware_id};
+use super::{TrustError, hardware_id};
 
 /// The DER of a certificate that may sign others, from what the PEM or DER `file` holds.
 pub fn authority_certificate(file: &Path, bytes: &[u8]) -> Result<Vec<u8>, TrustError> {
@@ -59,6 +60,18 @@ impl BoardCertificate {
     pub fn fingerprint(&self) -> Result<Fingerprint, TrustError> {
         fingerprint(&self.certificate)
     }
+}
+
+/// SHA-256 over a certificate's DER: how the hub knows the one certificate of a board.
+pub fn fingerprint(certificate: &X509Ref) -> Result<Fingerprint, TrustError> {
+    let digest = certificate
+        .digest(MessageDigest::sha256())
+        .map_err(TrustError::cryptography("digest a certificate"))?;
+    let mut bytes = [0; 32];
+    for (to, from) in bytes.iter_mut().zip(digest.iter()) {
+        *to = *from;
+    }
+    Ok(Fingerprint(bytes))
 }
 
 fn parse(file: &Path, bytes: &[u8]) -> Result<X509, TrustError> {

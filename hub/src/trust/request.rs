@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::x509::X509Req;
 
 use super::TrustError;
-use super::key::CURVE;
+use super::keys::PublicKey;
 
 /// A signing request, checked: signed by the key in it, and that key is one the hub takes. The
 /// names in it are not used: the hub's own records say which board it is for.
 pub struct BoardRequest {
-    key: PKey<Public>,
+    key: PublicKey,
 }
 
 impl BoardRequest {
@@ -21,18 +20,15 @@ impl BoardRequest {
             .or_else(|_| X509Req::from_der(bytes))
             .map_err(|_| TrustError::NotA { what: "signing request", file: file.into() })?;
         let key = request.public_key().map_err(|_| TrustError::RequestKeyUnsuited)?;
-        let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());
-        if curve != Some(CURVE) {
-            return Err(TrustError::RequestKeyUnsuited);
-        }
+        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
         if !request.verify(&key).unwrap_or(false) {
             return Err(TrustError::RequestNotSigned);
         }
-        Ok(Self { key })
+        Ok(Self { key: public })
     }
 
     /// The board's public key.
-    pub fn public_key(&self) -> &PKeyRef<Public> {
+    pub fn public_key(&self) -> &PublicKey {
         &self.key
     }
 }

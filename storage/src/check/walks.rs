@@ -8,12 +8,13 @@ use crate::store::boards::{address_key, parse_id};
 use crate::store::revoked;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
-use crate::{Board, Renewal, Route, StoreError, Tenant, TenantId, Upstream};
+use crate::{AuditEntry, Board, Renewal, Route, StoreError, Tenant, TenantId, Upstream};
 
 type Check = fn(&mut Walk<'_>);
 
 /// Who checks which tree.
 pub(super) const WALKS: &[(&str, Check)] = &[
+    ("audit", audit),
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/renewal", renewals),
@@ -30,6 +31,16 @@ pub(super) const WALKS: &[(&str, Check)] = &[
 /// A tree that nobody here knows: its entries are read and measured.
 pub(super) fn unknown(walk: &mut Walk<'_>) {
     walk.each(|_, _, _| Ok(()));
+}
+
+fn audit(walk: &mut Walk<'_>) {
+    let mut next = 1_u64;
+    walk.each(|_, key, value| {
+        let _: AuditEntry = noun(value)?;
+        let expected = next.to_be_bytes();
+        next += 1;
+        its_own_key(key, &expected)
+    });
 }
 
 fn meta(walk: &mut Walk<'_>) {

@@ -13,6 +13,7 @@
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
 //! | `certificates/revoked` | see [`revoked`] | record |
+//! | `audit` | see [`audit`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its two index entries change in one transaction, and whatever writes
@@ -31,6 +32,7 @@ use self::tree::Tree;
 use crate::record::{self, Record};
 use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
+pub(crate) mod audit;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 pub(crate) mod error;

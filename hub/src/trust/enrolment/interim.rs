@@ -3,9 +3,10 @@
 //! Invariant: pure; any bytes are answered.
 
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::x509::X509Req;
 use storage::BoardId;
+
+use crate::trust::keys::PublicKey;
 
 /// Bytes of the largest request that is read; one on P-256 with all its names has 600.
 const REQUEST_MAX: usize = 4096;
@@ -14,7 +15,7 @@ const REQUEST_MAX: usize = 4096;
 pub(super) struct SigningRequest {
     /// The board it is for.
     pub(super) board: BoardId,
-    key: PKey<Public>,
+    key: PublicKey,
 }
 
 impl SigningRequest {
@@ -32,10 +33,7 @@ impl SigningRequest {
             return Err(MALFORMED);
         }
         let key = request.public_key().map_err(|_| KEY)?;
-        let curve = key.ec_key().ok().filter(|key| key.check_key().is_ok());
-        if curve.and_then(|key| key.group().curve_name()) != Some(Nid::X9_62_PRIME256V1) {
-            return Err(KEY);
-        }
+        let public = PublicKey::of(&key).ok_or(KEY)?;
         if !request.verify(&key).unwrap_or(false) {
             return Err("the request is not signed with the key in it");
         }
@@ -48,11 +46,11 @@ impl SigningRequest {
         if names.any(|other| other.as_ref() != Some(&board)) {
             return Err(NAMES);
         }
-        Ok(Self { board, key })
+        Ok(Self { board, key: public })
     }
 
     /// The board's public key.
-    pub(super) fn public_key(&self) -> &PKeyRef<Public> {
+    pub(super) fn public_key(&self) -> &PublicKey {
         &self.key
     }
 }

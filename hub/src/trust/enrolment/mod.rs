@@ -16,7 +16,7 @@ use storage::{
 };
 
 use self::interim::{SigningRequest, certificates_only, request_attributes};
-use super::{BOARD_YEARS, Expiry, Pki, TrustError, fingerprint};
+use super::{BOARD_YEARS, Expiry, Issued, Pki, TrustError};
 
 /// The authority as boards' sessions know it.
 pub struct BoardEnrolment {
@@ -71,7 +71,7 @@ impl BoardEnrolment {
     }
 
     fn root(&self) -> Result<Vec<u8>, TrustError> {
-        let file = self.pki.root_files().certificate;
+        let file = self.pki.root_file();
         let pem = std::fs::read(&file).map_err(|source| TrustError::File {
             doing: "read",
             file: file.clone(),
@@ -97,10 +97,10 @@ impl BoardEnrolment {
             )));
         }
         let certificate = self.issue(&tenant, &signing, now)?;
-        let der = certificate.to_der().map_err(TrustError::cryptography("encode a certificate"))?;
+        let der = certificate.der().to_vec();
         let renewal = Renewal {
             board: board.id.clone(),
-            fingerprint: fingerprint(&certificate)?,
+            fingerprint: certificate.fingerprint(),
             replaces,
             not_after: actors::identity::identity(&der).map_or(now, |it| it.not_after),
             issued: now,
@@ -154,10 +154,10 @@ impl BoardEnrolment {
         tenant: &Tenant,
         request: &SigningRequest,
         now: UnixSeconds,
-    ) -> Result<X509, Refusal> {
+    ) -> Result<Issued, Refusal> {
         let authority = self.pki.tenant(&tenant.id)?;
-        if tenant.authority.as_deref() != Some(&authority.certificate_der()?) {
-            return Err(Refusal::OtherAuthority(self.pki.tenant_files(&tenant.id).certificate));
+        if tenant.authority.as_deref() != Some(authority.certificate()) {
+            return Err(Refusal::OtherAuthority(self.pki.tenant_file(&tenant.id)));
         }
         let (board, key) = (&request.board, request.public_key());
         Ok(authority.issue_board(board, key, Expiry::Years(BOARD_YEARS), now)?)

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use storage::BoardId;
 
 use super::*;
+use crate::trust::fingerprint;
 
 const NOW: UnixSeconds = UnixSeconds(1_770_000_000);
 
@@ -22,16 +23,17 @@ struct Scene {
 fn scene() -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store")).unwrap();
-    let pki = Pki::at(&folder.path().join("pki"));
+    let pki =
+        Pki::new(&folder.path().join("pki"), Arc::new(crate::trust::keys::MemoryStore::default()));
     pki.init(&["localhost".parse().unwrap()], NOW).unwrap();
     let id: storage::TenantId = "acme".parse().unwrap();
-    let authority = pki.add_tenant(&id, NOW).unwrap();
+    let (authority, _) = pki.add_tenant(&id, NOW).unwrap();
     let tenant = Tenant {
         id: id.clone(),
         name: String::new(),
         state: TenantState::Active,
         created: NOW,
-        authority: Some(authority.certificate_der().unwrap()),
+        authority: Some(authority.certificate().to_vec()),
         quota: storage::Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
