@@ -222,10 +222,10 @@ fn what_is_revoked_stays_so_by_the_name_it_was_revoked_by() {
     let print = Fingerprint([7; 32]);
     let by_print = of(RevokedCertificate::Fingerprint(print));
     let by_serial = of(RevokedCertificate::Serial(vec![0, 1, 2]));
-    assert!(store.revoked().add(&by_print).unwrap());
-    assert!(store.revoked().add(&by_serial).unwrap());
+    assert!(store.revoked().put(&by_print).unwrap());
+    assert!(store.revoked().put(&by_serial).unwrap());
     let again = Revocation { since: UnixSeconds(9), ..by_print.clone() };
-    assert!(!store.revoked().add(&again).unwrap(), "the first word counts");
+    assert!(!store.revoked().put(&again).unwrap(), "the first word counts");
     drop(store);
 
     let store = Store::open(&dir.path().join("store")).unwrap();

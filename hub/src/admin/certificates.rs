@@ -79,7 +79,7 @@ impl Admin {
         {
             let (tenant, board, since) = (tenant.clone(), board.clone(), now);
             let revocation = Revocation { tenant, board, certificate, reason, since };
-            if self.store.revoked().add(&revocation)? {
+            if self.store.revoked().put(&revocation)? {
                 revocations.push(revocation);
             }
         }

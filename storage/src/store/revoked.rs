@@ -31,7 +31,7 @@ impl<'a> Revoked<'a> {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn add(self, revocation: &Revocation) -> Result<bool, StoreError> {
+    pub fn put(self, revocation: &Revocation) -> Result<bool, StoreError> {
         let key = key(revocation);
         let record = encode(&key, revocation)?;
         let writer = self.inner.writer();
