@@ -1,11 +1,6 @@
 //! A transfer against a hub that answers in blocks, over a link that loses every third datagram.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test's failure is its report")]
 
 use board::{Ask, Millis, Transfer, TransferError};
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
