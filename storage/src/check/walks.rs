@@ -1,16 +1,19 @@
 //! What is checked in each tree. A walk says of one entry what is wrong with it.
 
 use super::Walk;
+use crate::batch::ListPiece;
 use crate::record::{Record, decode};
 use crate::store::boards::{address_key, parse_id};
 use crate::store::sessions::KEY_CHECK;
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
-use crate::{Board, Fingerprint, Route, StoreError, Tenant, TenantId, Upstream};
+use crate::{Batch, Board, Fingerprint, Route, StoreError, Tenant, TenantId, Token, Upstream};
 
 type Check = fn(&mut Walk<'_>);
 
 /// Who checks which tree.
 pub(super) const WALKS: &[(&str, Check)] = &[
+    ("batches", batches),
+    ("batches/list", lists),
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/fingerprint", by_fingerprint),
@@ -22,6 +25,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("sessions/board", slots),
     ("sessions/resumption", slots),
     ("tenants", tenants),
+    ("tokens", tokens),
     ("upstreams", upstreams),
 ];
 
@@ -119,6 +123,37 @@ fn upstreams(walk: &mut Walk<'_>) {
         let upstream: Upstream = noun(value)?;
         its_own_key(key, &scoped(&upstream.tenant, upstream.name.as_str()))?;
         belongs_to(inner, &upstream.tenant)
+    });
+}
+
+fn batches(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let batch: Batch = noun(value)?;
+        its_own_key(key, &scoped(&batch.tenant, batch.name.as_str()))?;
+        belongs_to(inner, &batch.tenant)
+    });
+}
+
+/// A piece without its batch is what an addition left that broke off; it is nobody's loss.
+fn lists(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let piece: ListPiece = noun(value)?;
+        let first = key.rsplit(|byte| *byte == 0).next();
+        match piece.0.is_sorted() && piece.0.first().map(|id| id.as_str().as_bytes()) == first {
+            true => Ok(()),
+            false => Err(String::from("its board ids are not in order")),
+        }
+    });
+}
+
+fn tokens(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let token: Token = noun(value)?;
+        belongs_to(inner, &token.tenant)?;
+        match key.len() {
+            32 => Ok(()),
+            _ => Err(String::from("its key is no digest")),
+        }
     });
 }
 

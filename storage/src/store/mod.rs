@@ -11,6 +11,7 @@
 //! | `boards/tenant` | tenant NUL board | nothing |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
+//! | `batches`..., `tokens` | see [`batches`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its three index entries change in one transaction, and whatever writes
@@ -29,6 +30,7 @@ use self::tree::Tree;
 use crate::record::{self, Record};
 use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
 
+pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 pub(crate) mod error;
@@ -37,6 +39,7 @@ pub(crate) mod mark;
 pub(crate) mod open;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
+pub(crate) mod together;
 pub(crate) mod tree;
 
 /// The one schema this version reads and writes. It stays while trees are only added.
@@ -61,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) by_tenant: Tree,
     routes: Tree,
     upstreams: Tree,
+    pub(crate) batches: batches::BatchTrees,
+    together: together::Together,
     pub(crate) db: Db,
     /// The database's file once more: sled's own flush leaves the file's size and the disk's
     /// cache to the system.
@@ -97,6 +102,8 @@ impl Store {
             by_tenant: tree("boards/tenant")?,
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
+            batches: batches::BatchTrees::open(tree)?,
+            together: together::Together::default(),
             db,
             file,
             health,
