@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod coap;
 pub mod handshake_quota;
+pub mod hardware_module;
 pub mod hub;
 pub mod identity;
 pub mod keeper;
