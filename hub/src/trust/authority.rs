@@ -7,9 +7,9 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
 use openssl::x509::extension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509Ref};
-use storage::{BoardId, Fingerprint, TenantId, UnixSeconds};
+use storage::{BatchName, BoardId, Fingerprint, TenantId, UnixSeconds};
 
-use super::profile::{self, Expiry, ServerName};
+use super::profile::{self, Expiry, ServerName, StationName};
 use super::{TrustError, new_key};
 
 /// A certificate authority: the hub's root, or a tenant's under it.
@@ -109,6 +109,29 @@ impl Authority {
             self.sign(builder)
         };
         let certificate = made().map_err(TrustError::cryptography("make a board's certificate"))?;
+        self.within_own_life(certificate)
+    }
+
+    /// A client certificate for a production station: it may enrol boards of these batches.
+    pub fn issue_station<T: HasPublic>(
+        &self,
+        station: &StationName,
+        tenant: &TenantId,
+        batches: &[BatchName],
+        key: &PKeyRef<T>,
+        expiry: Expiry,
+        now: UnixSeconds,
+    ) -> Result<X509, TrustError> {
+        let made = || {
+            let subject = profile::station(station, tenant)?;
+            let mut builder = begin(&subject, key, now, expiry)?;
+            append(&mut builder, &self.board_extensions)?;
+            let names = profile::station_batches(&builder, batches)?;
+            builder.append_extension(names)?;
+            self.sign(builder)
+        };
+        let certificate =
+            made().map_err(TrustError::cryptography("make a station's certificate"))?;
         self.within_own_life(certificate)
     }
 

@@ -7,6 +7,7 @@
 mod authority;
 mod certificate;
 mod error;
+pub mod est;
 mod files;
 mod key;
 mod pki;
@@ -21,5 +22,5 @@ pub use self::error::TrustError;
 pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_new_unsynced};
 pub use self::key::{new_key, private_key_pem};
 pub use self::pki::{Initialised, KeyPairFiles, Made, Pki};
-pub use self::profile::{BOARD_YEARS, Expiry, SERVER_YEARS, ServerName};
+pub use self::profile::{BOARD_YEARS, Expiry, SERVER_YEARS, ServerName, StationName};
 pub use self::request::BoardRequest;

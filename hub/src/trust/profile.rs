@@ -5,6 +5,7 @@
 //! | root | CN=Cellular Hub root | CA, path 1 | keyCertSign, cRLSign | | |
 //! | tenant | CN=tenant's boards, O=tenant | CA, path 0 | keyCertSign, cRLSign | clientAuth | |
 //! | server | CN=first name | not a CA | digitalSignature | serverAuth | DNS, IP |
+//! | station | CN=name, O=tenant, OU=station | not a CA | digitalSignature | clientAuth | URI a batch |
 //! | board | CN=board id | not a CA | digitalSignature | clientAuth | hardwareModuleName |
 
 use std::fmt;
@@ -20,13 +21,16 @@ use openssl::x509::extension::{
     BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
 };
 use openssl::x509::{X509Builder, X509Extension, X509Name};
-use storage::{BoardId, UnixSeconds};
+use storage::{BatchName, BoardId, TenantId, UnixSeconds};
 
 /// Years a board's certificate is valid for when nothing else is asked: a meter's life.
 pub const BOARD_YEARS: u16 = 20;
 
 /// Years the server's certificate is valid for.
 pub const SERVER_YEARS: u16 = 5;
+
+/// How a station's certificate names a batch, a URI in its subject alternative name.
+pub(super) const STATION_BATCH: &str = "urn:x-cellular-hub:batch:";
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 const DAYS_A_YEAR_TIMES_4: u64 = 1461;
@@ -80,6 +84,29 @@ impl fmt::Display for ServerName {
         match self {
             Self::Dns(name) => f.write_str(name),
             Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
+/// What people call a production station: 1 to 64 printable ASCII characters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StationName(String);
+
+impl StationName {
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StationName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        match (1..=64).contains(&text.len()) && is_printable {
+            true => Ok(Self(text.to_owned())),
+            false => Err("a station's name is 1 to 64 printable ASCII characters"),
         }
     }
 }
@@ -154,6 +181,27 @@ fn leaf(usage: &ExtendedKeyUsage) -> Result<Vec<X509Extension>, ErrorStack> {
         KeyUsage::new().critical().digital_signature().build()?,
         usage.build()?,
     ])
+}
+
+/// A station's subject.
+pub(super) fn station(station: &StationName, tenant: &TenantId) -> Result<X509Name, ErrorStack> {
+    let mut name = X509Name::builder()?;
+    name.append_entry_by_nid(Nid::ORGANIZATIONNAME, tenant.as_str())?;
+    name.append_entry_by_nid(Nid::ORGANIZATIONALUNITNAME, "station")?;
+    name.append_entry_by_nid(Nid::COMMONNAME, station.as_str())?;
+    Ok(name.build())
+}
+
+/// A station's subject alternative name: the batches whose boards it may enrol.
+pub(super) fn station_batches(
+    builder: &X509Builder,
+    batches: &[BatchName],
+) -> Result<X509Extension, ErrorStack> {
+    let mut names = SubjectAlternativeName::new();
+    for batch in batches {
+        names.uri(&format!("{STATION_BATCH}{batch}"));
+    }
+    names.build(&builder.x509v3_context(None, None))
 }
 
 /// The server's subject alternative name.
