@@ -6,6 +6,7 @@
 mod coap;
 mod error;
 mod flood;
+mod https;
 mod inherited;
 mod key;
 mod link;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self::coap::Coap;
 pub use self::error::{ConfigError, Place};
 pub use self::flood::Flood;
+pub use self::https::Https;
 pub use self::inherited::{Inherited, InheritedError};
 pub use self::key::{Key, Kind, Section};
 pub use self::link::Link;
@@ -64,6 +66,8 @@ pub struct Config {
     pub quota: Quota,
     /// CoAP without DTLS.
     pub plain: Plain,
+    /// HTTPS, for the enrolment of boards.
+    pub https: Https,
     /// Metrics and health over HTTP.
     pub monitoring: Monitoring,
     /// What is logged, and how.
@@ -112,6 +116,7 @@ impl Config {
             Coap::section(),
             Quota::section(),
             Plain::section(),
+            Https::section(),
             Monitoring::section(),
             Log::section(),
             Shutdown::section(),
@@ -119,12 +124,14 @@ impl Config {
     }
 
     fn relative_to(mut self, folder: &Path) -> Self {
-        let paths: [&mut PathBuf; 5] = [
+        let paths: [&mut PathBuf; 7] = [
             &mut self.store.dir,
             &mut self.trust.dir,
             &mut self.vault.master_key,
             &mut self.link.certificate,
             &mut self.link.key,
+            &mut self.https.certificate,
+            &mut self.https.key,
         ];
         for path in paths {
             // `join` keeps an absolute path as it is.
