@@ -4,11 +4,13 @@
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
 mod backup;
+mod batch;
 mod board;
 mod ca;
 mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
+mod factory;
 mod failure;
 mod fixture;
 pub mod logging;
@@ -17,8 +19,10 @@ mod quota;
 mod restore;
 mod route;
 mod serve;
+mod station;
 mod store;
 mod tenant;
+mod token;
 mod upstream;
 
 use std::path::PathBuf;
@@ -113,6 +117,16 @@ enum Command {
     /// The hub's certificate authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// Production batches: which boards may be enrolled where they are made.
+    #[command(subcommand)]
+    Batch(batch::Batch),
+    /// Production stations, which enrol the boards of batches.
+    #[command(subcommand)]
+    Station(station::Station),
+    /// One-time tokens, each of which enrols one board.
+    #[command(subcommand)]
+    Token(token::Token),
+    Factory(factory::Factory),
     Backup(backup::Backup),
     Restore(restore::Restore),
     /// The store itself.
@@ -139,6 +153,10 @@ impl CommandLine {
             Command::Upstream(upstream) => upstream.run(&hub),
             Command::Route(route) => route.run(&hub),
             Command::Ca(ca) => ca.run(&hub),
+            Command::Batch(batch) => batch.run(&hub),
+            Command::Station(station) => station.run(&hub),
+            Command::Token(token) => token.run(&hub),
+            Command::Factory(factory) => factory.run(&hub),
             Command::Backup(backup) => backup.run(&hub),
             Command::Restore(restore) => restore.run(&hub),
             Command::Store(store) => store.run(&hub),
