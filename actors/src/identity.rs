@@ -5,12 +5,12 @@
 //! whether the hub knows the board, is the handshake's and the store's business.
 
 use storage::{BoardId, UnixSeconds};
-use x509_parser::asn1_rs::{Any, Class, FromDer as _, OctetString, Oid, Sequence, Tag, oid};
+use x509_parser::asn1_rs::{FromDer as _, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 
-/// `id-on-hardwareModuleName` (RFC 4108): the `otherName` that holds a board's hardware id.
-pub const HARDWARE_MODULE_NAME: &str = "1.3.6.1.5.5.7.8.4";
+pub use crate::hardware_module::HARDWARE_MODULE_NAME;
+use crate::hardware_module::serial_number;
 
 /// Why a certificate does not say which board it belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -89,30 +89,6 @@ pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
     let zeros = serial.iter().take_while(|byte| **byte == 0).count();
     let serial = serial.get(zeros..).unwrap_or_default().to_vec();
     Ok(Identity { board, not_after, serial })
-}
-
-/// `[0] EXPLICIT SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }`, nothing else.
-fn serial_number(value: &[u8]) -> Option<&[u8]> {
-    let (rest, explicit) = Any::from_der(value).ok()?;
-    let is_tag_0 = explicit.class() == Class::ContextSpecific && explicit.tag() == Tag(0);
-    if !is_tag_0 || !rest.is_empty() {
-        return None;
-    }
-    let (rest, name) = Sequence::from_der(explicit.data).ok()?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let content: &[u8] = match name.content {
-        std::borrow::Cow::Borrowed(content) => content,
-        std::borrow::Cow::Owned(_) => return None,
-    };
-    let (rest, _hardware_type) = Oid::from_der(content).ok()?;
-    let (rest, serial) = Any::from_der(rest).ok()?;
-    if serial.class() != Class::Universal || serial.tag() != Tag::OctetString || !rest.is_empty() {
-        return None;
-    }
-    OctetString::try_from(&serial).ok()?;
-    Some(serial.data)
 }
 
 #[cfg(test)]

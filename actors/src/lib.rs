@@ -8,6 +8,7 @@ pub mod barred;
 pub mod coap;
 pub mod enrolment;
 pub mod handshake_quota;
+pub mod hardware_module;
 pub mod hub;
 pub mod identity;
 pub mod keeper;

@@ -7,10 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use hub::trust::keys::{KeyLabel, KeyStore, MemoryStore, PublicKey};
-use hub::trust::{
-    Authority, Expiry, Issued, RevocationReason, Revoked, STATION_YEARS, Station, new_key, pem,
-};
-use storage::{TenantId, UnixSeconds};
+use hub::trust::{Authority, Expiry, Issued, Revoked, STATION_YEARS, Station, new_key, pem};
+use storage::{RevocationReason, TenantId, UnixSeconds};
 
 fn main() {
     let folder = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| ".".into()));

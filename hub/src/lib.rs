@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod factory;
 pub mod fixture;
 pub mod http;
 pub mod quota;

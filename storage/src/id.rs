@@ -158,7 +158,7 @@ checked_text!(
 const SEGMENTS_MAX: usize = 3;
 const LENGTH_MAX: usize = 32;
 
-fn is_slug(text: &str) -> bool {
+pub(crate) fn is_slug(text: &str) -> bool {
     (1..=LENGTH_MAX).contains(&text.len())
         && !text.starts_with('-')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

@@ -5,8 +5,10 @@
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
 
 pub mod backup;
+mod batch;
 mod board;
 pub mod check;
+mod enrolment;
 mod fingerprint;
 mod id;
 mod quota;
@@ -19,11 +21,14 @@ mod sealed;
 mod session;
 mod store;
 mod tenant;
+mod token;
 mod topic;
 mod upstream;
 mod windows;
 
+pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
+pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
 pub use quota::{Bounds, Quota};
@@ -34,6 +39,7 @@ pub use route::{Acknowledge, Route};
 pub use seal::{SEAL_OVERHEAD, SealError, SealingKey};
 pub use session::{Resumption, ResumptionId, Secret, Session, SessionName, generation_of};
 pub use store::audit::{Audit, AuditDigest, AuditEntry, AuditError, AuditEvent, AuditHead};
+pub use store::batches::Batches;
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;
 pub use store::error::StoreError;
@@ -43,6 +49,7 @@ pub use store::sessions::{Sessions, WRITE_MARGIN};
 pub use store::tenants::Tenants;
 pub use store::{SCHEMA, Store};
 pub use tenant::{Tenant, TenantState};
+pub use token::{Token, TokenDigest, Used};
 pub use topic::TopicTemplate;
 pub use upstream::{
     IN_FLIGHT_MAX_DEFAULT, MqttUpstream, MqttVersion, QUEUE_MAX_DEFAULT, Upstream, UpstreamKind,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use benches::load::error::LoadError;
 use benches::scenario::error::ScenarioError;
-use benches::scenario::{Size, Verdict, crash, flood, restart, scale, sleep};
+use benches::scenario::{Size, Verdict, crash, enrol, flood, restart, scale, sleep};
 use clap::{Args, Parser, Subcommand};
 
 /// Shows what the hub promises as a whole, on hubs of its own on free ports of loopback.
@@ -50,6 +50,10 @@ enum Name {
     /// Throughput, latency and cost of a message with 1,000, 10,000, 100,000 and 1,000,000 sessions.
     /// Target: the last with 80 % of the throughput of the first
     Scale,
+    /// A station enrols 10,000 boards over HTTPS and is killed and started again in the middle, and
+    /// the hub is killed once: every board has one valid certificate, the one the hub knows.
+    /// Target: 100 a second, pauses and all
+    Enrol,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -99,6 +103,11 @@ fn run(arguments: &Arguments) -> Result<Verdict, ScenarioError> {
             let boards = arguments.boards.unwrap_or(usual.boards);
             flood::run(&flood::Options { boards, ..usual })
         }
+        Name::Enrol => {
+            let usual = enrol::Options::of(size, arguments.seed);
+            let boards = arguments.boards.unwrap_or(usual.boards);
+            enrol::run(&enrol::Options { boards, ..usual })
+        }
         Name::Scale => {
             let mut options = scale::Options::of(size);
             if let Some(most) = arguments.boards {
@@ -119,6 +128,7 @@ fn told(arguments: &Arguments, verdict: &Verdict) -> Result<bool, ScenarioError>
         Name::Sleep => "sleep",
         Name::Flood => "flood",
         Name::Scale => "scale",
+        Name::Enrol => "enrol",
     };
     let mut out = io::stdout().lock();
     verdict.report.write_table(&mut out)?;

@@ -3,6 +3,7 @@
 
 pub mod broker;
 pub mod crash;
+pub mod enrol;
 pub mod error;
 pub mod flood;
 pub mod hub;

@@ -109,6 +109,46 @@ impl Site {
         fs::write(&file, after).map_err(system("write the configuration"))
     }
 
+    /// Has the hub serve HTTPS on a free port of loopback, which is returned.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn enable_https(&self) -> Result<SocketAddr, ScenarioError> {
+        let (_, https) = free_ports().map_err(system("find free ports"))?;
+        self.set("https", "enabled", "true")?;
+        self.set("https", "listen", &format!("\"{https}\""))?;
+        self.set("https", "requests_per_source_s", "0")?;
+        Ok(https)
+    }
+
+    /// The hub's program with a command.
+    #[must_use]
+    pub fn program(&self, command: &str) -> Command {
+        let mut program = Command::new(&self.program);
+        program.args(command.split(' '));
+        program
+    }
+
+    /// Runs a command on this site to its end.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Command`] with its last words.
+    pub fn command(&self, command: &'static str, with: &[&str]) -> Result<(), ScenarioError> {
+        let mut program = self.program(command);
+        program.args(with).arg("--config").arg(self.config());
+        let done = program.output().map_err(system("run the hub's program"))?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(ScenarioError::Command { command, words: last_words(&done.stderr) }),
+        }
+    }
+
+    /// A file of the fixture's folder, as text.
+    #[must_use]
+    pub fn in_folder(&self, name: &str) -> String {
+        self.folder().join(name).display().to_string()
+    }
+
     /// Starts the hub; it may not be ready yet.
     ///
     /// # Errors

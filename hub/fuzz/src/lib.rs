@@ -10,6 +10,14 @@ pub mod backup;
 pub mod coap;
 #[path = "../../src/config/mod.rs"]
 pub mod config;
+// The files name the crate they are from.
+extern crate self as actors;
+#[path = "../../src/trust/est/csr.rs"]
+pub mod csr;
+#[path = "../../src/factory/forms.rs"]
+pub mod forms;
+#[path = "../../../actors/src/hardware_module.rs"]
+pub mod hardware_module;
 /// The pure parts of it.
 #[path = "../../../actors/src/link"]
 pub mod link {

@@ -5,12 +5,14 @@
 
 mod audit;
 mod backup;
+mod batch;
 mod board;
 mod ca;
 mod certificate;
 mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
+mod factory;
 mod failure;
 mod fixture;
 mod invocation;
@@ -22,8 +24,10 @@ mod remote;
 mod restore;
 mod route;
 mod serve;
+mod station;
 mod store;
 mod tenant;
+mod token;
 mod upstream;
 
 use std::path::PathBuf;
@@ -129,6 +133,16 @@ enum Command {
     /// The log of what was done to keys, certificates and tenants.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Production batches: which boards may be enrolled where they are made.
+    #[command(subcommand)]
+    Batch(batch::Batch),
+    /// Production stations, which enrol the boards of batches.
+    #[command(subcommand)]
+    Station(station::Station),
+    /// One-time tokens, each of which enrols one board.
+    #[command(subcommand)]
+    Token(token::Token),
+    Factory(factory::Factory),
     Backup(backup::Backup),
     Restore(restore::Restore),
     /// The store itself.
@@ -175,7 +189,11 @@ impl Command {
                 Some(Files::default())
             }
             Self::Ca(ca) => ca.files(),
+            Self::Batch(batch) => Some(batch.files()),
+            Self::Token(_) => Some(Files::default()),
             Self::Serve
+            | Self::Station(_)
+            | Self::Factory(_)
             | Self::Backup(_)
             | Self::Restore(_)
             | Self::Store(_)
@@ -199,6 +217,10 @@ impl Command {
             Self::Ca(ca) => ca.run(hub),
             Self::Key(key) => key.run(hub),
             Self::Audit(audit) => audit.run(hub),
+            Self::Batch(batch) => batch.run(hub),
+            Self::Station(station) => station.run(hub),
+            Self::Token(token) => token.run(hub),
+            Self::Factory(factory) => factory.run(hub),
             Self::Backup(backup) => backup.run(hub),
             Self::Restore(restore) => restore.run(hub),
             Self::Store(store) => store.run(hub),

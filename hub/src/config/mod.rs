@@ -7,6 +7,7 @@ mod coap;
 mod credential;
 mod error;
 mod flood;
+mod https;
 mod inherited;
 mod key;
 mod link;
@@ -30,6 +31,7 @@ pub use self::coap::Coap;
 pub use self::credential::credential;
 pub use self::error::{ConfigError, Place};
 pub use self::flood::Flood;
+pub use self::https::Https;
 pub use self::inherited::{Inherited, InheritedError};
 pub use self::key::{Key, Kind, Section};
 pub use self::link::Link;
@@ -66,6 +68,8 @@ pub struct Config {
     pub quota: Quota,
     /// CoAP without DTLS.
     pub plain: Plain,
+    /// HTTPS, for the enrolment of boards.
+    pub https: Https,
     /// Metrics and health over HTTP.
     pub monitoring: Monitoring,
     /// What is logged, and how.
@@ -114,6 +118,7 @@ impl Config {
             Coap::section(),
             Quota::section(),
             Plain::section(),
+            Https::section(),
             Monitoring::section(),
             Log::section(),
             Shutdown::section(),
@@ -121,7 +126,7 @@ impl Config {
     }
 
     fn relative_to(mut self, folder: &Path) -> Self {
-        let paths: [&mut PathBuf; 8] = [
+        let paths: [&mut PathBuf; 10] = [
             &mut self.store.dir,
             &mut self.trust.dir,
             &mut self.trust.passphrase_file,
@@ -130,6 +135,8 @@ impl Config {
             &mut self.vault.master_key,
             &mut self.link.certificate,
             &mut self.link.key,
+            &mut self.https.certificate,
+            &mut self.https.key,
         ];
         for path in paths {
             // `join` keeps an absolute path as it is.

@@ -1,7 +1,14 @@
-//! HTTP of the hub. Today: monitoring, for Prometheus and for whatever restarts the hub.
+//! HTTP of the hub, one file a resource: monitoring on a port of its own for Prometheus and for
+//! whatever restarts the hub; over TLS what others use, today the enrolment of boards.
 //!
-//! Invariant: nothing here changes anything; a request reads counters and a readiness closure.
+//! Invariant: nothing is decided here. A resource reads a request, makes one call, writes the answer.
 
+mod answer;
+mod est;
 mod monitoring;
+mod rate;
+mod server;
 
+pub use self::est::Enrolment;
 pub use self::monitoring::{HttpError, bind, monitoring, monitoring_on};
+pub use self::server::{ClientCertificate, HttpsError, bind as bind_https, https_on, tls};

@@ -19,22 +19,37 @@ impl Credentials {
     /// Reads what `link.certificate` and `link.key` name.
     pub(super) fn read(config: &Config) -> Result<Self, ServeError> {
         let link = &config.link;
-        let certificate = read(&link.certificate, "link.certificate")?;
+        Self::of(("link.certificate", &link.certificate), ("link.key", &link.key))
+    }
+
+    /// Reads what `https.certificate` and `https.key` name.
+    pub(super) fn read_https(config: &Config) -> Result<Self, ServeError> {
+        let https = &config.https;
+        Self::of(("https.certificate", &https.certificate), ("https.key", &https.key))
+    }
+
+    /// From two files, each with the configuration's key that names it.
+    fn of(
+        (certificate_key, certificate_file): (&'static str, &Path),
+        (key_key, key_file): (&'static str, &Path),
+    ) -> Result<Self, ServeError> {
+        let certificate = read(certificate_file, certificate_key)?;
         let certificate = X509::from_pem(&certificate).map_err(|_| ServeError::NotA {
-            key: "link.certificate",
-            file: link.certificate.clone(),
+            key: certificate_key,
+            file: certificate_file.to_owned(),
             wanted: "certificate",
         })?;
-        let key = read(&link.key, "link.key")?;
+        let key = read(key_file, key_key)?;
         let key = PKey::private_key_from_pem(&key).map_err(|_| ServeError::NotA {
-            key: "link.key",
-            file: link.key.clone(),
+            key: key_key,
+            file: key_file.to_owned(),
             wanted: "private key",
         })?;
         if !certificate.public_key().is_ok_and(|public| public.public_eq(&key)) {
             return Err(ServeError::AnotherKey {
-                key: link.key.clone(),
-                certificate: link.certificate.clone(),
+                setting: key_key,
+                key: key_file.to_owned(),
+                certificate: certificate_file.to_owned(),
             });
         }
         Ok(Self { certificate, key })

@@ -3,6 +3,7 @@
 //! Invariant: whatever cannot work is found here, before the first board is answered.
 
 mod credentials;
+mod https;
 mod live;
 mod reload;
 
@@ -19,13 +20,14 @@ use storage::{SealingKey, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::credentials::Credentials;
+use self::https::Https;
 use self::reload::Reloader;
 use crate::admin::Admin;
 use crate::cli;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
-use crate::http::{self, HttpError};
+use crate::http::{self, HttpError, HttpsError};
 use crate::quota;
 use crate::trust::{BoardEnrolment, Pki};
 use crate::vault::{self, VaultError};
@@ -55,8 +57,10 @@ pub enum ServeError {
         wanted: &'static str,
     },
     /// The hub's key is not its certificate's.
-    #[error("link.key: {} does not belong to link.certificate, {}", key.display(), certificate.display())]
+    #[error("{setting}: {} does not belong to the certificate {}", key.display(), certificate.display())]
     AnotherKey {
+        /// The configuration's key.
+        setting: &'static str,
         /// The key's file.
         key: PathBuf,
         /// The certificate's file.
@@ -74,6 +78,9 @@ pub enum ServeError {
     /// Monitoring cannot be served.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// HTTPS cannot be served.
+    #[error(transparent)]
+    Https(#[from] HttpsError),
     /// The actors did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -108,6 +115,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let credentials = Credentials::read(&config)?;
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
+    let https = Https::prepare(&config)?;
     let inherited = Inherited::take(&config)?;
     let master_key = vault::master_key(&config.vault.master_key)?;
     let pki = Pki::of(&config.trust);
@@ -133,6 +141,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
+        let https = https.map(|https| https.start(&config, &store, pki.clone())).transpose()?;
         let control = control(&store, &config, &running, pki);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
@@ -145,6 +154,9 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         reloading.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         drain(&running, Duration::from_secs(config.shutdown.drain_s)).await;
+        if let Some(https) = https {
+            https.stop(true).await;
+        }
         pages.stop(false).await;
         drop(control);
         Ok(())
@@ -184,6 +196,7 @@ fn announce(config: &Config, running: &Running, store: &Store) {
     tracing::info!(
         coaps = %running.listen,
         coap = running.plain.map(tracing::field::display),
+        https = config.https.enabled.then_some(tracing::field::display(config.https.listen)),
         monitoring = %config.monitoring.listen,
         openssl = openssl::version::version(),
         tenants = store.tenants().list().count(),

@@ -10,6 +10,7 @@ mod certificate;
 mod crl;
 mod enrolment;
 mod error;
+pub mod est;
 mod files;
 mod issued;
 mod key;
@@ -29,5 +30,7 @@ pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_n
 pub use self::issued::{Issued, pem};
 pub use self::key::{new_key, private_key_pem};
 pub use self::pki::{Imported, Initialised, KeyPairFiles, Made, Pki};
-pub use self::profile::{BOARD_YEARS, Expiry, SERVER_YEARS, STATION_YEARS, ServerName};
+pub use self::profile::{
+    BOARD_YEARS, Expiry, SERVER_YEARS, STATION_YEARS, ServerName, StationName,
+};
 pub use self::request::BoardRequest;

@@ -36,6 +36,9 @@ pub const SERVER_YEARS: u16 = 5;
 /// Years a production station's certificate is valid for.
 pub const STATION_YEARS: u16 = 1;
 
+/// How a station's certificate names a batch, a URI in its subject alternative name.
+pub(super) const STATION_BATCH: &str = "urn:x-cellular-hub:batch:";
+
 /// 99991231235959Z.
 const NEVER: UnixSeconds = UnixSeconds(253_402_300_799);
 
@@ -96,6 +99,29 @@ impl fmt::Display for ServerName {
         match self {
             Self::Dns(name) => f.write_str(name),
             Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
+/// What people call a production station: 1 to 64 printable ASCII characters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StationName(String);
+
+impl StationName {
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StationName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        match (1..=64).contains(&text.len()) && is_printable {
+            true => Ok(Self(text.to_owned())),
+            false => Err("a station's name is 1 to 64 printable ASCII characters"),
         }
     }
 }
@@ -177,7 +203,7 @@ pub(super) fn station(
     let subject = subject(&name, Some(station.tenant.as_str()), Some("station"));
     let mut params = leaf(subject, ExtendedKeyUsagePurpose::ClientAuth, expiry, now);
     for batch in station.batches {
-        let name = ia5(&format!("urn:x-cellular-hub:batch:{batch}"))?;
+        let name = ia5(&format!("{STATION_BATCH}{batch}"))?;
         params.subject_alt_names.push(SanType::URI(name));
     }
     Ok(params)

@@ -64,6 +64,7 @@ impl Plan {
             "--tenants",
             &self.tenants.to_string(),
         ]);
+        command.args(["--server-name", &super::own_address().to_string()]);
         if let Some((url, ca)) = &self.mqtt {
             command.args(["--mqtt", url]).arg("--mqtt-ca").arg(ca);
         }

@@ -52,6 +52,8 @@ fn a_sound_store_is_counted_tree_by_tree() {
     assert_eq!(report.problems, []);
     let records: Vec<_> = report.trees.iter().map(|(n, t)| (n.as_str(), t.records)).collect();
     let expected = [
+        ("batches", 0),
+        ("batches/list", 0),
         ("boards", 2),
         ("boards/address", 2),
         ("boards/renewal", 0),
@@ -61,6 +63,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("routes", 0),
         ("sessions", 0),
         ("tenants", 1),
+        ("tokens", 0),
         ("upstreams", 0),
     ];
     assert_eq!(records, expected);

@@ -1,6 +1,7 @@
 //! What is checked in each tree. A walk says of one entry what is wrong with it.
 
 use super::Walk;
+use crate::batch::ListPiece;
 use crate::board::BoardRecord;
 use crate::record::{Record, decode};
 use crate::sealed::survey;
@@ -8,13 +9,17 @@ use crate::store::boards::{address_key, parse_id};
 use crate::store::revoked;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
-use crate::{AuditEntry, Board, Renewal, Route, StoreError, Tenant, TenantId, Upstream};
+use crate::{
+    AuditEntry, Batch, Board, Renewal, Route, StoreError, Tenant, TenantId, Token, Upstream,
+};
 
 type Check = fn(&mut Walk<'_>);
 
 /// Who checks which tree.
 pub(super) const WALKS: &[(&str, Check)] = &[
     ("audit", audit),
+    ("batches", batches),
+    ("batches/list", lists),
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/renewal", renewals),
@@ -25,6 +30,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("sessions/address", slots),
     ("sessions/ownerless", ownerless),
     ("tenants", tenants),
+    ("tokens", tokens),
     ("upstreams", upstreams),
 ];
 
@@ -151,6 +157,37 @@ fn ownerless(walk: &mut Walk<'_>) {
         slot(key)?;
         parse_id("sessions/ownerless", value).map_err(|_| String::from("it names no board"))?;
         Ok(())
+    });
+}
+
+fn batches(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let batch: Batch = noun(value)?;
+        its_own_key(key, &scoped(&batch.tenant, batch.name.as_str()))?;
+        belongs_to(inner, &batch.tenant)
+    });
+}
+
+/// A piece without its batch is what an addition left that broke off; it is nobody's loss.
+fn lists(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let piece: ListPiece = noun(value)?;
+        let first = key.rsplit(|byte| *byte == 0).next();
+        match piece.0.is_sorted() && piece.0.first().map(|id| id.as_str().as_bytes()) == first {
+            true => Ok(()),
+            false => Err(String::from("its board ids are not in order")),
+        }
+    });
+}
+
+fn tokens(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let token: Token = noun(value)?;
+        belongs_to(inner, &token.tenant)?;
+        match key.len() {
+            32 => Ok(()),
+            _ => Err(String::from("its key is no digest")),
+        }
     });
 }
 

@@ -180,6 +180,49 @@ fn an_upstreams_bytes_are_frozen() {
 }
 
 #[test]
+fn a_batchs_bytes_are_frozen() {
+    let mut batch = Batch {
+        tenant: "acme".parse().unwrap(),
+        name: "spring".parse().unwrap(),
+        allowed: Allowed::List { count: 3 },
+        state: BatchState::Open,
+        certificates: CertificateLife::Never,
+        again: Again::UntilHeard,
+        enrolled: 2,
+        created: UnixSeconds(1_700_000_000),
+        expires: None,
+    };
+    let head = &[text("acme"), text("spring")].concat();
+    let created = "fc00f15365";
+    assert_golden(&batch, &["01", head, "0003", "00", "01", "00", "02", created, "00"]);
+    batch.allowed = Allowed::Prefix { prefix: "CB-".parse().unwrap(), max: 251 };
+    batch.state = BatchState::Closed { since: UnixSeconds(5) };
+    batch.certificates = CertificateLife::Years(20);
+    batch.again = Again::Always;
+    batch.expires = Some(UnixSeconds(7));
+    let allowed = &["01", &text("CB-"), "fbfb00"].concat();
+    assert_golden(&batch, &["01", head, allowed, "0105", "0014", "01", "02", created, "0107"]);
+
+    let piece = crate::batch::ListPiece(vec!["a".parse().unwrap(), "b".parse().unwrap()]);
+    assert_golden(&piece, &["01", "02", "0161", "0162"]);
+}
+
+#[test]
+fn a_tokens_bytes_are_frozen() {
+    let mut token = Token {
+        tenant: "acme".parse().unwrap(),
+        batch: "spring".parse().unwrap(),
+        created: UnixSeconds(5),
+        expires: UnixSeconds(6),
+        used: None,
+    };
+    let head = &[text("acme"), text("spring"), "0506".into()].concat();
+    assert_golden(&token, &["01", head, "00"]);
+    token.used = Some(Used { at: UnixSeconds(7), board: "CB-1".parse().unwrap() });
+    assert_golden(&token, &["01", head, "0107", &text("CB-1")]);
+}
+
+#[test]
 fn a_provisioned_boards_record_is_compact() {
     let board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
     assert!(encode(&kept(&board)).unwrap().len() <= 64);
@@ -307,6 +350,9 @@ fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<BoardRecord>(bytes);
     let _ = decode::<Route>(bytes);
     let _ = decode::<Upstream>(bytes);
+    let _ = decode::<Batch>(bytes);
+    let _ = decode::<crate::batch::ListPiece>(bytes);
+    let _ = decode::<Token>(bytes);
     let _ = parse_utf8(bytes);
 }
 

@@ -190,20 +190,23 @@ impl<'a> Boards<'a> {
 }
 
 /// The trees a board is in, inside a transaction.
-struct BoardTrees<'t> {
-    tenants: &'t TransactionalTree,
-    boards: &'t TransactionalTree,
-    by_address: &'t TransactionalTree,
-    by_tenant: &'t TransactionalTree,
+pub(super) struct BoardTrees<'t> {
+    pub(super) tenants: &'t TransactionalTree,
+    pub(super) boards: &'t TransactionalTree,
+    pub(super) by_address: &'t TransactionalTree,
+    pub(super) by_tenant: &'t TransactionalTree,
 }
 
 impl BoardTrees<'_> {
-    fn find(&self, key: &[u8]) -> ConflictableTransactionResult<Option<BoardRecord>, StoreError> {
+    pub(super) fn find(
+        &self,
+        key: &[u8],
+    ) -> ConflictableTransactionResult<Option<BoardRecord>, StoreError> {
         let record = self.boards.get(key)?;
         record.map(|record| decode(TREE, key, &record)).transpose().map_err(abort)
     }
 
-    fn put(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
+    pub(super) fn put(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
         let key = board.id.as_str().as_bytes();
         if self.tenants.get(board.tenant.as_str())?.is_none() {
             return Err(abort(StoreError::UnknownTenant { tenant: board.tenant.clone() }));

@@ -14,6 +14,7 @@
 //! | `upstreams` | tenant NUL upstream | record |
 //! | `certificates/revoked` | see [`revoked`] | record |
 //! | `audit` | see [`audit`] | |
+//! | `batches`..., `tokens` | see [`batches`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its two index entries change in one transaction, and whatever writes
@@ -33,6 +34,7 @@ use crate::record::{self, Record};
 use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
 pub(crate) mod audit;
+pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 pub(crate) mod error;
@@ -43,6 +45,7 @@ pub(crate) mod renewals;
 pub(crate) mod revoked;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
+pub(crate) mod together;
 pub(crate) mod tree;
 
 /// The one schema this version reads and writes. It stays while trees are only added.
@@ -68,6 +71,8 @@ pub(crate) struct Inner {
     routes: Tree,
     upstreams: Tree,
     pub(crate) revoked: Tree,
+    pub(crate) batches: batches::BatchTrees,
+    together: together::Together,
     pub(crate) db: Db,
     /// The database's file once more: sled's own flush leaves the file's size and the disk's
     /// cache to the system.
@@ -107,6 +112,8 @@ impl Store {
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
             revoked: tree(revoked::TREE)?,
+            batches: batches::BatchTrees::open(tree)?,
+            together: together::Together::default(),
             db,
             file,
             health,

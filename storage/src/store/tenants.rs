@@ -1,5 +1,5 @@
-//! Tenants in the store. Invariant: a tenant with boards is never removed, and its routes and
-//! upstreams go with it.
+//! Tenants in the store. Invariant: a tenant with boards is never removed, and its routes,
+//! upstreams, batches and tokens go with it.
 
 use sled::Transactional;
 
@@ -39,7 +39,7 @@ impl<'a> Tenants<'a> {
         })
     }
 
-    /// Removes the tenant with its routes and upstreams, and says whether it existed; durable on
+    /// Removes the tenant with all it has, and says whether it existed; durable on
     /// return. Refused while it has boards ([`StoreError::TenantHasBoards`]).
     pub fn remove(self, id: &TenantId) -> Result<bool, StoreError> {
         let inner = self.inner;
@@ -53,6 +53,9 @@ impl<'a> Tenants<'a> {
             tree.scan_prefix(&prefix).keys().collect()
         };
         let (route_keys, upstream_keys) = (keys(&inner.routes)?, keys(&inner.upstreams)?);
+        for (tree, key) in inner.batches.of_tenant(id)? {
+            tree.remove(key)?;
+        }
         let trees = (inner.tenants.raw(), inner.routes.raw(), inner.upstreams.raw());
         let existed = inner.transaction(|| {
             trees.transaction(|(tenants, routes, upstreams)| {

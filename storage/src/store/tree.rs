@@ -89,6 +89,14 @@ impl Tree {
         self.entries(self.tree.range(keys))
     }
 
+    /// The last entry in a range.
+    pub(crate) fn last_of<'k>(
+        &self,
+        keys: impl RangeBounds<&'k [u8]>,
+    ) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.contain(|| self.tree.range(keys).next_back().transpose())
+    }
+
     pub(crate) fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> Entries {
         self.entries(self.tree.scan_prefix(prefix))
     }

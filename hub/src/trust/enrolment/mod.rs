@@ -5,8 +5,6 @@
 //! the arbiters; a board is given a certificate only when the disk has it that it may use it, and
 //! never one for another board.
 
-mod interim;
-
 use std::sync::Arc;
 
 use actors::enrolment::{Answer, Enrolment, Operation, Request, format};
@@ -15,7 +13,7 @@ use storage::{
     Board, BoardState, Fingerprint, Renewal, Store, StoreError, Tenant, TenantState, UnixSeconds,
 };
 
-use self::interim::{SigningRequest, certificates_only, request_attributes};
+use super::est::{CsrError, Request as SigningRequest, certificates_only, request_attributes};
 use super::{BOARD_YEARS, Expiry, Issued, Pki, TrustError};
 
 /// The authority as boards' sessions know it.
@@ -27,8 +25,8 @@ pub struct BoardEnrolment {
 /// Why a board gets nothing.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("{0}")]
-    Malformed(&'static str),
+    #[error(transparent)]
+    Malformed(#[from] CsrError),
     #[error("{0}")]
     Forbidden(String),
     #[error("cannot read or write the store")]
@@ -89,7 +87,7 @@ impl BoardEnrolment {
             return Err(forbidden("no such board is registered"));
         };
         let replaces = self.may_have_one(&board, &tenant, request)?;
-        let signing = SigningRequest::check(&request.body).map_err(Refusal::Malformed)?;
+        let signing = SigningRequest::check(&request.body)?;
         if signing.board != request.board {
             let (theirs, own) = (&signing.board, &request.board);
             return Err(Refusal::Forbidden(format!(
@@ -152,7 +150,7 @@ impl BoardEnrolment {
     fn issue(
         &self,
         tenant: &Tenant,
-        request: &SigningRequest,
+        request: &SigningRequest<'_>,
         now: UnixSeconds,
     ) -> Result<Issued, Refusal> {
         let authority = self.pki.tenant(&tenant.id)?;
@@ -170,8 +168,9 @@ impl Enrolment for BoardEnrolment {
         match self.given(request, now) {
             Ok(body) => Answer::Given(body.into()),
             Err(Refusal::Malformed(why)) => {
+                let why = why.to_string();
                 tracing::info!(%board, %tenant, why, "a signing request was refused");
-                Answer::BadRequest(String::from(why))
+                Answer::BadRequest(why)
             }
             Err(Refusal::Forbidden(why)) => {
                 tracing::warn!(%board, %tenant, why, "a certificate was refused");

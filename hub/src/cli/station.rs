@@ -1,0 +1,96 @@
+//! `cellular-hub station`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use storage::{BatchName, TenantId};
+
+use super::{Failure, Invocation, batch, now};
+use crate::trust::keys::PublicKey;
+use crate::trust::{
+    Expiry, StationName, TrustError, new_key, private_key_pem, write_new, write_new_secret,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Station {
+    Issue(Issue),
+}
+
+/// Issue the certificate and key of a production station, which may enrol boards of its batches.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  cellular-hub station issue line-1 --tenant acme --batch spring \\
+      --out line-1.pem --key line-1.key.pem")]
+pub(super) struct Issue {
+    /// The station's name, for people: a line, a bench.
+    station: StationName,
+    /// Whose boards it enrols.
+    #[arg(long, value_name = "TENANT")]
+    tenant: TenantId,
+    /// A batch whose boards it enrols; may be repeated.
+    #[arg(long = "batch", value_name = "BATCH", required = true)]
+    batches: Vec<BatchName>,
+    /// Where the certificate goes: a new file, PEM.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Where the key goes: a new file, PEM, mode 0600.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Years until the certificate expires.
+    #[arg(long, value_name = "YEARS", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=10))]
+    years: u16,
+}
+
+impl Station {
+    pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        let Self::Issue(issue) = self;
+        issue.run(hub)
+    }
+}
+
+impl Issue {
+    fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        let admin = hub.admin()?;
+        let store = admin.store();
+        let tenant = admin.tenant(&self.tenant)?;
+        for name in &self.batches {
+            store.batches().find(&self.tenant, name)?.ok_or_else(|| batch::unknown(name))?;
+        }
+        let authority = hub.pki()?.tenant(&self.tenant)?;
+        if tenant.authority != Some(authority.certificate().to_vec()) {
+            return Err(Failure::Refused(format!(
+                "{}'s boards are issued by another authority than the pki folder's; \
+                 have it issue the station's certificate",
+                self.tenant
+            )));
+        }
+        if let Some(file) = [&self.out, &self.key].into_iter().find(|file| file.exists()) {
+            return Err(TrustError::Exists { file: file.clone() }.into());
+        }
+        let key = new_key()?;
+        let expiry = Expiry::Years(self.years);
+        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
+        let batches: Vec<_> = self.batches.iter().map(ToString::to_string).collect();
+        let (name, tenant) = (self.station.as_str(), &self.tenant);
+        let station = crate::trust::Station { name, tenant, batches: &batches };
+        let certificate = authority.issue_station(station, &public, expiry, now())?;
+        let fingerprint = certificate.fingerprint();
+        let detail =
+            json!({ "tenant": self.tenant, "batches": self.batches, "fingerprint": fingerprint });
+        admin.record("station.issue", &name, detail)?;
+        write_new_secret(&self.key, &private_key_pem(&key)?)?;
+        write_new(&self.out, certificate.to_pem().as_bytes())?;
+        let answer = json!({
+            "station": self.station.as_str(), "tenant": self.tenant, "batches": self.batches,
+            "fingerprint": fingerprint,
+            "file": self.out, "key_file": self.key,
+        });
+        hub.output.answer(&answer, || {
+            let (out, key) = (self.out.display(), self.key.display());
+            format!("station {} of {}: {out}, key {key}", self.station.as_str(), self.tenant)
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! `[https]`: the hub's HTTPS server. Off unless asked for: it is a door to the network beside the
+//! boards', and who enrols no boards over it does not need one.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::key::section;
+
+section! {
+    /// HTTPS: enrolment of boards (EST, RFC 7030).
+    pub struct Https in "https" {
+        /// Whether to listen at all.
+        pub enabled: bool = false;
+        /// Address and TCP port. "[::]:8443" listens on IPv4 as well where the system lets it.
+        pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443));
+        /// The server's certificate, PEM; `ca init` makes it.
+        pub certificate: PathBuf = PathBuf::from("pki/server.pem");
+        /// Its private key, PEM.
+        pub key: PathBuf = PathBuf::from("pki/server.key.pem");
+        /// Requests of one source answered each second; a source is an IPv4 address or an IPv6 /64,
+        /// and may use two seconds' worth at once. 0 is without bound.
+        pub requests_per_source_s: u32 = 1000;
+    }
+}

@@ -1,0 +1,143 @@
+//! The hub's HTTPS server: TLS, what every request goes through, and the resources.
+//!
+//! Invariant: a client's certificate is asked for and taken as it is; TLS shows that the client has
+//! its key, and each resource verifies it against whom it is to be from.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_tls::accept::openssl::TlsStream;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpServer, web};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKeyRef, Private};
+use openssl::ssl::{
+    SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode,
+    SslVersion,
+};
+use openssl::x509::X509Ref;
+
+use super::answer::refused;
+use super::est::{self, Enrolment};
+use super::rate::Rate;
+
+/// Connections at a time; further ones wait in the system's queue.
+const CONNECTIONS_MAX: usize = 4096;
+/// How long a client may take for TLS, for a request's head, and to go.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection may be idle: a station's wait for its next board.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// Why HTTPS cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpsError {
+    /// Another program has the port.
+    #[error("https.listen: {listen} is taken by another program; stop that or choose another port")]
+    Taken {
+        /// The address and port.
+        listen: SocketAddr,
+    },
+    /// The address is not this machine's, or the port is reserved, or the like.
+    #[error("https.listen: cannot listen on {listen}: {source}")]
+    Unusable {
+        /// The address and port.
+        listen: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// OpenSSL does not take the certificate or the key.
+    #[error("https.certificate or https.key cannot be used for TLS")]
+    Tls(#[source] ErrorStack),
+}
+
+/// The DER of the certificate that the client has shown in TLS, not verified.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub Arc<[u8]>);
+
+/// Takes the address and port, so that a taken one is found out before anything else is started.
+pub fn bind(listen: SocketAddr) -> Result<TcpListener, HttpsError> {
+    TcpListener::bind(listen).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => HttpsError::Taken { listen },
+        _ => HttpsError::Unusable { listen, source },
+    })
+}
+
+/// TLS 1.2 and 1.3 with this certificate; clients may show theirs.
+pub fn tls(
+    certificate: &X509Ref,
+    key: &PKeyRef<Private>,
+) -> Result<SslAcceptorBuilder, HttpsError> {
+    let acceptor = || {
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+        acceptor.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+        acceptor.set_private_key(key)?;
+        acceptor.set_certificate(certificate)?;
+        acceptor.check_private_key()?;
+        acceptor.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+        // A resumed session would have the client's certificate from memory.
+        acceptor.set_session_cache_mode(SslSessionCacheMode::OFF);
+        acceptor.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
+        acceptor.set_num_tickets(0)?;
+        Ok(acceptor)
+    };
+    acceptor().map_err(HttpsError::Tls)
+}
+
+/// Serves on `listener` while the returned future is polled.
+pub fn https_on(
+    listener: TcpListener,
+    tls: SslAcceptorBuilder,
+    requests_per_source_s: u32,
+    enrolment: Enrolment,
+) -> Result<Server, HttpsError> {
+    let unspecified = SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0));
+    let listen = listener.local_addr().unwrap_or(unspecified);
+    let rate = web::Data::new(Rate::new(requests_per_source_s));
+    let enrolment = web::Data::new(enrolment);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(rate.clone())
+            .app_data(enrolment.clone())
+            .wrap(from_fn(within_rate))
+            .configure(est::routes)
+            .default_service(web::to(|| async { refused(404, "there is nothing here") }))
+    });
+    let server = server
+        .workers(2)
+        .max_connections(CONNECTIONS_MAX)
+        .worker_max_blocking_threads(est::AT_A_TIME)
+        .tls_handshake_timeout(PATIENCE)
+        .client_request_timeout(PATIENCE)
+        .client_disconnect_timeout(PATIENCE)
+        .keep_alive(IDLE)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .on_connect(|connection, about| {
+            let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
+            let shown = stream.ssl().peer_certificate();
+            if let Some(der) = shown.and_then(|certificate| certificate.to_der().ok()) {
+                about.insert(ClientCertificate(der.into()));
+            }
+        })
+        .listen_openssl(listener, tls)
+        .map_err(|source| HttpsError::Unusable { listen, source })?;
+    Ok(server.run())
+}
+
+async fn within_rate(
+    rate: web::Data<Rate>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let source = request.peer_addr().map(|address| address.ip());
+    if source.is_none_or(|source| rate.take(source, Instant::now())) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let answer = refused(429, "too many requests; wait a second");
+    Ok(request.into_response(answer).map_into_boxed_body())
+}

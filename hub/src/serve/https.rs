@@ -1,0 +1,50 @@
+//! The HTTPS server's start, in two steps: what it needs is found before anything else is started,
+//! and nobody is answered before the hub serves.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use storage::Store;
+
+use super::ServeError;
+use super::credentials::Credentials;
+use crate::config::Config;
+use crate::http::{Enrolment, bind_https, https_on, tls};
+use crate::trust::Pki;
+use crate::trust::est::Est;
+
+/// A port that was taken, and who answers there.
+pub(super) struct Https {
+    listener: TcpListener,
+    credentials: Credentials,
+}
+
+impl Https {
+    /// The port and the certificate, where `[https]` is enabled.
+    pub(super) fn prepare(config: &Config) -> Result<Option<Self>, ServeError> {
+        if !config.https.enabled {
+            return Ok(None);
+        }
+        let credentials = Credentials::read_https(config)?;
+        let listener = bind_https(config.https.listen)?;
+        Ok(Some(Self { listener, credentials }))
+    }
+
+    /// Serves until the handle is used, or the system ends.
+    pub(super) fn start(
+        self,
+        config: &Config,
+        store: &Store,
+        pki: Pki,
+    ) -> Result<ServerHandle, ServeError> {
+        let Self { listener, credentials: Credentials { certificate, key } } = self;
+        let est = Arc::new(Est::new(store.clone(), pki));
+        let tls = tls(&certificate, &key)?;
+        let rate = config.https.requests_per_source_s;
+        let server = https_on(listener, tls, rate, Enrolment::new(est))?;
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Ok(handle)
+    }
+}
