@@ -197,8 +197,8 @@ fn a_blocked_boards_session_is_answered_with_one_alert_and_is_over() {
         let mut hub = site.start();
         let mut client = board.carrier;
         // OpenSSL's own counter has been used for one message.
-        let (before, _) = raw_post(&mut client, 899);
-        let (record, _) = raw_post(&mut client, 900);
+        let before = raw_post(&mut client, 899);
+        let record = raw_post(&mut client, 900);
         assert_ne!(before, record);
         let mut answer = [0; 2048];
         client.socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -208,7 +208,7 @@ fn a_blocked_boards_session_is_answered_with_one_alert_and_is_over() {
         assert!(length <= record.len(), "no longer than what came");
         // Neither that record again nor another is worth an answer.
         client.send_raw(&record);
-        let (record, _) = raw_post(&mut client, 901);
+        let record = raw_post(&mut client, 901);
         client.send_raw(&record);
         let dropped = |reason| hub.metric("hub_records_dropped_total", &[("reason", reason)]);
         eventually("dropped", PATIENCE, || (dropped("unknown_session") >= 2.0).then_some(()));
