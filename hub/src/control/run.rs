@@ -40,7 +40,11 @@ impl Run {
         if body.len() > BODY_MAX {
             return Err(format!("a command with its files has at most {BODY_MAX} bytes"));
         }
-        serde_json::from_slice(body).map_err(|error| format!("this is no command: {error}"))
+        // Its own words would repeat what was said, with whatever is in it.
+        serde_json::from_slice(body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("this is no command of this version: line {line}, column {column}")
+        })
     }
 
     /// The body of this request.
@@ -223,6 +227,7 @@ mod tests {
     #[test]
     fn what_is_too_long_is_refused() {
         assert!(Run::parse(&vec![b' '; BODY_MAX + 1]).unwrap_err().contains("at most"));
+        assert!(!Run::parse(br#"{"a\nb":1}"#).unwrap_err().contains('\n'));
         assert!(Piece::read(&mut [b'o', 255, 255, 255, 255].as_slice()).is_err());
         assert!(Piece::read(&mut [b'x', 0, 0, 0, 0].as_slice()).is_err());
     }
