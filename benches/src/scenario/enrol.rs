@@ -233,7 +233,10 @@ impl Station {
                 return Ok(last_words(&fs::read(&self.log).unwrap_or_default()));
             }
             if began.elapsed() > WITHIN {
-                return Err(self.silent(bar.length().unwrap_or_default() as usize, self.done()));
+                return Err(self.silent(
+                    usize::try_from(bar.length().unwrap_or_default()).unwrap_or(usize::MAX),
+                    self.done(),
+                ));
             }
             pause(LOOK);
         }

@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn every_form_gives_its_request() {
         let base64 = "MAMCAfs=";
-        let pem = format!(
-            "-----BEGIN CERTIFICATE REQUEST-----\nMAMC\nAfs=\n-----END CERTIFICATE REQUEST-----\n"
+        let pem = String::from(
+            "-----BEGIN CERTIFICATE REQUEST-----\nMAMC\nAfs=\n-----END CERTIFICATE REQUEST-----\n",
         );
         assert_eq!(all(base64), [named(None)]);
         assert_eq!(all(&format!("{pem}\n# one more\n{pem}")), [named(None), named(None)]);

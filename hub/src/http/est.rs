@@ -9,6 +9,8 @@
 //!
 //! Bodies are base64 (RFC 8951 3.1); refusals are one line of text.
 
+#![expect(clippy::result_large_err, reason = "the error is the answer, made once a request")]
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
