@@ -1,6 +1,5 @@
 //! Enrolment where boards are made, on the real program: an EST client that is not ours, and
 //! whoever tries to get a certificate that is not theirs.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's failure is its report")]
 
 mod rig;
 

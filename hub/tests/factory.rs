@@ -1,5 +1,4 @@
 //! The production station's program against a real hub.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's failure is its report")]
 
 mod rig;
 
