@@ -1,9 +1,11 @@
 //! Who may have a session: the certificate's board, checked against the registry.
 //!
 //! The chain has been verified by the handshake engine before anybody asks here.
-//! Invariant: nothing is written here; a refused board leaves no trace but a counter and a log line.
+//! Invariant: a refused board leaves no trace but a counter and a log line; all that is ever written here
+//! is that a renewed certificate was used, once its session is established.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openssl::sha::sha256;
 use storage::{
@@ -12,6 +14,7 @@ use storage::{
 
 use crate::identity::{self, Identity, IdentityError};
 use crate::refusal::Refusal;
+use crate::wall_clock;
 
 /// A board that may have a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +51,41 @@ pub trait Admission: Send + Sync {
     /// # Errors
     /// The reason the board is refused.
     fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted>;
+
+    /// Whether a certificate that has ended is to be judged here, and not refused before.
+    fn judges_expired(&self) -> bool {
+        false
+    }
 }
 
 /// Admission by the registry in the store.
 pub struct Registry {
     store: Store,
+    /// For how long after its end a certificate may still be renewed.
+    grace_s: u64,
 }
 
 impl Registry {
-    /// A registry that reads `store`.
+    /// A registry that reads `store`, and admits a board for `grace` after the end of its
+    /// certificate. Whoever gives such a board a session lets it renew that, and nothing else.
     #[must_use]
-    pub fn new(store: Store) -> Arc<Self> {
-        Arc::new(Self { store })
+    pub fn new(store: Store, grace: Duration) -> Arc<Self> {
+        Arc::new(Self { store, grace_s: grace.as_secs() })
+    }
+
+    /// A session of the board was begun with this certificate: if it was a new one, it is the
+    /// board's from now on, and the one before is nobody's. May wait for the disk.
+    pub fn used(&self, admitted: &Admitted) {
+        match self.store.renewals().complete(&admitted.board, admitted.fingerprint) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(board = %admitted.board, certificate = %admitted.fingerprint, "renewed: the board uses its new certificate");
+            }
+            // Both are admitted until it can be written down.
+            Err(error) => {
+                tracing::error!(board = %admitted.board, %error, "a renewal is not complete");
+            }
+        }
     }
 
     fn board(&self, id: &BoardId) -> Result<Board, Refusal> {
@@ -91,9 +117,22 @@ impl Registry {
         if tenant.authority.as_deref() != Some(issuer) {
             return Err(Refusal::OtherTenant);
         }
-        may_connect(&board, &tenant, fingerprint)?;
+        self.not_revoked(fingerprint)?;
+        let revoked = self.store.revoked().has_serial(&tenant.id, &identity.serial);
+        if revoked.map_err(|error| unreadable(&error))? {
+            return Err(Refusal::Revoked);
+        }
+        self.may_connect(&board, &tenant, fingerprint)?;
         let not_after = identity.not_after;
         Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after })
+    }
+
+    fn not_revoked(&self, fingerprint: Fingerprint) -> Result<(), Refusal> {
+        match self.store.revoked().has_fingerprint(&fingerprint) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Refusal::Revoked),
+            Err(error) => Err(unreadable(&error)),
+        }
     }
 
     /// Whether a board that was admitted once would be again, `now`, with the same certificate.
@@ -105,29 +144,44 @@ impl Registry {
         if board.tenant != admitted.tenant {
             return Err(Refusal::OtherTenant);
         }
+        self.not_revoked(admitted.fingerprint)?;
         let tenant = self.tenant(&board.tenant)?;
-        may_connect(&board, &tenant, admitted.fingerprint)?;
+        self.may_connect(&board, &tenant, admitted.fingerprint)?;
         if now > admitted.not_after { Err(Refusal::Expired) } else { Ok(()) }
     }
-}
 
-fn may_connect(board: &Board, tenant: &Tenant, fingerprint: Fingerprint) -> Result<(), Refusal> {
-    match board.state {
-        BoardState::Active => {}
-        BoardState::Blocked { .. } => return Err(Refusal::Blocked),
-        BoardState::Revoked { .. } => return Err(Refusal::Revoked),
+    /// The board's own certificate, or the one that it was issued in place of that.
+    fn may_connect(
+        &self,
+        board: &Board,
+        tenant: &Tenant,
+        fingerprint: Fingerprint,
+    ) -> Result<(), Refusal> {
+        match board.state {
+            BoardState::Active => {}
+            BoardState::Blocked { .. } => return Err(Refusal::Blocked),
+            BoardState::Revoked { .. } => return Err(Refusal::Revoked),
+        }
+        match tenant.state {
+            TenantState::Active => {}
+            TenantState::Suspended => return Err(Refusal::TenantSuspended),
+        }
+        if board.fingerprint == Some(fingerprint) {
+            return Ok(());
+        }
+        match self.store.renewals().of(board) {
+            Ok(Some(renewal)) if renewal.fingerprint == fingerprint => Ok(()),
+            Ok(_) => Err(Refusal::OtherCertificate),
+            Err(error) => Err(unreadable(&error)),
+        }
     }
-    match tenant.state {
-        TenantState::Active => {}
-        TenantState::Suspended => return Err(Refusal::TenantSuspended),
-    }
-    if board.fingerprint != Some(fingerprint) {
-        return Err(Refusal::OtherCertificate);
-    }
-    Ok(())
 }
 
 impl Admission for Registry {
+    fn judges_expired(&self) -> bool {
+        self.grace_s > 0
+    }
+
     fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
         let identity = identity::identity(leaf).map_err(|error| match error {
             IdentityError::NoSubjectAlternativeName | IdentityError::NoHardwareModuleName => {
@@ -139,6 +193,9 @@ impl Admission for Registry {
             }
         })?;
         let board = Some(identity.board.clone());
+        if wall_clock::now().0 / 1000 > identity.not_after.0.saturating_add(self.grace_s) {
+            return Err(NotAdmitted { reason: Refusal::Expired, board });
+        }
         self.known(identity, Fingerprint(sha256(leaf)), issuer)
             .map_err(|reason| NotAdmitted { reason, board })
     }

@@ -134,6 +134,10 @@ pub struct Metered {
 }
 
 impl Admission for Metered {
+    fn judges_expired(&self) -> bool {
+        self.admission.judges_expired()
+    }
+
     fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
         let admitted = self.admission.admit(leaf, issuer)?;
         match self.quota.check(&admitted, Instant::now()) {

@@ -39,6 +39,8 @@ pub struct Identity {
     pub board: BoardId,
     /// The last second of its validity.
     pub not_after: UnixSeconds,
+    /// Its serial number, big-endian without leading zeros.
+    pub serial: Vec<u8>,
 }
 
 /// The hardware id that `certificate_der`, one X.509 certificate, was issued for, provided that its
@@ -82,7 +84,11 @@ pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
     let board = text.parse().map_err(|_| IdentityError::NotABoardId)?;
     // One that ended before 1970 has ended.
     let not_after = certificate.validity().not_after.timestamp();
-    Ok(Identity { board, not_after: UnixSeconds(u64::try_from(not_after).unwrap_or(0)) })
+    let not_after = UnixSeconds(u64::try_from(not_after).unwrap_or(0));
+    let serial = certificate.raw_serial();
+    let zeros = serial.iter().take_while(|byte| **byte == 0).count();
+    let serial = serial.get(zeros..).unwrap_or_default().to_vec();
+    Ok(Identity { board, not_after, serial })
 }
 
 #[cfg(test)]

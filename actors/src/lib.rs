@@ -4,7 +4,9 @@
 //! Invariant: nothing in this crate knows HTTP, the command line or the configuration file.
 
 pub mod admission;
+pub mod barred;
 pub mod coap;
+pub mod enrolment;
 pub mod handshake_quota;
 pub mod hardware_module;
 pub mod hub;

@@ -37,6 +37,10 @@ impl Paced {
 }
 
 impl Admission for Paced {
+    fn judges_expired(&self) -> bool {
+        self.admission.judges_expired()
+    }
+
     fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
         let admitted = self.admission.admit(leaf, issuer)?;
         let now = Micros::try_from(self.epoch.elapsed().as_micros()).unwrap_or(Micros::MAX);

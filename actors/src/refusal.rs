@@ -4,6 +4,9 @@ use openssl::x509::X509VerifyResult;
 
 use crate::metrics::HandshakeEnd;
 
+/// The AlertDescription of a board that an admin shut out (RFC 5246 7.2).
+pub const ACCESS_DENIED: u8 = 49;
+
 /// The reason a handshake was refused or given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {

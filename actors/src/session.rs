@@ -13,14 +13,17 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnH
 use storage::BoardId;
 
 use crate::coap::{Effect, Endpoint};
+use crate::link::addresses::Place;
 use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
 use crate::meter::BoardMeter;
 use crate::metrics::SessionEnd;
+use crate::refusal::ACCESS_DENIED;
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
 use crate::wall_clock;
 
 mod delivery;
+mod enrolling;
 mod records;
 pub mod secured;
 
@@ -36,6 +39,9 @@ const NOTE_EVERY_S: u32 = 60;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub enum Close {
+    /// The board is shut out: it is told so with a fatal alert. The stored session stays, for the
+    /// board's next record to be answered with another, should this one be lost.
+    Denied,
     /// The board has a newer session.
     Replaced,
     /// The hub stops.
@@ -52,7 +58,18 @@ pub enum Transport {
     /// In DTLS records.
     Dtls(Box<Secured>),
     /// As they are, on a private network where the address is the identity.
-    Plain(SocketAddr),
+    Plain(Box<SocketAddr>),
+}
+
+impl Transport {
+    /// The session's name in the shard's table; always the same.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Dtls(secured) => secured.key(),
+            Self::Plain(peer) => Key::Address(**peer),
+        }
+    }
 }
 
 /// What a session is built from.
@@ -63,14 +80,14 @@ pub struct SessionParts {
     pub tenant: Arc<Tenant>,
     /// The way to it.
     pub transport: Transport,
-    /// Its name in the shard's table.
-    pub key: Key,
     /// Tells it from another session of the same name or board.
     pub serial: Serial,
     /// The arbiter's link.
     pub shard: Rc<Shard<DeviceSession>>,
     /// Where the hub's own message ids begin.
     pub first_mid: u16,
+    /// Whether the board's certificate has ended, so that all it may do is renew it.
+    pub renews_only: bool,
 }
 
 /// One board's session.
@@ -78,7 +95,6 @@ pub struct DeviceSession {
     board: BoardId,
     tenant: Arc<Tenant>,
     transport: Transport,
-    key: Key,
     serial: Serial,
     shard: Rc<Shard<DeviceSession>>,
     endpoint: Endpoint,
@@ -91,6 +107,7 @@ pub struct DeviceSession {
     end: Option<SessionEnd>,
     /// The second of the shard's clock from which the board's next sighting is written down.
     note_from_s: u32,
+    renews_only: bool,
 }
 
 impl DeviceSession {
@@ -102,7 +119,6 @@ impl DeviceSession {
             board: parts.board,
             tenant: parts.tenant,
             transport: parts.transport,
-            key: parts.key,
             serial: parts.serial,
             shard: parts.shard,
             endpoint: Endpoint::new(parts.first_mid),
@@ -111,6 +127,7 @@ impl DeviceSession {
             armed: None,
             end: None,
             note_from_s: 0,
+            renews_only: parts.renews_only,
         })
     }
 
@@ -119,8 +136,43 @@ impl DeviceSession {
         ctx.stop();
     }
 
+    /// A session that is over for good is not looked for at its board's address any more.
+    fn forget_address(&self, end: SessionEnd) {
+        let Transport::Dtls(secured) = &self.transport else { return };
+        let Key::Address(peer) = secured.key() else { return };
+        match end {
+            SessionEnd::CloseNotify | SessionEnd::PeerAlert | SessionEnd::Replaced => {}
+            SessionEnd::Denied
+            | SessionEnd::Panicked
+            | SessionEnd::Capacity
+            | SessionEnd::Asleep
+            | SessionEnd::StoreFailed
+            | SessionEnd::Shutdown => return,
+        }
+        let (slot, generation) = secured.place();
+        if let Ok(mut addresses) = self.shard.addresses.try_borrow_mut() {
+            addresses.leave(&peer, Place { slot, generation });
+        }
+    }
+
+    /// Tells the board that it is shut out.
+    fn say_denied(&mut self) {
+        let Transport::Dtls(secured) = &mut self.transport else { return };
+        let mut datagram = Vec::new();
+        // Where nothing can be sealed any more, the board's next record is answered instead.
+        if secured.seal_alert(ACCESS_DENIED, &mut datagram).is_ok() && !datagram.is_empty() {
+            self.shard.sender.send(secured.peer(), &datagram);
+        }
+    }
+
     fn receive(&mut self, datagram: &Datagram, ctx: &mut Context<Self>) {
         let now = self.shard.now();
+        // What waits for an answer was routed by the tenant as it was.
+        if let Some(newest) = self.tenant.successor()
+            && self.endpoint.poll_timeout().is_none()
+        {
+            self.tenant = newest;
+        }
         match &self.transport {
             Transport::Plain(_) => self.handle_message(now, &datagram.bytes),
             Transport::Dtls(_) => {
@@ -143,7 +195,12 @@ impl DeviceSession {
             &self.tenant.limits
         };
         let time = wall_clock::now();
-        self.endpoint.handle_message(now, time, message, &self.tenant.resources, limits);
+        let resources = match &self.transport {
+            Transport::Plain(_) => &self.tenant.plain_resources,
+            Transport::Dtls(_) if self.renews_only => &self.tenant.renewal_resources,
+            Transport::Dtls(_) => &self.tenant.resources,
+        };
+        self.endpoint.handle_message(now, time, message, resources, limits);
         let now_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
         if now_s >= self.note_from_s {
             self.note_from_s = now_s.saturating_add(NOTE_EVERY_S);
@@ -162,6 +219,7 @@ impl DeviceSession {
                     let reading = Reading { exchange, resource, content_format, payload };
                     self.deliver(reading, received, ctx);
                 }
+                Effect::Serve { exchange, ask } => self.enrol(exchange, *ask, received, ctx),
             }
         }
         self.arm(ctx);
@@ -170,7 +228,7 @@ impl DeviceSession {
     fn send(&mut self, message: &[u8]) {
         match &mut self.transport {
             Transport::Plain(peer) => {
-                self.shard.sender.send(*peer, message);
+                self.shard.sender.send(**peer, message);
             }
             Transport::Dtls(secured) => {
                 let mut datagram = self.shard.scratch.take();
@@ -221,7 +279,7 @@ impl Actor for DeviceSession {
         let started = SessionStarted {
             board: self.board.clone(),
             serial: self.serial,
-            session: ctx.address(),
+            session: ctx.address().downgrade(),
         };
         if self.tenant.supervisor().try_send(started).is_err() {
             // Unsupervised it must not live; the board begins again.
@@ -244,8 +302,9 @@ impl Drop for DeviceSession {
             tracing::error!(board = %self.board, "the session panicked; the board may begin another");
         }
         if let Ok(mut table) = self.shard.table.try_borrow_mut() {
-            table.remove(&self.key, self.serial);
+            table.remove(&self.transport.key(), self.serial);
         }
+        self.forget_address(end);
         let ended = SessionEnded { board: self.board.clone(), serial: self.serial };
         // Full: the supervisor's sweep finds the dead session.
         let _ = self.tenant.supervisor().try_send(ended);
@@ -283,6 +342,10 @@ impl Handler<Close> for DeviceSession {
 
     fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
         let end = match close {
+            Close::Denied => {
+                self.say_denied();
+                SessionEnd::Denied
+            }
             Close::Replaced => SessionEnd::Replaced,
             Close::Shutdown => SessionEnd::Shutdown,
         };

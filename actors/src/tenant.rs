@@ -3,42 +3,70 @@
 //! Each tenant has upstreams, queues and a supervisor of its own; what happens to one is never seen
 //! by another. Invariant: a board has one session; a newer one ends the older.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use actix::dev::SendError;
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use storage::{Acknowledge, BoardId, ResourcePath, TenantId, TopicTemplate};
 
+use crate::barred::Barred;
 use crate::coap::{Limits, Resources};
+use crate::enrolment;
 use crate::link::table::Serial;
 use crate::meter::TenantMeter;
 use crate::recorder::{Recorder, Seen};
 use crate::session::{Close, DeviceSession};
+use crate::under_way::UnderWay;
 use crate::upstream::UpstreamHandle;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(10);
+/// Sessions that are ended at once, and the pause after which the next are: the arbiters that carry
+/// other tenants' sessions as well are free in between.
+const ENDED_AT_ONCE: usize = 250;
+const ENDING_PAUSE: Duration = Duration::from_millis(5);
 
 /// Every tenant that is served, by id.
 #[derive(Default)]
-pub struct Directory(HashMap<TenantId, Arc<Tenant>>);
+pub struct Directory(RwLock<HashMap<TenantId, Arc<Tenant>>>);
 
 impl Directory {
     /// A directory of `tenants`.
     pub fn new(tenants: impl IntoIterator<Item = Arc<Tenant>>) -> Arc<Self> {
-        Arc::new(Self(tenants.into_iter().map(|tenant| (tenant.id.clone(), tenant)).collect()))
+        let tenants = tenants.into_iter().map(|tenant| (tenant.id.clone(), tenant)).collect();
+        Arc::new(Self(RwLock::new(tenants)))
     }
 
     /// The tenant named `id`.
     #[must_use]
     pub fn find(&self, id: &TenantId) -> Option<Arc<Tenant>> {
-        self.0.get(id).cloned()
+        self.read().get(id).cloned()
     }
 
     /// Every tenant.
-    pub fn each(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.0.values()
+    #[must_use]
+    pub fn each(&self) -> Vec<Arc<Tenant>> {
+        self.read().values().cloned().collect()
+    }
+
+    /// Serves `tenant` from now on; sessions of the one before follow when nothing of theirs waits.
+    pub fn put(&self, tenant: &Arc<Tenant>) {
+        let mut tenants = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = tenants.insert(tenant.id.clone(), Arc::clone(tenant)) {
+            // Set once: nobody else is the one before.
+            let _ = before.successor.set(Arc::clone(tenant));
+        }
+    }
+
+    /// Serves no tenant of this name any more.
+    pub fn remove(&self, id: &TenantId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<TenantId, Arc<Tenant>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -50,6 +78,12 @@ pub struct Tenant {
     pub routes: Vec<Route>,
     /// The same resources as boards discover them, in the same order.
     pub resources: Resources,
+    /// What its boards find where they are known by address alone: no certificates.
+    pub plain_resources: Resources,
+    /// What a board finds whose certificate has ended: a new one, and nothing else.
+    pub renewal_resources: Resources,
+    /// Requests for certificates that wait for an answer.
+    pub enrolling: UnderWay,
     /// Bounds for each of its boards.
     pub limits: Limits,
     /// The same while the hub drains: nothing new is taken.
@@ -58,6 +92,8 @@ pub struct Tenant {
     pub meter: Arc<TenantMeter>,
     recorder: Addr<Recorder>,
     supervisor: RwLock<Addr<TenantSupervisor>>,
+    /// The same tenant after a change of its routes, upstreams or quotas.
+    successor: OnceLock<Arc<Tenant>>,
 }
 
 /// Where the readings of one resource go.
@@ -91,18 +127,27 @@ impl Tenant {
         recorder: Addr<Recorder>,
         supervisor: Addr<TenantSupervisor>,
     ) -> Arc<Self> {
-        let resources = Resources::new(routes.iter().map(|route| route.resource.as_ref()));
+        let paths = || Resources::new(routes.iter().map(|route| route.resource.as_ref()));
+        let with_est = |resources: Resources| {
+            resources.with_locals(wire::resource::EST, id.as_str(), enrolment::RESOURCES)
+        };
+        let (resources, plain_resources) = (with_est(paths()), paths());
+        let renewal_resources = with_est(Resources::default());
         let draining_limits = Limits { in_flight_max: 0, ..limits.clone() };
         let supervisor = RwLock::new(supervisor);
         Arc::new(Self {
             id,
             routes,
             resources,
+            plain_resources,
+            renewal_resources,
+            enrolling: UnderWay::default(),
             limits,
             draining_limits,
             meter,
             recorder,
             supervisor,
+            successor: OnceLock::new(),
         })
     }
 
@@ -110,6 +155,16 @@ impl Tenant {
     pub fn note(&self, board: &BoardId) {
         // Full: the recorder is behind; the board's next sighting is told again.
         let _ = self.recorder.try_send(Seen(board.clone()));
+    }
+
+    /// The tenant as it is now, where that is not this.
+    #[must_use]
+    pub fn successor(&self) -> Option<Arc<Self>> {
+        let mut newest = self.successor.get()?;
+        while let Some(newer) = newest.successor.get() {
+            newest = newer;
+        }
+        Some(Arc::clone(newest))
     }
 
     /// The actor that supervises the tenant's sessions now.
@@ -127,7 +182,28 @@ impl Tenant {
 /// Supervises the sessions of one tenant's boards.
 pub struct TenantSupervisor {
     id: TenantId,
-    sessions: HashMap<BoardId, (Serial, Addr<DeviceSession>)>,
+    /// Weak: an address that keeps its session alive costs two allocations.
+    sessions: HashMap<BoardId, (Serial, WeakAddr<DeviceSession>)>,
+    /// Whose sessions are ended, the ones that are just beginning as well.
+    barred: Barred,
+    /// Sessions that are to be ended.
+    ending: VecDeque<WeakAddr<DeviceSession>>,
+}
+
+/// Ends the session of one board, or all; answers how many there were.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "usize")]
+pub struct EndSessions {
+    /// The board; `None` for all.
+    pub board: Option<BoardId>,
+}
+
+/// The board, or the tenant, may have sessions again.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Readmit {
+    /// The board; `None` for all that were not shut out by name.
+    pub board: Option<BoardId>,
 }
 
 /// A board's session has begun.
@@ -139,7 +215,7 @@ pub struct SessionStarted {
     /// Which session of its arbiter.
     pub serial: Serial,
     /// The session.
-    pub session: Addr<DeviceSession>,
+    pub session: WeakAddr<DeviceSession>,
 }
 
 /// A board's session has ended, by whatever cause.
@@ -156,7 +232,22 @@ impl TenantSupervisor {
     /// A supervisor without sessions.
     #[must_use]
     pub fn new(id: TenantId) -> Self {
-        Self { id, sessions: HashMap::new() }
+        let (barred, ending) = (Barred::default(), VecDeque::new());
+        Self { id, sessions: HashMap::new(), barred, ending }
+    }
+
+    fn end_some(&mut self, ctx: &mut Context<Self>) {
+        for _ in 0..ENDED_AT_ONCE.min(self.ending.len()) {
+            let Some(session) = self.ending.pop_front() else { break };
+            // Gone or closed: it has ended. Full: it works off what came before, and is told then.
+            let told = session.upgrade().map(|session| session.try_send(Close::Denied));
+            if let Some(Err(SendError::Full(_))) = told {
+                self.ending.push_back(session);
+            }
+        }
+        if !self.ending.is_empty() {
+            ctx.run_later(ENDING_PAUSE, Self::end_some);
+        }
     }
 }
 
@@ -166,7 +257,7 @@ impl Actor for TenantSupervisor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(SWEEP, |supervisor, _| {
-            supervisor.sessions.retain(|_, (_, session)| session.connected());
+            supervisor.sessions.retain(|_, (_, session)| session.upgrade().is_some());
         });
         tracing::debug!(tenant = %self.id, "tenant is supervised");
     }
@@ -175,11 +266,48 @@ impl Actor for TenantSupervisor {
 impl Handler<SessionStarted> for TenantSupervisor {
     type Result = ();
 
-    fn handle(&mut self, started: SessionStarted, _: &mut Self::Context) {
+    fn handle(&mut self, started: SessionStarted, ctx: &mut Self::Context) {
+        if self.barred.holds(&started.board, Instant::now) {
+            // It was admitted before, and stored after.
+            self.ending.push_back(started.session.clone());
+            ctx.run_later(Duration::ZERO, Self::end_some);
+        }
         let session = (started.serial, started.session);
-        if let Some((_, before)) = self.sessions.insert(started.board, session) {
+        let before = self.sessions.insert(started.board, session);
+        if let Some(before) = before.and_then(|(_, session)| session.upgrade()) {
             // Full: it is being spoken to; it ends when its name is taken or it falls silent.
             let _ = before.try_send(Close::Replaced);
+        }
+    }
+}
+
+impl Handler<EndSessions> for TenantSupervisor {
+    type Result = usize;
+
+    fn handle(&mut self, end: EndSessions, ctx: &mut Self::Context) -> usize {
+        self.barred.bar(end.board.as_ref(), Instant::now());
+        let before = self.ending.len();
+        match &end.board {
+            Some(board) => {
+                if let Some((_, session)) = self.sessions.get(board) {
+                    self.ending.push_front(session.clone());
+                }
+            }
+            None => self.ending.extend(self.sessions.values().map(|(_, it)| it.clone())),
+        }
+        let count = self.ending.len().saturating_sub(before);
+        self.end_some(ctx);
+        count
+    }
+}
+
+impl Handler<Readmit> for TenantSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, readmit: Readmit, _: &mut Self::Context) {
+        self.barred.admit(readmit.board.as_ref());
+        if readmit.board.is_none() {
+            self.ending.clear();
         }
     }
 }

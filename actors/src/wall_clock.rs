@@ -5,6 +5,8 @@
 
 use std::time::SystemTime;
 
+use storage::UnixSeconds;
+
 use crate::coap::UnixMillis;
 
 /// Now, as the system has it; 1970 before that.
@@ -12,4 +14,10 @@ use crate::coap::UnixMillis;
 pub fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The same in seconds, for what is judged by dates.
+#[must_use]
+pub fn seconds() -> UnixSeconds {
+    UnixSeconds(now().0 / 1000)
 }

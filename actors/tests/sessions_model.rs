@@ -15,27 +15,26 @@
     reason = "a test's failure is its report"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
-use actors::admission::{Admitted, Registry};
+use actors::admission::Admitted;
 use actors::coap::code;
-use actors::keeper::{Keep, NotWoken};
 use actors::link::association::Received;
 use actors::link::cipher::{DirectionKey, Suite};
-use actors::link::connection_id::{ConnectionId, ConnectionIds, LENGTH};
+use actors::link::connection_id::{ConnectionId, LENGTH};
 use actors::link::established::{Established, FinalFlight};
 use actors::link::keys;
 use actors::link::record::{self, ContentType};
-use actors::link::table::Key;
 use actors::link::window::ReplayWindow;
 use actors::session::secured::{Proof, Secured};
 use proptest::prelude::*;
-use storage::{
-    Board, BoardId, BoardState, BootId, Fingerprint, SealingKey, Store, Tenant, TenantState,
-    UnixSeconds,
-};
+use storage::{Board, BoardId, BoardState, Fingerprint, Tenant, TenantState, UnixSeconds};
+
+#[path = "sessions_model/hub.rs"]
+mod hub;
+
+use hub::{Hub, copy};
 
 const BOARDS: usize = 3;
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
@@ -102,14 +101,6 @@ struct Client {
     heard: BTreeSet<u64>,
 }
 
-/// The hub, as far as sessions go.
-struct Hub {
-    dir: PathBuf,
-    keep: Keep,
-    store: Store,
-    awake: BTreeMap<usize, Box<Secured>>,
-}
-
 struct World {
     root: tempfile::TempDir,
     hub: Option<Hub>,
@@ -119,48 +110,6 @@ struct World {
     handshakes: u8,
     /// The slots' file as it was at the last look.
     slots: Vec<u8>,
-}
-
-impl Hub {
-    fn open(dir: PathBuf, boot: u8) -> Self {
-        let store = Store::open(&dir).unwrap();
-        let key = SealingKey::new([7; 32]);
-        let ids = ConnectionIds::new(1, &key.derive("connection ids").first_half());
-        let sessions = store.sessions(key.derive("sessions"), BootId([boot; 16])).unwrap();
-        let keep = Keep::new(sessions, Registry::new(store.clone()), ids);
-        Self { dir, keep, store, awake: BTreeMap::new() }
-    }
-
-    fn slots(&self) -> PathBuf {
-        self.dir.join("windows")
-    }
-
-    /// The board's session in memory, woken by `datagram` if it has to be.
-    fn session(&mut self, board: usize, id: ConnectionId, datagram: &[u8]) -> Option<&mut Secured> {
-        if !self.awake.contains_key(&board) {
-            let slot = self.keep.named(id)?;
-            match self.keep.wake(slot, Key::ConnectionId(id), datagram, NOW) {
-                Ok(kept) => drop(self.awake.insert(board, Secured::new(kept))),
-                Err(NotWoken::Unknown | NotWoken::Forged | NotWoken::NotAdmitted(_)) => {
-                    return None;
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-        self.awake.get_mut(&board).map(AsMut::as_mut)
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }
 
 impl World {
@@ -257,7 +206,18 @@ impl World {
         let record = record::records(datagram, LENGTH).next().unwrap().unwrap();
         let id = ConnectionId::from_wire(record.cid).unwrap();
         let hub = self.hub.as_mut().unwrap();
-        let Some(secured) = hub.session(board, id, datagram) else { return (false, None) };
+        let secured = match hub.session(board, id, datagram) {
+            Ok(secured) => secured,
+            Err(None) => return (false, None),
+            Err(Some(alert)) => {
+                assert!(self.peers[board].blocked && alert.len() <= datagram.len());
+                let client = self.peers[board].session.as_ref().unwrap();
+                assert!(!client.accepted.contains(&record.sequence), "an old record is answered");
+                assert_eq!(self.hear(board, &alert), [2, 49], "fatal, access_denied");
+                self.peers[board].session = None;
+                return (false, None);
+            }
+        };
         let mut plaintext = Vec::new();
         let taken = match secured.open(&record, from, &mut plaintext) {
             Ok(Received::Data) => true,
@@ -311,7 +271,6 @@ impl World {
         let may = awake || !self.peers[board].blocked;
         assert_eq!(taken, may, "a board goes on with its session unless it is blocked");
         if !taken {
-            // Refused for good only by a final state: a block leaves the session where it is.
             assert!(self.peers[board].blocked);
         }
     }

@@ -39,7 +39,7 @@ fn exchange(
                 endpoint.handle_outcome(now, exchange, Answer::Changed);
             }
             Effect::Send(bytes) => answer = bytes,
-            Effect::Counted { .. } | Effect::Dropped { .. } => {}
+            Effect::Counted { .. } | Effect::Dropped { .. } | Effect::Serve { .. } => {}
         }
     }
     answer

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing depends on this crate; behaviour lives in `actors`, memory in `storage`.
 
+pub mod admin;
 pub mod broker_url;
 pub mod cli;
 pub mod config;

@@ -190,12 +190,12 @@ fn the_control_socket_is_the_hubs_own_and_comes_and_goes_with_it() {
     // Clients that say nothing keep others waiting for a moment only, and not the hub from stopping.
     let idle: Vec<_> = (0..6).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     let said = done(&site, &["store", "check"]);
-    assert!(said.contains("boards/fingerprint"), "{said}");
+    assert!(said.contains("boards/address"), "{said}");
     hub.assert_alive();
     assert!(hub.terminate(PATIENCE).success());
     drop(idle);
     assert!(!socket.exists());
-    assert!(done(&site, &["store", "check"]).contains("boards/fingerprint"));
+    assert!(done(&site, &["store", "check"]).contains("boards/address"));
 }
 
 #[test]

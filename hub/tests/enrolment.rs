@@ -1,253 +1,318 @@
-//! Enrolment where boards are made, on the real program: an EST client that is not ours, and
-//! whoever tries to get a certificate that is not theirs.
+//! Certificates over boards' sessions (EST over CoAPS, RFC 9148), asked for by clients nobody here wrote:
+//! libcoap's with requests made by OpenSSL, and virtual boards on webrtc-dtls.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
 
 mod rig;
 
-use rig::est::{Answer, Factory, base64_of, fingerprint_of, openssl};
-use rig::pki::{Authority, Certificate};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-const ENROL: &str = "tenant-0/simpleenroll";
-const RENEW: &str = "tenant-0/simplereenroll";
+use rig::PATIENCE;
+use rig::board::Board;
+use rig::client::{Client, Refused};
+use rig::coap::{CONTENT_FORMAT, Message, POST};
+use rig::pki::{Certificate, Identity};
+use rig::process::{Finished, Process};
+use rig::proxy::{Proxy, Way, storm};
+use rig::site::{Plan, Site};
+use storage::{BoardState, UnixSeconds};
+use virtual_board::{Connector, Fixture, Wanted, renew};
 
-fn started() -> Factory {
-    let mut factory = Factory::new();
-    factory.start();
-    factory
+const ACCEPT: u16 = 17;
+
+/// Runs OpenSSL's program and gives what it printed.
+fn openssl(arguments: &[&str]) -> String {
+    let mut command = Command::new("openssl");
+    let run = Process::run(command.args(arguments), PATIENCE);
+    assert!(run.status.success(), "{arguments:?}: {run:?}");
+    run.stdout
 }
 
-#[track_caller]
-fn assert_refused(answer: &Answer, status: u16, reason: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert!(answer.body.contains(reason), "{answer:?}");
-    assert_eq!(answer.body.lines().count(), 1, "{answer:?}");
+/// A key of this kind and a request for `name` by it, DER; both in files named after `stem`.
+fn request(site: &Site, stem: &str, name: &str, key: &[&str]) -> (PathBuf, PathBuf) {
+    let (key_file, file) = (site.path(&format!("{stem}.key")), site.path(&format!("{stem}.csr")));
+    let subject = format!("/CN={name}");
+    let mut arguments = vec!["req", "-new", "-nodes", "-subj", &subject, "-outform", "DER"];
+    arguments.extend(key);
+    let (key_path, path) = (key_file.display().to_string(), file.display().to_string());
+    arguments.extend(["-keyout", &key_path, "-out", &path]);
+    openssl(&arguments);
+    (key_file, file)
 }
 
-#[test]
-fn a_foreign_client_reads_the_authorities_and_what_to_ask_for() {
-    let factory = started();
-    let answer = factory.curl("tenant-0/cacerts", &[]);
-    assert_eq!(answer.status, 200);
-    assert!(answer.head.contains("content-type: application/pkcs7-mime"), "{}", answer.head);
-    let file = factory.file("cacerts");
-    let armoured = format!("-----BEGIN PKCS7-----\n{}-----END PKCS7-----\n", answer.body);
-    std::fs::write(&file, armoured).unwrap();
-    let said = openssl(&["pkcs7", "-in", &file, "-print_certs"]);
-    assert_eq!(said.matches("BEGIN CERTIFICATE").count(), 2, "{said}");
-    assert!(said.contains("Cellular Hub root") && said.contains("tenant-0's boards"), "{said}");
+const P256: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
-    let answer = factory.curl("cacerts", &[]);
-    assert_eq!(answer.status, 200);
-    let answer = factory.curl("csrattrs", &[]);
-    assert!(answer.head.contains("application/csrattrs"), "{}", answer.head);
-    assert_refused(&factory.curl("nobody/cacerts", &[]), 404, "no tenant nobody");
-    assert_refused(&factory.curl("A B/cacerts".replace(' ', "%20").as_str(), &[]), 404, "label");
+/// libcoap's client as the first board, or as whoever has `certificate` and `key`.
+fn libcoap(site: &Site, as_whom: (&Path, &Path), arguments: &[&str], path: &str) -> Finished {
+    let mut command = Command::new("coap-client-openssl");
+    command.arg("-c").arg(as_whom.0).arg("-j").arg(as_whom.1);
+    command.arg("-C").arg(site.root()).args(["-B", "15", "-v", "7"]).args(arguments);
+    command.arg(format!("coaps://{}/.well-known/{path}", site.listen));
+    Process::run(&mut command, PATIENCE)
 }
 
-#[test]
-fn a_station_enrols_a_board_and_the_board_renews_itself() {
-    let mut factory = started();
-    let csr = factory.request("CB-S1");
-    let first = factory.post_as("line", ENROL, &csr);
-    assert!(first.head.contains("smime-type=certs-only"), "{}", first.head);
-    let pem = factory.keep("CB-S1", &first);
-    factory.verify(&pem);
-    // The same request again, because the answer was lost: the same certificate.
-    let again = factory.post_as("line", ENROL, &csr);
-    assert_eq!(again.body, first.body);
+fn own(site: &Site) -> (PathBuf, PathBuf) {
+    (site.boards[0].certificate.clone(), site.boards[0].key.clone())
+}
 
-    // The names of a renewal are those of the certificate.
-    let config = factory.file("renew.cnf");
-    let text = "[req]\ndistinguished_name=dn\nreq_extensions=ext\nprompt=no\n[dn]\nCN=CB-S1\n\
-                [ext]\nsubjectAltName=otherName:1.3.6.1.5.5.7.8.4;SEQ:module\n\
-                [module]\nkind=OID:1.3.6.1.4.1.99999.1\nserial=FORMAT:ASCII,OCT:CB-S1\n";
-    std::fs::write(&config, text).unwrap();
-    let first = fingerprint_of(&pem);
-    assert_refused(&factory.post_as("CB-S1", RENEW, &csr), 403, "alternative name");
-    let csr = factory.request_with("CB-S1", &["-config", &config]);
-    let renewed = factory.post_as("CB-S1", RENEW, &csr);
-    let other_tenant = factory.post_as("CB-S1", "tenant-1/simplereenroll", &csr);
-    let pem = factory.keep("CB-S1", &renewed);
-    factory.verify(&pem);
-    assert_refused(&other_tenant, 403, "tenant-1 is not its label");
-
-    factory.stop();
-    let now = fingerprint_of(&pem);
-    assert_ne!(now, first);
-    assert_eq!(factory.registered("CB-S1"), Some(now));
-    let shown = factory.done(&["batch", "show", "spring", "--tenant", "tenant-0"]);
-    assert!(shown.contains("enrolled     1"), "{shown}");
+/// Posts the request in `file` in blocks of `block` bytes and leaves the answer in `out`.
+fn post(
+    site: &Site,
+    operation: &str,
+    file: &Path,
+    format: &str,
+    block: &str,
+) -> (Finished, PathBuf) {
+    let (certificate, key) = own(site);
+    let out = site.path("answer");
+    let (file, to) = (file.display().to_string(), out.display().to_string());
+    let arguments = ["-m", "post", "-t", "286", "-A", format, "-b", block, "-f", &file, "-o", &to];
+    let run = libcoap(site, (&certificate, &key), &arguments, &format!("est/{operation}"));
+    (run, out)
 }
 
 #[test]
-fn a_token_enrols_one_board_and_no_more() {
-    let mut factory = Factory::new();
-    let (token, other) = (factory.token("spring"), factory.token("spring"));
-    factory.start();
-    let csr = factory.request("CB-S2");
-    let basic = format!("token:{token}");
-    let pem = factory.keep("CB-S2", &factory.post(ENROL, &["-u", &basic], &csr));
-    factory.verify(&pem);
-    assert_refused(&factory.post(ENROL, &["-u", &basic], &csr), 401, "was used before");
-    let next = factory.request("CB-S3");
-    assert_refused(&factory.post(ENROL, &["-u", &basic], &next), 401, "was used before");
-    let bearer = format!("Authorization: Bearer {other}");
-    let elsewhere = factory.post("tenant-1/simpleenroll", &["-H", &bearer], &next);
-    assert_refused(&elsewhere, 403, "tenant-1 is not its label");
-    factory.keep("CB-S3", &factory.post("simpleenroll", &["-H", &bearer], &next));
-    let unknown = factory.post(ENROL, &["-u", "token:x"], &next);
-    assert_refused(&unknown, 401, "the token is unknown");
-    assert!(unknown.head.contains("www-authenticate: Basic"), "{}", unknown.head);
-    assert_refused(&factory.post(ENROL, &["-u", "admin:x"], &next), 401, "the user `token`");
-    assert_refused(&factory.post(ENROL, &[], &next), 401, "show who you are");
-}
-
-#[test]
-fn a_token_that_has_expired_and_a_batch_that_is_closed_enrol_nobody() {
-    let mut factory = Factory::new();
-    let token = factory.token("spring");
-    let digest = storage::TokenDigest::of(&token);
-    factory.batch("tenant-0", "autumn", &["--prefix", "CB-A", "--max", "1"]);
-    factory.station("autumn", "tenant-0", &["autumn"]);
-    factory.done(&["batch", "close", "autumn", "--tenant", "tenant-0"]);
-    let twice = factory.command(&["batch", "close", "autumn", "--tenant", "tenant-0"]);
-    assert_eq!(twice.status.code(), Some(1));
-    {
-        let store = factory.site.store();
-        let mut kept = store.find_token(&digest).unwrap().unwrap();
-        kept.expires = storage::UnixSeconds(1_700_000_000);
-        store.put_token(&digest, &kept).unwrap();
+fn libcoap_fetches_the_authorities_and_attributes_in_blocks_of_any_size() {
+    let (site, _hub) = Plan::boards(1).start();
+    let (certificate, key) = own(&site);
+    let out = site.path("answer").display().to_string();
+    for block in ["16", "64", "256", "1024"] {
+        let get = ["-m", "get", "-A", "281", "-b", block, "-o", &out];
+        let run = libcoap(&site, (&certificate, &key), &get, "est/crts");
+        assert!(run.stdout.contains("c:2.05"), "{run:?}");
+        let said = openssl(&["pkcs7", "-inform", "DER", "-in", &out, "-print_certs"]);
+        assert_eq!(said.matches("BEGIN CERTIFICATE").count(), 2, "blocks of {block}: {said}");
     }
-    factory.start();
-    let csr = factory.request("CB-S4");
-    let basic = format!("token:{token}");
-    assert_refused(&factory.post(ENROL, &["-u", &basic], &csr), 401, "has expired");
-    let csr = factory.request("CB-A1");
-    assert_refused(&factory.post_as("autumn", ENROL, &csr), 403, "batch autumn is closed");
+    let get = ["-m", "get", "-A", "287", "-o", &out];
+    libcoap(&site, (&certificate, &key), &get, "est/tenant-0/crts");
+    let said = openssl(&["x509", "-inform", "DER", "-in", &out, "-noout", "-subject"]);
+    assert!(said.contains("Cellular Hub root"), "{said}");
+    libcoap(&site, (&certificate, &key), &["-m", "get", "-o", &out], "est/att");
+    let said = openssl(&["asn1parse", "-inform", "DER", "-in", &out]);
+    assert!(said.contains("prime256v1") && said.contains("ecdsa-with-SHA256"), "{said}");
+    let other = libcoap(&site, (&certificate, &key), &["-m", "get"], "est/tenant-1/crts");
+    assert!(other.stdout.contains("c:4.04"), "{other:?}");
 }
 
 #[test]
-fn a_station_reaches_only_its_batches_and_its_tenant() {
-    let mut factory = Factory::new();
-    let listed = factory.path("ids");
-    std::fs::write(&listed, "# serials\nCB-L1\nCB-L2\n").unwrap();
-    factory.batch("tenant-0", "listed", &["--ids", listed.to_str().unwrap()]);
-    factory.batch("tenant-1", "spring", &["--prefix", "CB-", "--max", "1"]);
-    factory.station("wide", "tenant-0", &["spring", "listed"]);
-    factory.station("other", "tenant-1", &["spring"]);
-    factory.start();
-
-    let outside = factory.request("CB-L1");
-    assert_refused(&factory.post_as("line", ENROL, &outside), 403, "not of batch spring");
-    factory.keep("CB-L1", &factory.post_as("wide", ENROL, &outside));
-    let nowhere = factory.request("CB-L3");
-    assert_refused(&factory.post_as("wide", ENROL, &nowhere), 403, "CB-L3 is not of batch");
-
-    // The other tenant's station: with this tenant's label, and with its own for this tenant's board.
-    let csr = factory.request("CB-S5");
-    factory.keep("CB-S5", &factory.post_as("line", ENROL, &csr));
-    assert_refused(&factory.post_as("other", ENROL, &csr), 403, "this is tenant tenant-1's");
-    let taken = factory.post_as("other", "tenant-1/simpleenroll", &csr);
-    assert_refused(&taken, 403, "belongs to another tenant");
-    // Its one board.
-    let csr = factory.request("CB-X1");
-    factory.keep("CB-X1", &factory.post_as("other", "simpleenroll", &csr));
-    let csr = factory.request("CB-X2");
-    assert_refused(&factory.post_as("other", "simpleenroll", &csr), 403, "all of its 1 boards");
+fn libcoap_finds_enrolment_by_its_type() {
+    let (site, _hub) = Plan::boards(1).start();
+    let (certificate, key) = own(&site);
+    let run = libcoap(&site, (&certificate, &key), &["-m", "get"], "core?rt=ace.est*");
+    for name in ["crts", "att", "sen", "sren"] {
+        let link = format!("</.well-known/est/{name}>;rt=\"ace.est.{name}\"");
+        assert!(run.stdout.contains(&link), "{run:?}");
+    }
+    assert!(!run.stdout.contains("hub.uplink"), "{run:?}");
 }
 
 #[test]
-fn a_board_in_the_field_keeps_its_certificate() {
-    let mut factory = Factory::new();
-    let board = "CB-00000000".parse().unwrap();
-    factory.batch("tenant-0", "field", &["--prefix", "CB-0", "--max", "9"]);
-    factory.station("field", "tenant-0", &["field"]);
-    let before = factory.registered("CB-00000000");
-    factory.site.store().boards().mark_seen(&[(board, storage::UnixSeconds(1))]).unwrap();
-    factory.start();
-    let csr = factory.request("CB-00000000");
-    assert_refused(&factory.post_as("field", ENROL, &csr), 403, "is in the field");
-    factory.stop();
-    assert_eq!(factory.registered("CB-00000000"), before);
+fn libcoap_renews_and_the_old_certificate_works_until_the_new_one_was_used() {
+    let (site, hub) = Plan::boards(1).start();
+    let board = site.boards[0].clone();
+    let tenant = site.path("pki/tenants/tenant-0.pem").display().to_string();
+    let root = site.root().display().to_string();
+    let mut last = None;
+    for (operation, format, block) in
+        [("sen", "281", "64"), ("sren", "287", "256"), ("sren", "281", "1024")]
+    {
+        let (key, csr) = request(&site, "new", &board.id, P256);
+        let (run, answer) = post(&site, operation, &csr, format, block);
+        assert!(run.stdout.contains("c:2.04"), "{operation}: {run:?}");
+        let (der, pem) = (answer.display().to_string(), site.path("new.pem").display().to_string());
+        match format {
+            "281" => {
+                openssl(&["pkcs7", "-inform", "DER", "-in", &der, "-print_certs", "-out", &pem])
+            }
+            _ => openssl(&["x509", "-inform", "DER", "-in", &der, "-out", &pem]),
+        };
+        openssl(&[
+            "verify",
+            "-CAfile",
+            &root,
+            "-untrusted",
+            &tenant,
+            "-purpose",
+            "sslclient",
+            &pem,
+        ]);
+        // The pem of pkcs7 begins with names in words.
+        openssl(&["x509", "-in", &pem, "-out", &pem]);
+        last = Some(Identity::read(Path::new(&pem), &key));
+    }
+    let new = last.unwrap();
+    let old = board.identity();
+    for _ in 0..2 {
+        Client::connect(hub.listen, &site.root(), &old).expect("the old one is still the board's");
+    }
+    let client = Client::connect(hub.listen, &site.root(), &new).expect("the new one works");
+    assert_eq!(Board::new(client).post("d", b"21.5 Cel").message.dotted(), "2.04");
+    hub.wait_for_log(&["the board uses its new certificate"]);
+    let refused = Client::connect(hub.listen, &site.root(), &old).map(|_| ());
+    assert!(matches!(refused, Err(Refused::Alert(_))), "superseded: {refused:?}");
+    let client = Client::connect(hub.listen, &site.root(), &new).expect("once more");
+    assert_eq!(Board::new(client).post("d", b"21.5 Cel").message.dotted(), "2.04");
 }
 
 #[test]
-fn certificates_that_are_no_stations_are_refused() {
-    let factory = started();
-    let csr = factory.request("CB-S6");
-    // A board's own certificate, of the same authority.
-    let board = &factory.site.boards[0];
-    let (pem, key) = (board.certificate.to_str().unwrap(), board.key.to_str().unwrap());
-    let as_board = factory.post(ENROL, &["--cert", pem, "--key", key], &csr);
-    assert_refused(&as_board, 403, "not a station's");
-
-    let write = |name: &str, authority: &str, key: &str, days: &[&str]| {
-        let extensions = factory.file("station.ext");
-        let text =
-            "extendedKeyUsage=clientAuth\nsubjectAltName=URI:urn:x-cellular-hub:batch:spring\n";
-        std::fs::write(&extensions, text).unwrap();
-        let (out, own) =
-            (factory.file(&format!("{name}.pem")), factory.file(&format!("{name}.key")));
-        let request = factory.file(&format!("{name}.req"));
-        let subject = "/O=tenant-0/OU=station/CN=forged";
-        let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-        let new = ["req", "-new", "-nodes", "-subj", subject, "-keyout", &own, "-out", &request];
-        openssl(&[&new[..], &ec].concat());
-        let sign = ["x509", "-req", "-in", &request, "-CA", authority, "-CAkey", key, "-out", &out];
-        openssl(&[&sign[..], &["-extfile", &extensions], days].concat());
-    };
-    // Somebody else's authority that has the tenant's name.
-    let (forged_ca, forged_key) = (factory.file("forged-ca.pem"), factory.file("forged-ca.key"));
-    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-    let new = ["req", "-x509", "-nodes", "-subj", "/O=tenant-0/CN=tenant-0's boards"];
-    openssl(&[&new[..], &ec, &["-keyout", &forged_key, "-out", &forged_ca]].concat());
-    write("forged", &forged_ca, &forged_key, &["-days", "1"]);
-    let forged = factory.post_as("forged", ENROL, &csr);
-    assert_refused(&forged, 403, "not by tenant-0's authority");
-    // The other tenant's true authority.
-    let ca = |tenant: &str, end: &str| factory.file(&format!("pki/tenants/{tenant}.{end}"));
-    write("foreign", &ca("tenant-1", "pem"), &ca("tenant-1", "key.pem"), &["-days", "1"]);
-    assert_refused(&factory.post_as("foreign", ENROL, &csr), 403, "not by tenant-0's authority");
-    // A true one that has ended.
-    write("ended", &ca("tenant-0", "pem"), &ca("tenant-0", "key.pem"), &["-days", "-1"]);
-    assert_refused(&factory.post_as("ended", ENROL, &csr), 403, "certificate has expired");
-    write("true", &ca("tenant-0", "pem"), &ca("tenant-0", "key.pem"), &["-days", "1"]);
-    factory.keep("CB-S6", &factory.post_as("true", ENROL, &csr));
-
-    // A renewal with a certificate of the tenant's authority that the hub has not issued.
-    let authority: Authority = factory.site.authority("tenant-0");
-    let copy = authority.board(&Certificate::default());
-    copy.write(&factory.path("copy.pem"), &factory.path("copy.key"));
-    let renewed = factory.post_as("copy", RENEW, &factory.request("CB-00000000"));
-    assert_refused(&renewed, 403, "not the one the hub knows");
-}
-
-#[test]
-fn what_is_no_request_is_refused_with_the_reason() {
-    let factory = started();
-    let refused = |body: &str, status, reason: &str| {
-        assert_refused(&factory.post_as("line", ENROL, body), status, reason);
-    };
-    refused("?!", 400, "not base64");
-    refused("", 400, "signing request");
-    refused("MAMCAQE=", 400, "not one whole signing request");
-    refused(&"A".repeat(100_000), 413, "more than");
-    refused(&"A".repeat(6000), 400, "more than 4096 bytes");
-
-    let rsa = factory.request_with("weak", &["-newkey", "rsa:1024", "-subj", "/CN=CB-S7"]);
-    refused(&rsa, 400, "not on the curve P-256");
-    let p384 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-subj", "/CN=CB-S7"];
-    refused(&factory.request_with("p384", &p384), 400, "not on the curve P-256");
-    refused(&factory.request_with("nobody", &["-subj", "/O=x"]), 400, "names no hardware id");
-    let mut bytes =
-        openssl::base64::decode_block(&factory.request("CB-S7").replace('\n', "")).unwrap();
+fn what_a_board_may_not_have_is_refused_with_its_code_and_in_words() {
+    let (site, hub) = Plan::boards(2).start();
+    let (own_id, other) = (site.boards[0].id.clone(), site.boards[1].id.clone());
+    let curve = |name| ["-newkey", "ec", "-pkeyopt", name];
+    let (p384, p192) = (curve("ec_paramgen_curve:P-384"), curve("ec_paramgen_curve:prime192v1"));
+    for (name, key, code, words) in [
+        (&other, P256, "4.03", "the request is"),
+        (&own_id, &["-newkey", "rsa:1024"][..], "4.00", "not on the curve P-256"),
+        (&own_id, &p384[..], "4.00", "not on the curve P-256"),
+        (&own_id, &p192[..], "4.00", "not on the curve P-256"),
+    ] {
+        let (_, csr) = request(&site, "bad", name, key);
+        let (run, _) = post(&site, "sren", &csr, "287", "1024");
+        assert!(run.stdout.contains(&format!("c:{code}")), "{key:?}: {run:?}");
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert!(said.contains(words), "{key:?}: {said}");
+    }
+    let (_, csr) = request(&site, "forged", &own_id, P256);
+    let mut bytes = std::fs::read(&csr).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    refused(&openssl::base64::encode_block(&bytes), 400, "not signed with the key");
+    std::fs::write(&csr, bytes).unwrap();
+    let (run, _) = post(&site, "sen", &csr, "287", "1024");
+    assert!(run.stdout.contains("c:4.00"), "{run:?}");
+    std::fs::write(&csr, vec![0x30; 20_000]).unwrap();
+    let (run, _) = post(&site, "sen", &csr, "287", "1024");
+    assert!(run.stdout.contains("c:4.13"), "{run:?}");
+    drop(hub);
+    assert_eq!(site.store().renewals().count(), 0);
+}
 
-    let pem = base64_of(&factory.file("CB-S7.csr"));
-    let (cert, key) = (factory.file("line.pem"), factory.file("line.key"));
-    let json =
-        ["-H", "Content-Type: application/json", "--data", &pem, "--cert", &cert, "--key", &key];
-    assert_refused(&factory.curl(ENROL, &json), 400, "application/pkcs10");
-    assert_eq!(factory.curl("tenant-0/simpleenroll", &[]).status, 405);
-    assert_refused(&factory.curl("tenant-0/fullcmc", &[]), 404, "nothing here");
+/// A request for a certificate as one message.
+fn sren(id: u16, csr: &Path) -> Message {
+    Message::request(POST, ".well-known/est/sren", id, &std::fs::read(csr).unwrap())
+        .with(CONTENT_FORMAT, 286)
+        .with(ACCEPT, 287)
+}
+
+#[test]
+fn a_certificate_that_has_ended_opens_nothing_but_its_own_renewal_and_that_for_a_while() {
+    let expired = |days: i64| Certificate {
+        hardware_id: Some("CB-LATE"),
+        not_before: -9_000_000,
+        not_after: -days * 86_400 - 60,
+        ..Certificate::default()
+    };
+    let site = Plan::boards(1).set("trust", "renew_after_expiry_days", 30).build();
+    let authority = site.authority("tenant-0");
+    let (late, too_late) = (authority.board(&expired(29)), authority.board(&expired(30)));
+    site.register("CB-LATE", "tenant-0", &too_late);
+    let hub = site.start();
+    let refused = Client::connect(hub.listen, &site.root(), &too_late).map(|_| ());
+    assert!(matches!(refused, Err(Refused::Alert(_))), "{refused:?}");
+    hub.wait_for_log(&["the certificate has expired"]);
+    drop(hub);
+
+    site.change_board("CB-LATE", |board| {
+        board.fingerprint = Some(late.fingerprint().parse().unwrap());
+    });
+    let hub = site.start();
+    let mut board =
+        Board::new(Client::connect(hub.listen, &site.root(), &late).expect("a session"));
+    assert_eq!(board.post("d", b"21.5 Cel").message.dotted(), "4.04", "nothing else is there");
+    let (key, csr) = request(&site, "late", "CB-LATE", P256);
+    let mut sen = sren(900, &csr);
+    for (_, value) in sen.options.iter_mut().filter(|(_, value)| value == b"sren") {
+        *value = b"sen".to_vec();
+    }
+    assert_eq!(board.ask(&sen).message.dotted(), "4.03");
+    let answer = board.ask(&sren(901, &csr));
+    assert_eq!(answer.message.dotted(), "2.04");
+    let new = Identity {
+        certificate: openssl::x509::X509::from_der(&answer.message.payload).unwrap(),
+        key: openssl::pkey::PKey::private_key_from_pem(&std::fs::read(&key).unwrap()).unwrap(),
+    };
+    let client = Client::connect(hub.listen, &site.root(), &new).expect("a session");
+    assert_eq!(Board::new(client).post("d", b"21.5 Cel").message.dotted(), "2.04");
+}
+
+#[test]
+fn a_board_that_was_revoked_under_its_session_gets_nothing() {
+    let site = Plan::boards(1).build();
+    let id = site.boards[0].id.clone();
+    let (_, csr) = request(&site, "new", &id, P256);
+    let hub = site.start();
+    let identity = site.boards[0].identity();
+    let mut board = Board::new(Client::connect(hub.listen, &site.root(), &identity).unwrap());
+    assert_eq!(board.ask(&sren(900, &csr)).message.dotted(), "2.04");
+    drop(hub);
+    // The session outlives the hub; the revocation came in between.
+    site.change_board(&id, |board| {
+        let (reason, since) = (String::from("stolen"), UnixSeconds(1));
+        board.state = BoardState::Revoked { reason, since };
+    });
+    let hub = site.start();
+    let refused = Client::connect(hub.listen, &site.root(), &identity).map(|_| ());
+    assert!(matches!(refused, Err(Refused::Alert(_))), "{refused:?}");
+    assert_eq!(hub.sessions(), 0.0);
+}
+
+#[test]
+fn virtual_boards_renew_over_a_lossy_link_and_use_what_they_got() {
+    let (site, hub) = Plan::boards(3).start();
+    let proxy = Proxy::new(hub.listen, storm(3, 5, 5));
+    let fixture = Fixture::new(&site.path(""));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for ((id, files), exponent) in fixture.entries(0, 3).unwrap().into_iter().zip([2, 4, 6]) {
+        let old = site.boards.iter().find(|board| board.id == id).unwrap().identity();
+        let identity =
+            &fixture.boards(0, 3).unwrap()[site.boards.iter().position(|b| b.id == id).unwrap()];
+        let connector =
+            Connector::new(proxy.address, "localhost", &fixture.root(), 1).expect("a connector");
+        let renewed = renew(&connector, identity, &files, Wanted::Renewal, exponent);
+        let renewed = runtime.block_on(renewed).expect("a certificate");
+        assert!(renewed.certificate_bytes > 300, "{renewed:?}");
+        let refused = Client::connect(hub.listen, &site.root(), &old).map(|_| ());
+        assert!(matches!(refused, Err(Refused::Alert(_))), "superseded: {refused:?}");
+    }
+    let renewed = fixture.boards(0, 3).expect("the new files");
+    let connector = Connector::new(hub.listen, "localhost", &fixture.root(), 1).unwrap();
+    runtime.block_on(async {
+        for identity in &renewed {
+            connector.connect(identity).await.expect("a session").close().await;
+        }
+    });
+}
+
+/// Bytes of UDP and IPv4 headers.
+const HEADERS: usize = 28;
+
+#[test]
+fn a_renewal_costs_few_bytes_on_the_air() {
+    let (site, hub) = Plan::boards(2).start();
+    let fixture = Fixture::new(&site.path(""));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (at, (exponent, most)) in [(6, 1_200), (5, 1_200)].into_iter().enumerate() {
+        let (_, files) = fixture.entries(at, 1).unwrap().remove(0);
+        let identity = &fixture.boards(at, 1).unwrap()[0];
+        let proxy = Proxy::clear(hub.listen);
+        let connector = Connector::new(proxy.address, "localhost", &fixture.root(), 1).unwrap();
+        let renewed = renew(&connector, identity, &files, Wanted::Renewal, exponent);
+        let renewed = runtime.block_on(renewed).expect("a certificate");
+        let (mut all, mut own, mut count) = (0, 0, 0);
+        for datagram in [Way::ToHub, Way::ToClient].into_iter().flat_map(|way| proxy.seen(way)) {
+            all += datagram.len() + HEADERS;
+            // Application data; the rest are two handshakes and their ends.
+            if datagram.first() == Some(&23) {
+                own += datagram.len() + HEADERS;
+                count += 1;
+            }
+        }
+        println!("{renewed:?}: {own} bytes in {count} datagrams, {all} with two handshakes");
+        assert!(own <= most, "{own} bytes: {renewed:?}");
+    }
 }

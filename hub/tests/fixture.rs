@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actors::link::keys::KeyBlock;
+use actors::link::keys::{KeyBlock, prf_sha256};
 use hub::broker_url::BrokerUrl;
 use hub::config::{Config, Source};
 use hub::fixture::{FixtureError, Options, make};
@@ -118,8 +118,10 @@ fn sleeping_boards_have_a_session_each_under_the_listed_name_and_the_seeds_keys(
     let (seed, ids) = list.split_first_chunk::<48>().unwrap();
     for (number, id) in (0_u32..).zip(ids.as_chunks::<6>().0) {
         let board = format!("CB-{:08}", 2 + number).parse().unwrap();
-        let slot = sessions.of_board(&board).unwrap().unwrap();
-        let session = sessions.find(slot).unwrap().unwrap();
+        let mut session_id = [0; 16];
+        prf_sha256(seed, b"session id", &number.to_be_bytes(), &mut session_id);
+        let session = sessions.resumable(&session_id).unwrap().unwrap();
+        assert_eq!(session.board, board);
         assert_eq!(session.name, SessionName::ConnectionId(*id));
         assert_eq!(session.write_cid, number.to_be_bytes());
         let mut random = [0; 32];

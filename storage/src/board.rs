@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use crate::record::Record;
-use crate::{BoardId, Fingerprint, TenantId, UnixSeconds};
+use crate::record::{Record, RecordError, decode_body};
+use crate::{BoardId, Fingerprint, Slot, TenantId, UnixSeconds};
 
 /// One board: who it is, whose it is, and when it was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -73,6 +73,23 @@ impl Board {
     }
 }
 
-impl Record for Board {
-    const VERSION: u8 = 1;
+/// What is kept of a board: itself, and where its session is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct BoardRecord {
+    pub(crate) board: Board,
+    /// The slot of its session. It may be out of date: whoever follows it looks whose session is
+    /// there.
+    pub(crate) session: Option<Slot>,
+}
+
+impl Record for BoardRecord {
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        // Before sessions were found by their board's record.
+        (version == 1).then(|| {
+            let (board, used) = decode_body(body)?;
+            Ok((Self { board, session: None }, used))
+        })
+    }
 }

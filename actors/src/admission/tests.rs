@@ -27,7 +27,12 @@ fn scene() -> Scene {
     store.boards().put(&board).unwrap();
     let admitted =
         Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after: UnixSeconds(2_000) };
-    Scene { _folder: folder, registry: Registry::new(store.clone()), store, admitted }
+    Scene {
+        _folder: folder,
+        registry: Registry::new(store.clone(), Duration::ZERO),
+        store,
+        admitted,
+    }
 }
 
 impl Scene {

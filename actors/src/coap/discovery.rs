@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::local::{Local, Locals};
+
 /// Where discovery lives.
 pub(super) const WELL_KNOWN_CORE: &[u8] = b".well-known/core";
 
@@ -20,6 +22,7 @@ const RESOURCE_TYPE: &str = "hub.uplink";
 pub struct Resources {
     /// Sorted by path; the number is the place in the list given to `new`.
     by_path: Box<[(Box<str>, usize)]>,
+    locals: Locals,
     links: String,
 }
 
@@ -31,9 +34,23 @@ impl Resources {
             paths.into_iter().enumerate().map(|(at, path)| (path.as_ref().into(), at)).collect();
         by_path.sort();
         by_path.dedup_by(|later, earlier| later.0 == earlier.0);
-        let mut resources = Self { by_path: by_path.into(), links: String::new() };
+        let locals = Locals::default();
+        let mut resources = Self { by_path: by_path.into(), locals, links: String::new() };
         resources.links = resources.links_where(|_, _| true);
         resources
+    }
+
+    /// The same with what the hub itself answers under `base`, and under `label` below it.
+    #[must_use]
+    pub fn with_locals(mut self, base: &'static str, label: &str, list: &'static [Local]) -> Self {
+        self.locals = Locals::new(base, label, list);
+        self.links = self.links_where(|_, _| true);
+        self
+    }
+
+    /// The local resource at a path, and its place in the list.
+    pub(super) fn local(&self, path: &[u8]) -> Option<(usize, &'static Local)> {
+        self.locals.find(path)
     }
 
     /// The place of a path.
@@ -57,12 +74,18 @@ impl Resources {
     /// Routes first, by path; then what the hub itself serves.
     fn links_where(&self, wanted: impl Fn(&str, &str) -> bool) -> String {
         let routes = self.by_path.iter().map(|(path, _)| (&**path, RESOURCE_TYPE));
-        let links = routes
+        let mut links: Vec<String> = routes
             .filter(|(path, _)| path.as_bytes() != TIME)
             .chain([(wire::resource::TIME, TIME_TYPE)])
             .filter(|(path, kind)| wanted(path, kind))
-            .map(|(path, kind)| format!("</{path}>;rt=\"{kind}\""));
-        links.collect::<Vec<_>>().join(",")
+            .map(|(path, kind)| format!("</{path}>;rt=\"{kind}\""))
+            .collect();
+        let locals = self.locals.each().filter(|(path, local)| wanted(path, local.kind));
+        links.extend(locals.map(|(path, local)| {
+            let formats: Vec<String> = local.gives.iter().map(ToString::to_string).collect();
+            format!("</{path}>;rt=\"{}\";ct=\"{}\"", local.kind, formats.join(" "))
+        }));
+        links.join(",")
     }
 }
 

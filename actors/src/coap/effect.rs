@@ -45,6 +45,17 @@ impl Answer {
     }
 }
 
+/// A request for one of the hub's own resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Which of the local resources, by its place.
+    pub local: usize,
+    /// The content format that the answer is to have, one that the resource gives.
+    pub format: u16,
+    /// The whole body; empty for a GET.
+    pub body: Vec<u8>,
+}
+
 /// What the shell has to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -60,6 +71,13 @@ pub enum Effect {
         content_format: Option<u16>,
         /// The whole payload, never empty; as long as its capacity.
         payload: Vec<u8>,
+    },
+    /// Answer a request for one of the hub's own resources with [`Endpoint::handle_content`].
+    Serve {
+        /// To be named in the answer.
+        exchange: ExchangeId,
+        /// What is asked.
+        ask: Box<Ask>,
     },
     /// Count an answered request by its code; repeated answers are not counted.
     Counted {

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use super::discovery::Resources;
 use super::effect::{Answer, DropReason, Effect};
 use super::exchanges::{ExchangeId, Exchanges, Open, Remembered, Response, Seen, Stage};
+use super::kept::Kept;
 use super::limits::Limits;
-use super::message::{Kind, Malformed, Message, MessageId, code, empty};
+use super::message::{Kind, Malformed, Message, MessageId, Token, code, empty};
 use super::reply::Reply;
 use super::request::Request;
 use super::upload::Upload;
@@ -21,12 +22,38 @@ const ACK_TIMEOUT_MS: Millis = 2_000;
 /// MAX_RETRANSMIT of the same section.
 const MAX_RETRANSMIT: u8 = 4;
 
+/// Effects not yet polled; nothing but an empty pointer while there are none.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "an idle endpoint is to be small")]
+struct Effects(Option<Box<VecDeque<Effect>>>);
+
+impl Effects {
+    fn push(&mut self, effect: Effect) {
+        self.0.get_or_insert_with(|| Box::new(VecDeque::with_capacity(2))).push_back(effect);
+    }
+
+    fn pop(&mut self) -> Option<Effect> {
+        let effect = self.0.as_mut()?.pop_front();
+        if effect.is_none() {
+            self.0 = None;
+        }
+        effect
+    }
+
+    #[cfg(test)]
+    fn heap_bytes(&self) -> usize {
+        let queue = |it: &VecDeque<Effect>| size_of_val(it) + it.capacity() * size_of::<Effect>();
+        self.0.as_deref().map_or(0, queue)
+    }
+}
+
 /// The server side of one board's association.
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) exchanges: Exchanges,
-    effects: VecDeque<Effect>,
+    effects: Effects,
     pub(super) upload: Option<Box<Upload>>,
+    pub(super) kept: Option<Box<Kept>>,
     pub(super) next_exchange: u32,
     next_id: MessageId,
 }
@@ -37,8 +64,9 @@ impl Endpoint {
     pub fn new(next_mid: u16) -> Self {
         Self {
             exchanges: Exchanges::default(),
-            effects: VecDeque::new(),
+            effects: Effects::default(),
             upload: None,
+            kept: None,
             next_exchange: 0,
             next_id: next_mid,
         }
@@ -71,7 +99,7 @@ impl Endpoint {
             Kind::Confirmable | Kind::NonConfirmable if message.is_request() => {
                 self.exchanges.forget(now);
                 match self.exchanges.seen(now, &message) {
-                    Some(seen) => self.repeat(seen, &message, limits),
+                    Some(seen) => self.repeat(now, seen, &message, limits),
                     None => self.request(now, time, &message, resources, limits),
                 }
             }
@@ -86,7 +114,7 @@ impl Endpoint {
     pub fn handle_outcome(&mut self, now: Millis, exchange: ExchangeId, answer: Answer) {
         let awaited = |open: &Open| open.exchange == exchange && open.is_awaiting_outcome();
         let Some(index) = self.exchanges.open.iter().position(awaited) else { return };
-        let Some(open) = self.exchanges.open.get_mut(index) else { return };
+        let Some(open) = self.exchanges.open.get(index) else { return };
         let answer = answer.remembered();
         let (id, until) = (open.id, open.remember_until);
         let reply = Reply {
@@ -94,21 +122,33 @@ impl Endpoint {
             block1: open.block1,
             ..Reply::new(answer.code, "")
         };
+        self.conclude(now, index, |kind, id, token| reply.encode(kind, id, token));
+        self.exchanges.remember(id, until, answer);
+        self.effect(Effect::Counted { code: answer.code });
+    }
+
+    /// Sends the answer of the open exchange `index` as its stage has it, with the header it gets.
+    pub(super) fn conclude(
+        &mut self,
+        now: Millis,
+        index: usize,
+        encode: impl Fn(Kind, MessageId, &Token) -> Vec<u8>,
+    ) {
+        let Some(open) = self.exchanges.open.get_mut(index) else { return };
         let bytes = match &open.stage {
             Stage::Fresh { .. } => {
-                let bytes = reply.encode(Kind::Acknowledgement, id, &open.token);
+                let bytes = encode(Kind::Acknowledgement, open.id, &open.token);
                 self.exchanges.close(index);
                 bytes
             }
             Stage::Unconfirmed => {
-                let bytes =
-                    reply.encode(Kind::NonConfirmable, take(&mut self.next_id), &open.token);
+                let bytes = encode(Kind::NonConfirmable, take(&mut self.next_id), &open.token);
                 self.exchanges.close(index);
                 bytes
             }
             Stage::Acknowledged | Stage::Responding(_) => {
                 let id = take(&mut self.next_id);
-                let bytes = reply.encode(Kind::Confirmable, id, &open.token);
+                let bytes = encode(Kind::Confirmable, id, &open.token);
                 let wait_ms = first_wait(id);
                 open.stage = Stage::Responding(Box::new(Response {
                     id,
@@ -120,14 +160,13 @@ impl Endpoint {
                 bytes
             }
         };
-        self.exchanges.remember(id, until, answer);
         self.effect(Effect::Send(bytes));
-        self.effect(Effect::Counted { code: answer.code });
     }
 
     /// Does what has become due; needed at [`Endpoint::poll_timeout`], harmless at any time.
     pub fn handle_timeout(&mut self, now: Millis) {
         self.exchanges.forget(now);
+        self.kept.take_if(|kept| kept.until <= now);
         if self.upload.as_ref().is_some_and(|upload| upload.deadline() <= now) {
             self.upload = None;
             self.dropped(DropReason::UploadTimeout);
@@ -148,13 +187,13 @@ impl Endpoint {
                     response.attempts_left -= 1;
                     response.wait_ms = response.wait_ms.saturating_mul(2);
                     response.again_at = now.saturating_add(response.wait_ms);
-                    self.effects.push_back(Effect::Send(response.bytes.clone()));
+                    self.effects.push(Effect::Send(response.bytes.clone()));
                     None
                 }
                 Stage::Acknowledged | Stage::Unconfirmed => Some(DropReason::NoOutcome),
                 Stage::Fresh { .. } if open.remember_until <= now => Some(DropReason::NoOutcome),
                 Stage::Fresh { .. } => {
-                    self.effects.push_back(Effect::Send(empty(Kind::Acknowledgement, open.id)));
+                    self.effects.push(Effect::Send(empty(Kind::Acknowledgement, open.id)));
                     open.stage = Stage::Acknowledged;
                     None
                 }
@@ -171,17 +210,14 @@ impl Endpoint {
 
     /// The next thing to do; None once all is done, which also gives the buffer back.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        let effect = self.effects.pop_front();
-        if effect.is_none() {
-            self.effects = VecDeque::new();
-        }
-        effect
+        self.effects.pop()
     }
 
     /// When [`Endpoint::handle_timeout`] has something to say or to give up.
     pub fn poll_timeout(&self) -> Option<Millis> {
         let upload = self.upload.as_ref().map(|upload| upload.deadline());
-        self.exchanges.open.iter().map(Open::due).chain(upload).min()
+        let kept = self.kept.as_ref().map(|kept| kept.until);
+        self.exchanges.open.iter().map(Open::due).chain(upload).chain(kept).min()
     }
 
     /// When a [`Endpoint::handle_timeout`] leaves nothing remembered, if no more messages come:
@@ -201,7 +237,8 @@ impl Endpoint {
     pub(super) fn heap_bytes(&self) -> usize {
         let upload =
             self.upload.as_ref().map_or(0, |upload| size_of::<Upload>() + upload.capacity());
-        self.exchanges.heap_bytes() + self.effects.capacity() * size_of::<Effect>() + upload
+        let kept = self.kept.as_ref().map_or(0, |kept| size_of::<Kept>() + kept.content.body.len());
+        self.exchanges.heap_bytes() + self.effects.heap_bytes() + upload + kept
     }
 
     #[cfg(test)]
@@ -215,7 +252,7 @@ impl Endpoint {
     }
 
     /// Says again what was said to a message id seen before. A repeated NON gets nothing.
-    fn repeat(&mut self, seen: Seen, message: &Message<'_>, limits: &Limits) {
+    fn repeat(&mut self, now: Millis, seen: Seen, message: &Message<'_>, limits: &Limits) {
         self.dropped(DropReason::Duplicate);
         if message.kind != Kind::Confirmable {
             return;
@@ -224,7 +261,13 @@ impl Endpoint {
             Seen::Awaited => return,
             Seen::Acknowledged => empty(Kind::Acknowledgement, message.id),
             Seen::Answered(Remembered { code, max_age_s }) => {
-                let block1 = Request::read(message).ok().and_then(|request| request.block1);
+                let request = Request::read(message).ok();
+                let kept = self.kept.as_ref().filter(|kept| kept.answers(message.id, now));
+                if let (Some(kept), Some(request)) = (kept, &request) {
+                    let content = kept.content.clone();
+                    return self.say_content(message, request, &content);
+                }
+                let block1 = request.and_then(|request| request.block1);
                 let reply = match code {
                     code::ENTITY_TOO_LARGE => Reply::too_large(limits, block1),
                     _ => Reply { max_age_s, block1, ..Reply::new(code, "") },
@@ -280,10 +323,7 @@ impl Endpoint {
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {
-        if self.effects.capacity() == 0 {
-            self.effects.reserve_exact(2);
-        }
-        self.effects.push_back(effect);
+        self.effects.push(effect);
     }
 }
 

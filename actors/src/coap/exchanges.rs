@@ -51,6 +51,23 @@ pub(super) struct Open {
     pub(super) block1: Option<Block>,
     pub(super) remember_until: Millis,
     pub(super) stage: Stage,
+    /// What its answer has to know, where it is for one of the hub's own resources.
+    pub(super) served: Option<Box<Served>>,
+}
+
+/// A request for one of the hub's own resources.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Served {
+    pub(super) local: usize,
+    pub(super) format: u16,
+    /// The block that is asked for.
+    pub(super) block2: Option<Block>,
+    /// A GET, whose repetition is asked anew.
+    pub(super) safe: bool,
+    /// For how long the answer is kept.
+    pub(super) keep_ms: Millis,
+    /// Max-Age of what a repetition is told after that.
+    pub(super) retry_after_s: u32,
 }
 
 /// How far an open exchange has come.
@@ -158,6 +175,9 @@ impl Exchanges {
             alike && run.join(id)
         });
         if !joined {
+            if self.answered.capacity() == 0 {
+                self.answered.reserve_exact(1);
+            }
             self.answered.push_back(Run { expires, first: id, len: 1, max_age_s, code });
         }
     }
@@ -207,7 +227,9 @@ impl Exchanges {
             Stage::Responding(response) => size_of::<Response>() + response.bytes.capacity(),
             Stage::Fresh { .. } | Stage::Acknowledged | Stage::Unconfirmed => 0,
         });
+        let served = self.open.iter().filter(|open| open.served.is_some()).count();
         self.answered.capacity() * size_of::<Run>()
+            + served * size_of::<Served>()
             + self.open.capacity() * size_of::<Open>()
             + responses.sum::<usize>()
     }

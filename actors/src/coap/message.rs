@@ -26,6 +26,8 @@ pub mod code {
     pub const UNAUTHORIZED: u8 = 0x81;
     /// 4.02
     pub const BAD_OPTION: u8 = 0x82;
+    /// 4.03
+    pub const FORBIDDEN: u8 = 0x83;
     /// 4.04
     pub const NOT_FOUND: u8 = 0x84;
     /// 4.05
@@ -36,8 +38,12 @@ pub mod code {
     pub const ENTITY_INCOMPLETE: u8 = 0x88;
     /// 4.13
     pub const ENTITY_TOO_LARGE: u8 = 0x8d;
+    /// 4.15
+    pub const UNSUPPORTED_FORMAT: u8 = 0x8f;
     /// 4.29
     pub const TOO_MANY_REQUESTS: u8 = 0x9d;
+    /// 5.00
+    pub const INTERNAL: u8 = 0xa0;
     /// 5.02
     pub const BAD_GATEWAY: u8 = 0xa2;
     /// 5.03
@@ -58,6 +64,7 @@ pub(super) mod option {
     pub(crate) const ACCEPT: u16 = 17;
     pub(crate) const BLOCK2: u16 = 23;
     pub(crate) const BLOCK1: u16 = 27;
+    pub(crate) const SIZE2: u16 = 28;
     pub(crate) const PROXY_URI: u16 = 35;
     pub(crate) const PROXY_SCHEME: u16 = 39;
     pub(crate) const SIZE1: u16 = 60;

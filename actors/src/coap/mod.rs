@@ -8,11 +8,14 @@ pub mod echo;
 mod effect;
 mod endpoint;
 mod exchanges;
+mod kept;
 mod limits;
+mod local;
 mod message;
 mod reply;
 mod request;
 mod serve;
+mod serve_local;
 mod upload;
 
 #[cfg(test)]
@@ -20,10 +23,12 @@ mod tests;
 
 pub use discovery::Resources;
 pub use echo::{Challenge, Verdict};
-pub use effect::{Answer, DropReason, Effect};
+pub use effect::{Answer, Ask, DropReason, Effect};
 pub use endpoint::Endpoint;
 pub use exchanges::ExchangeId;
+pub use kept::Content;
 pub use limits::Limits;
+pub use local::{Local, Method};
 pub use message::code;
 
 /// Milliseconds on the shell's monotonic clock.

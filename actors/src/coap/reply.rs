@@ -24,9 +24,13 @@ impl Reply {
 
     /// 5.03 of the endpoint's own.
     pub(super) fn busy(limits: &Limits, block1: Option<Block>) -> Self {
-        let Remembered { code, max_age_s } =
-            Answer::Unavailable { max_age_s: limits.retry_after_s }.remembered();
+        let Remembered { code, max_age_s } = Self::unavailable(limits.retry_after_s);
         Self { max_age_s, block1, ..Self::new(code, "") }
+    }
+
+    /// The same, as it is remembered.
+    pub(super) fn unavailable(max_age_s: u32) -> Remembered {
+        Answer::Unavailable { max_age_s }.remembered()
     }
 
     /// 4.13 with what would not be too large.

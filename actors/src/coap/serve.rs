@@ -6,8 +6,9 @@ use super::discovery::{Resources, TIME, WELL_KNOWN_CORE};
 use super::effect::{DropReason, Effect};
 use super::endpoint::Endpoint;
 use super::exchanges::{ExchangeId, Exchanges, Open, Stage};
+use super::kept::{Part, etag};
 use super::limits::Limits;
-use super::message::{Block, Encoder, Kind, Message, code, option};
+use super::message::{Encoder, Kind, Message, code, option};
 use super::reply::Reply;
 use super::request::{BadOption, Request};
 use super::upload::{Progress, Upload};
@@ -42,6 +43,9 @@ impl Endpoint {
         }
         if request.path() == Some(TIME) {
             return self.tell_time(time, message, &request);
+        }
+        if let Some(local) = request.path().and_then(|path| resources.local(path)) {
+            return self.local(now, message, &request, local, limits);
         }
         let Some(resource) = request.path().and_then(|path| resources.find(path)) else {
             return self.reply(message, &Reply::new(code::NOT_FOUND, ""));
@@ -129,6 +133,7 @@ impl Endpoint {
             block1: request.block1,
             remember_until: until,
             stage,
+            served: None,
         });
         let content_format = request.content_format;
         self.effect(Effect::Deliver { exchange, resource, content_format, payload });
@@ -168,28 +173,20 @@ impl Endpoint {
         }
         let queries = message.options().filter(|&(number, _)| number == option::URI_QUERY);
         let links = resources.links(queries.map(|(_, query)| query));
-        let whole = Block { number: 0, more: false, exponent: BLOCK2_EXPONENT };
-        let mut block = request.block2.unwrap_or(whole);
-        let Some(rest) = links
-            .as_bytes()
-            .get(block.offset()..)
-            .filter(|rest| block.number == 0 || !rest.is_empty())
-        else {
+        let Some(part) = Part::of(links.as_bytes(), request.block2, BLOCK2_EXPONENT) else {
             return self.reply(message, &Reply::new(code::BAD_REQUEST, "no such block"));
         };
-        let (slice, after) = rest.split_at_checked(block.size()).unwrap_or((rest, &[]));
-        block.more = !after.is_empty();
-
         let (kind, id) = self.answer_header(message);
-        let mut answer = Encoder::new(kind, code::CONTENT, id, &message.token, 16 + slice.len());
-        if request.block2.is_some() || block.more {
+        let room = 16 + part.bytes.len();
+        let mut answer = Encoder::new(kind, code::CONTENT, id, &message.token, room);
+        if part.block.is_some() {
             answer = answer.option(option::ETAG, &etag(links.as_bytes()));
         }
         answer = answer.uint(option::CONTENT_FORMAT, LINK_FORMAT);
-        if request.block2.is_some() || block.more {
+        if let Some(block) = part.block {
             answer = answer.block(option::BLOCK2, block);
         }
-        self.effect(Effect::Send(answer.finish(slice)));
+        self.effect(Effect::Send(answer.finish(part.bytes)));
         self.effect(Effect::Counted { code: code::CONTENT });
     }
 }
@@ -208,12 +205,4 @@ fn check(content_format: Option<u16>, payload: &[u8]) -> Result<(), &'static str
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// A stamp that changes with the text (FNV-1a), so that slices of two texts are not put together.
-fn etag(text: &[u8]) -> [u8; 4] {
-    let hash = text
-        .iter()
-        .fold(0x811c_9dc5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash.to_be_bytes()
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a tenant's supervisor that dies is replaced, and no other tenant notices.
 
+mod live;
 mod reload;
 mod start;
 mod tenants;
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
-use actix_rt::ArbiterHandle;
 
 use crate::keeper::{Close, Keeping};
 use crate::link::drops;
@@ -22,8 +22,8 @@ use crate::metrics::Metrics;
 use crate::recorder::{Flush, Recorder};
 use crate::tenant::Directory;
 use crate::under_way::UnderWay;
-use crate::upstream::UpstreamHandle;
 
+pub use live::{EndSessions, Of, Readmit, Resettle, Serve};
 pub use reload::{Reload, Reloadable};
 pub use start::{FloodBounds, Running, Settings, StartError, start};
 
@@ -34,11 +34,10 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Supervises tenants.
 pub struct Hub {
     tenants: Arc<Directory>,
-    arbiters: Vec<ArbiterHandle>,
     links: Vec<Addr<Link>>,
     door: Addr<FrontDoor>,
     plain: Option<Addr<PlainLink>>,
-    upstreams: Vec<UpstreamHandle>,
+    serving: tenants::Serving,
     handshakers: Vec<Addr<Handshaker>>,
     reloadable: Reloadable,
     recorder: Addr<Recorder>,
@@ -70,7 +69,8 @@ impl Actor for Hub {
         ctx.run_interval(SUPERVISE_EVERY, |hub, _| {
             hub.count_drops();
             hub.metrics.sessions_stored(hub.keeping.keep.sessions().count());
-            for (tenant, arbiter) in hub.tenants.each().zip(hub.arbiters.iter().cycle()) {
+            let arbiters = hub.serving.arbiters.iter().cycle();
+            for (tenant, arbiter) in hub.tenants.each().iter().zip(arbiters) {
                 tenant.meter.publish(Instant::now());
                 if !tenant.supervisor().connected() {
                     tracing::error!(tenant = %tenant.id, "the tenant's supervisor died; another takes over");
@@ -88,7 +88,7 @@ impl Handler<Shutdown> for Hub {
         let (door, links, plain) = (self.door.clone(), self.links.clone(), self.plain.clone());
         let (deliveries, recorder) = (self.deliveries.clone(), self.recorder.clone());
         let keeper = self.keeping.keeper.clone();
-        let upstreams = std::mem::take(&mut self.upstreams);
+        let upstreams = self.serving.take_upstreams();
         Box::pin(async move {
             let until = Instant::now() + within;
             let _ = door.send(Drain).await;

@@ -31,6 +31,8 @@ pub struct Reloadable {
     pub(super) store: Store,
     pub(super) admission: Arc<dyn Admission>,
     pub(super) mtu: u16,
+    /// The hub's certificate and key, as they are used now.
+    pub(super) credentials: (X509, PKey<Private>),
 }
 
 impl Reloadable {
@@ -55,6 +57,9 @@ impl Handler<Reload> for Hub {
 
     fn handle(&mut self, reload: Reload, _: &mut Self::Context) -> Self::Result {
         let profile = self.reloadable.profile(&reload.certificate, &reload.key);
+        if profile.is_ok() {
+            self.reloadable.credentials = (reload.certificate, reload.key);
+        }
         let handshakers = self.handshakers.clone();
         Box::pin(async move {
             let profile = profile?;

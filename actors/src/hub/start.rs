@@ -2,25 +2,31 @@
 //!
 //! Invariant: decides nothing that is not in the settings or in the store.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
-use storage::{BootId, Quota, SealingKey, Store, StoreError};
+use storage::{BootId, Quota, SealingKey, Sessions, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
+use crate::enrolment::{Desk, Enrolment};
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
 use crate::keeper::{Keep, Keeper, Keeping, Resuming, Waker};
+use crate::link::addresses::{Addresses, Place};
 use crate::link::budget::Budget;
+use crate::link::clock::millis;
 use crate::link::connection_id::ConnectionIds;
+use crate::link::crossing::Crossing;
+use crate::link::destination::owner_of_address;
 use crate::link::door::{Door, DoorParts};
 use crate::link::expected::Expected;
 use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
@@ -31,7 +37,6 @@ use crate::link::shard::{Parts, Shard};
 use crate::link::slots::Slots;
 use crate::link::socket::{self, Sender, Sockets};
 use crate::link::steering;
-use crate::link::table::Millis;
 use crate::metrics::Metrics;
 use crate::paced::Paced;
 use crate::recorder::Recorder;
@@ -75,6 +80,10 @@ pub struct Settings {
     pub resumption: Duration,
     /// Bounds for each board.
     pub limits: Limits,
+    /// What answers boards that ask for certificates.
+    pub enrolment: Arc<dyn Enrolment>,
+    /// For how long after its certificate has ended a board may still renew it.
+    pub renew_after_expiry: Duration,
     /// Quotas of tenants and boards where the tenant has none of its own.
     pub quota: Quota,
     /// Where boards speak CoAP without DTLS, if anywhere.
@@ -171,15 +180,26 @@ pub fn start(
         let store = store.clone();
         Recorder::start_in_arbiter(&Arbiter::new().handle(), |_| Recorder::new(store))
     };
-    let (tenants, upstreams) = tenants::serve(&settings, store, metrics, &arbiters, &recorder)?;
-    let registry = Registry::new(store.clone());
-    let keeping = keep(&settings, store, &registry, metrics)?;
+    let mut serving = tenants::Serving {
+        store: store.clone(),
+        limits: settings.limits.clone(),
+        quota: settings.quota,
+        metrics: Arc::clone(metrics),
+        arbiters: arbiters.clone(),
+        recorder: recorder.clone(),
+        began: Instant::now(),
+        running: HashMap::new(),
+    };
+    let tenants = serving.all()?;
+    let registry = Registry::new(store.clone(), settings.renew_after_expiry);
+    let keeping = keep(&settings, store, &registry, metrics, &sender)?;
     let quota = HandshakeQuota::new(Arc::clone(&tenants), Arc::clone(metrics));
     let metered = Metered { admission: registry, quota: Arc::clone(&quota) };
     let reloadable = Reloadable {
         store: store.clone(),
         admission: Paced::new(Arc::new(metered), settings.flood.handshakes_per_tenant_s),
         mtu: settings.mtu,
+        credentials: (settings.certificate.clone(), settings.key.clone()),
     };
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
     let worker = Worker {
@@ -201,7 +221,7 @@ pub fn start(
             Handshaker::start_in_arbiter(&Arbiter::new().handle(), |_| Handshaker::new(worker))
         })
         .collect();
-    let (expected, crossing) = (Expected::default(), UnderWay::default());
+    let (expected, crossing) = (Expected::default(), Crossing::new(Arc::clone(metrics)));
     let door = {
         let parts = FrontDoorParts {
             door: door(&settings, expected.clone(), shards.len(), metrics)?,
@@ -216,8 +236,9 @@ pub fn start(
     };
 
     let deliveries = UnderWay::default();
-    let idle = Millis::try_from(settings.idle.as_millis()).unwrap_or(Millis::MAX);
-    let parts = |index: u8, sender: Sender, keeping| -> Result<Parts, StartError> {
+    let idle = millis(settings.idle);
+    let parts = |index: u8, sender: Sender, kept| -> Result<Parts, StartError> {
+        let (keeping, addresses) = kept;
         Ok(Parts {
             index,
             sender,
@@ -226,14 +247,18 @@ pub fn start(
             crossing: crossing.clone(),
             idle,
             keeping,
+            addresses,
             deliveries: deliveries.clone(),
             first_message: u64::from_be_bytes(random()?),
         })
     };
     let mut links = Vec::new();
-    for (index, (socket, arbiter)) in (0..).zip(shards.into_iter().zip(&arbiters)) {
+    let known = by_address(keeping.keep.sessions(), shards.len());
+    for (index, ((socket, arbiter), known)) in
+        (0..).zip(shards.into_iter().zip(&arbiters).zip(known))
+    {
         let sender = Sender::new(&socket).map_err(failed)?;
-        let parts = parts(index, sender, Some(keeping.clone()))?;
+        let parts = parts(index, sender, (Some(keeping.clone()), known))?;
         let tenants = Arc::clone(&tenants);
         links.push(Link::start_in_arbiter(arbiter, move |_| {
             Link::new(Shard::new(parts), socket, tenants)
@@ -253,7 +278,11 @@ pub fn start(
             let socket = socket.map_err(failed)?;
             let listen = socket.local_addr().map_err(failed)?;
             // Its sessions have no Connection ID, but serials of their own.
-            let parts = parts(u8::MAX, Sender::new(&socket).map_err(failed)?, None)?;
+            let parts = parts(
+                u8::MAX,
+                Sender::new(&socket).map_err(failed)?,
+                (None, Addresses::default()),
+            )?;
             let residents = tenants::residents(store, &tenants)?;
             let arbiter = Arbiter::new().handle();
             let link = PlainLink::start_in_arbiter(&arbiter, move |_| {
@@ -264,11 +293,10 @@ pub fn start(
     };
     let hub = Hub {
         tenants,
-        arbiters,
+        serving,
         links,
         door,
         plain,
-        upstreams,
         handshakers,
         reloadable,
         recorder,
@@ -287,6 +315,7 @@ fn keep(
     store: &Store,
     registry: &Arc<Registry>,
     metrics: &Arc<Metrics>,
+    sender: &Sender,
 ) -> Result<Keeping, StartError> {
     let boot = BootId::of_this_boot().map_err(StartError::Boot)?;
     let key = &settings.master_key;
@@ -298,10 +327,31 @@ fn keep(
         Keeper::start_in_arbiter(&Arbiter::new().handle(), |_| Keeper::new(keep, metrics))
     };
     let waker = {
-        let (keep, metrics) = (keep.clone(), Arc::clone(metrics));
-        Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics))
+        let (keep, metrics, sender) = (keep.clone(), Arc::clone(metrics), sender.clone());
+        Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics, sender))
     };
-    Ok(Keeping { keep, keeper, waker })
+    let desk = {
+        let (keep, enrolment) = (keep.clone(), Arc::clone(&settings.enrolment));
+        Desk::start_in_arbiter(&Arbiter::new().handle(), |_| Desk::new(enrolment, keep))
+    };
+    Ok(Keeping { keep, keeper, waker, desk })
+}
+
+/// The stored sessions that are known by their boards' addresses, by the arbiter that owns them.
+fn by_address(sessions: &Sessions, shards: usize) -> Vec<Addresses> {
+    let mut known = vec![Vec::new(); shards];
+    let read = sessions.by_address().try_for_each(|entry| {
+        let (peer, slot) = entry?;
+        let generation = sessions.window(slot)?.generation;
+        if let Some(known) = known.get_mut(owner_of_address(peer, shards)) {
+            known.push((peer, Place { slot, generation }));
+        }
+        Ok::<_, StoreError>(())
+    });
+    if let Err(error) = read {
+        tracing::error!(%error, "sessions known by address cannot be read; their boards begin again");
+    }
+    known.into_iter().map(Addresses::from_iter).collect()
 }
 
 /// Has the kernel do what the arbiters would otherwise do for each other.
@@ -318,7 +368,6 @@ fn door(
     shards: usize,
     metrics: &Arc<Metrics>,
 ) -> Result<Door, StartError> {
-    let millis = |time: Duration| Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX);
     let flood = &settings.flood;
     Ok(Door::new(DoorParts {
         cookie_key: random()?,

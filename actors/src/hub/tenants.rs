@@ -1,15 +1,19 @@
-//! From the store's tenants to what serves them: supervisors, upstreams, routes.
+//! From the store's tenants to what serves them: supervisors, upstreams, routes; at the start, and
+//! again for one whose entries have changed.
 //!
-//! Invariant: one tenant's mistake keeps no other tenant from being served.
+//! Invariant: one tenant's mistake keeps no other tenant from being served, and what has not changed
+//! is left alone: an upstream keeps its connection, a session its supervisor.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
-use storage::{Store, TenantId, UpstreamKind};
+use storage::{Quota, Store, TenantId, UpstreamKind, UpstreamName};
 
-use crate::hub::{Settings, StartError};
+use crate::coap::Limits;
+use crate::hub::StartError;
 use crate::link::plain::Residents;
 use crate::meter::TenantMeter;
 use crate::metrics::Metrics;
@@ -17,29 +21,68 @@ use crate::recorder::Recorder;
 use crate::tenant::{Directory, Route, Tenant, TenantSupervisor};
 use crate::upstream::{self, UpstreamHandle};
 
-/// What serves the tenants.
-pub(super) type Served = (Arc<Directory>, Vec<UpstreamHandle>);
+/// What a tenant is served with.
+pub(super) struct Serving {
+    pub(super) store: Store,
+    pub(super) limits: Limits,
+    pub(super) quota: Quota,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) arbiters: Vec<ArbiterHandle>,
+    pub(super) recorder: Addr<Recorder>,
+    /// From when the buckets of every tenant count.
+    pub(super) began: Instant,
+    pub(super) running: HashMap<TenantId, RunningTenant>,
+}
 
-/// Every tenant with its upstreams and routes, spread over the arbiters.
-pub(super) fn serve(
-    settings: &Settings,
-    store: &Store,
-    metrics: &Arc<Metrics>,
-    arbiters: &[ArbiterHandle],
-    recorder: &Addr<Recorder>,
-) -> Result<Served, StartError> {
-    let began = Instant::now();
-    let (mut tenants, mut handles) = (Vec::new(), Vec::new());
-    for (tenant, arbiter) in store.tenants().list().zip(arbiters.iter().cycle()) {
-        let tenant = tenant?;
-        let mut upstreams = Vec::new();
-        for spec in store.upstreams().of_tenant(&tenant.id)? {
+/// What runs for a tenant.
+pub(super) struct RunningTenant {
+    quota: Quota,
+    arbiter: ArbiterHandle,
+    upstreams: Vec<(UpstreamName, UpstreamHandle)>,
+}
+
+impl Serving {
+    /// Every tenant with its upstreams and routes, spread over the arbiters.
+    pub(super) fn all(&mut self) -> Result<Arc<Directory>, StartError> {
+        let directory = Directory::new([]);
+        let tenants: Result<Vec<_>, _> = self.store.tenants().list().collect();
+        for tenant in tenants? {
+            let served = self.one(tenant, None)?;
+            directory.put(&served);
+        }
+        Ok(directory)
+    }
+
+    /// One tenant as the store has it now; `before` is the same as it is served.
+    pub(super) fn one(
+        &mut self,
+        tenant: storage::Tenant,
+        before: Option<&Tenant>,
+    ) -> Result<Arc<Tenant>, StartError> {
+        let quota = tenant.quota.or(self.quota);
+        let specs = self.store.upstreams().of_tenant(&tenant.id)?;
+        let routes = self.store.routes().of_tenant(&tenant.id)?;
+        let (arbiter, mut upstreams, metered_by) = match self.running.remove(&tenant.id) {
+            Some(running) => (running.arbiter, running.upstreams, Some(running.quota)),
+            None => (self.next_arbiter(), Vec::new(), None),
+        };
+        upstreams.retain(|(name, handle)| {
+            let stays = specs.iter().any(|spec| spec.name == *name);
+            if !stays {
+                stop(handle.clone());
+            }
+            stays
+        });
+        for spec in specs {
+            if upstreams.iter().any(|(name, _)| *name == spec.name) {
+                continue;
+            }
             if let UpstreamKind::Mqtt(mqtt) = &spec.kind
                 && !mqtt.tls
             {
                 tracing::warn!(tenant = %tenant.id, upstream = %spec.name, "readings and password travel to this broker without TLS");
             }
-            match upstream::start(&spec, arbiter, Arc::clone(metrics)) {
+            match upstream::start(&spec, &arbiter, Arc::clone(&self.metrics)) {
                 Ok(handle) => upstreams.push((spec.name, handle)),
                 // One tenant's mistake stops nobody else; its readings are answered 5.03.
                 Err(error) => {
@@ -48,7 +91,7 @@ pub(super) fn serve(
                 }
             }
         }
-        let routes = store.routes().of_tenant(&tenant.id)?.into_iter().map(|route| {
+        let routes = routes.into_iter().map(|route| {
             let upstream = upstreams.iter().find(|(name, _)| *name == route.upstream);
             Route {
                 upstream: upstream.map(|(_, handle)| handle.clone()),
@@ -58,14 +101,52 @@ pub(super) fn serve(
             }
         });
         let routes = routes.collect();
-        let supervisor = supervise(tenant.id.clone(), arbiter);
-        let limits = settings.limits.clone();
-        let quota = tenant.quota.or(settings.quota);
-        let meter = TenantMeter::new(quota, began, metrics.tenant(tenant.id.as_str()));
-        tenants.push(Tenant::new(tenant.id, routes, limits, meter, recorder.clone(), supervisor));
-        handles.extend(upstreams.into_iter().map(|(_, handle)| handle));
+        let meter = match before.filter(|_| metered_by == Some(quota)) {
+            Some(before) => Arc::clone(&before.meter),
+            None => {
+                let metrics = self.metrics.tenant(tenant.id.as_str());
+                TenantMeter::new(quota, self.began, metrics)
+            }
+        };
+        let supervisor = match before {
+            Some(before) => before.supervisor(),
+            None => supervise(tenant.id.clone(), &arbiter),
+        };
+        let running = RunningTenant { quota, arbiter, upstreams };
+        self.running.insert(tenant.id.clone(), running);
+        let (limits, recorder) = (self.limits.clone(), self.recorder.clone());
+        Ok(Tenant::new(tenant.id, routes, limits, meter, recorder, supervisor))
     }
-    Ok((Directory::new(tenants), handles))
+
+    /// Stops what runs for a tenant that is no more.
+    pub(super) fn dismiss(&mut self, id: &TenantId) {
+        let running = self.running.remove(id);
+        for (_, handle) in running.into_iter().flat_map(|running| running.upstreams) {
+            stop(handle);
+        }
+    }
+
+    /// The upstreams of one tenant.
+    pub(super) fn upstreams_of(&self, id: &TenantId) -> impl Iterator<Item = &UpstreamHandle> {
+        let running = self.running.get(id).into_iter();
+        running.flat_map(|running| running.upstreams.iter().map(|(_, handle)| handle))
+    }
+
+    /// Every upstream, to be stopped.
+    pub(super) fn take_upstreams(&mut self) -> Vec<UpstreamHandle> {
+        let running = self.running.drain().flat_map(|(_, running)| running.upstreams);
+        running.map(|(_, handle)| handle).collect()
+    }
+
+    fn next_arbiter(&self) -> ArbiterHandle {
+        let at = self.running.len() % self.arbiters.len().max(1);
+        self.arbiters.get(at).cloned().unwrap_or_else(actix_rt::Arbiter::current)
+    }
+}
+
+/// Ends an upstream that nothing is routed to any more.
+fn stop(handle: UpstreamHandle) {
+    actix_rt::spawn(async move { handle.stop().await });
 }
 
 /// A supervisor for the tenant `id`.
@@ -73,12 +154,21 @@ pub(super) fn supervise(id: TenantId, arbiter: &ArbiterHandle) -> Addr<TenantSup
     TenantSupervisor::start_in_arbiter(arbiter, |_| TenantSupervisor::new(id))
 }
 
-/// The boards that are known by address.
+/// The boards that are known by address and may connect.
 pub(super) fn residents(store: &Store, tenants: &Directory) -> Result<Residents, StartError> {
     let mut residents = Residents::new();
+    let mut active = HashMap::new();
+    for tenant in store.tenants().list() {
+        let tenant = tenant?;
+        active.insert(tenant.id, tenant.state == storage::TenantState::Active);
+    }
     for board in store.boards().with_address() {
         let board = board?;
-        if let (Some(address), Some(tenant)) = (board.address, tenants.find(&board.tenant)) {
+        let may = board.state == storage::BoardState::Active
+            && active.get(&board.tenant).copied().unwrap_or(false);
+        if let (true, Some(address), Some(tenant)) =
+            (may, board.address, tenants.find(&board.tenant))
+        {
             residents.insert(address, (board.id, tenant));
         }
     }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use storage::{
-    Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError, Trust,
-    UnixSeconds, Window,
+    Fingerprint, Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError,
+    Trust, UnixSeconds, Window, generation_of,
 };
 
 use crate::admission::{Admitted, Registry};
@@ -16,7 +16,7 @@ use crate::link::connection_id::{ConnectionId, ConnectionIds};
 use crate::link::established::Established;
 use crate::link::record;
 use crate::link::table::Key;
-use crate::refusal::Refusal;
+use crate::refusal::{ACCESS_DENIED, Refusal};
 
 /// The stored sessions, and who may have one.
 #[derive(Clone)]
@@ -31,7 +31,8 @@ pub struct Keep {
 pub struct Place {
     /// Its slot.
     pub lease: Lease,
-    /// What tells it from other sessions of that slot.
+    /// What tells it from other sessions of that slot, unless it can be resumed: then the session's
+    /// id and the last 8 bits of this do.
     pub generation: u32,
     /// The Connection ID that leads to it.
     pub id: ConnectionId,
@@ -59,9 +60,18 @@ pub enum NotWoken {
     /// No record of the datagram authenticates.
     #[error("no record authenticates")]
     Forged,
-    /// The board may not have a session any more; this one is gone.
-    #[error("the board may not have a session: {0}")]
-    NotAdmitted(Refusal),
+    /// The board may not have a session any more.
+    #[error("the board may not have a session: {refusal}")]
+    NotAdmitted {
+        /// Why.
+        refusal: Refusal,
+        /// The record that tells it so, with which the session is over; `None` where the board
+        /// cannot be told, or has been.
+        alert: Option<Vec<u8>>,
+    },
+    /// The slot could not be written.
+    #[error("the session's slot cannot be written")]
+    Slot(#[source] std::io::Error),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -100,6 +110,20 @@ impl Keep {
         &self.registry
     }
 
+    /// The certificate that the session in `slot` was begun with, and when it ends; `None` where
+    /// another session has taken its place.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn certificate(
+        &self,
+        slot: Slot,
+        generation: u32,
+    ) -> Result<Option<(Fingerprint, UnixSeconds)>, StoreError> {
+        let session = self.sessions.find(slot)?.filter(|it| it.generation == generation);
+        Ok(session.map(|session| (session.fingerprint, session.not_after)))
+    }
+
     /// A place for a session that the arbiter `shard` would own.
     ///
     /// # Errors
@@ -107,7 +131,9 @@ impl Keep {
     pub fn place(&self, shard: u8) -> Result<Place, NotKept> {
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|_| NotKept::Random)?;
-        let generation = u32::from_be_bytes(random).max(1);
+        let [a, b, c, own] = random;
+        // The last bits stay where a session id takes the others' place, and 0 is nobody's.
+        let generation = u32::from_be_bytes([a, b, c, own.max(1)]);
         let lease = self.sessions.take()?;
         let id = self.ids.of(shard, lease.slot(), generation);
         Ok(Place { lease, generation, id })
@@ -141,12 +167,17 @@ impl Keep {
     ) -> Result<Kept, NotKept> {
         let Place { lease, generation, .. } = place;
         let admitted = established.admitted.clone();
+        self.registry.used(&admitted);
         let authenticated = established.resumption.as_ref().and_then(|it| it.authenticated);
         let authenticated = authenticated.unwrap_or(now);
         let resumption = established.resumption.as_ref().map(|resumption| Resumption {
             id: *resumption.session_id.first_chunk().unwrap_or(&[0; 16]),
             master: Secret(*resumption.master),
         });
+        let generation = match &resumption {
+            Some(resumption) => generation_of(&resumption.id, generation.to_be_bytes()[3]),
+            None => generation,
+        };
         let mut association = Association::new(established, peer, generation);
         lease.write(&association.reserve()).map_err(NotKept::Slot)?;
         let (suite, keys) = association.stored_keys();
@@ -211,10 +242,14 @@ impl Keep {
             not_after: session.not_after,
         };
         if let Err(refusal) = self.registry.still(&admitted, now) {
-            if refusal.is_final() {
+            let alert = match (refusal, window.trust) {
+                (Refusal::Internal, _) | (_, Trust::Writes | Trust::No) => None,
+                (_, Trust::Yes) => farewell(&mut association, &lease, datagram),
+            };
+            if refusal.is_final() || alert.is_some() {
                 self.sessions.remove(slot, session.generation)?;
             }
-            return Err(NotWoken::NotAdmitted(refusal));
+            return Err(NotWoken::NotAdmitted { refusal, alert });
         }
         if window.trust == Trust::No {
             let floor = association.floor();
@@ -224,7 +259,7 @@ impl Keep {
             if !raised {
                 return Err(NotWoken::Unknown);
             }
-            lease.write(&association.reserve()).map_err(|_| NotWoken::Unknown)?;
+            lease.write(&association.reserve()).map_err(NotWoken::Slot)?;
         }
         Ok(Kept { admitted, association, lease })
     }
@@ -235,6 +270,24 @@ fn key_of(name: &SessionName) -> Key {
         SessionName::ConnectionId(id) => Key::ConnectionId(ConnectionId::from(*id)),
         SessionName::Address(address) => Key::Address(*address),
     }
+}
+
+/// The alert that ends a session whose board has just sent `datagram`: for new records alone, and
+/// never longer than what came, so that no overheard record is worth sending again.
+fn farewell(association: &mut Association, lease: &Lease, datagram: &[u8]) -> Option<Vec<u8>> {
+    let (mut plaintext, mut alert) = (Vec::new(), Vec::new());
+    let peer = association.peer();
+    let is_new = record::records(datagram, crate::link::connection_id::LENGTH)
+        .flatten()
+        .filter(|record| record.epoch != 0)
+        .take(1)
+        .any(|record| association.open(&record, peer, &mut plaintext).is_ok());
+    zeroize::Zeroize::zeroize(&mut plaintext);
+    if !is_new || lease.write(&association.reserve()).is_err() {
+        return None;
+    }
+    association.seal_alert(ACCESS_DENIED, &mut alert);
+    (!alert.is_empty() && alert.len() <= datagram.len()).then_some(alert)
 }
 
 /// Whether a protected record of the datagram is the board's. A repeated last flight has others

@@ -6,6 +6,8 @@
 
 use actix::Addr;
 
+use crate::enrolment::Desk;
+
 pub mod keep;
 pub mod resuming;
 pub mod waker;
@@ -25,4 +27,6 @@ pub struct Keeping {
     pub keeper: Addr<Keeper>,
     /// Who wakes them.
     pub waker: Addr<Waker>,
+    /// Who has their boards' enrolments answered.
+    pub desk: Addr<Desk>,
 }

@@ -10,12 +10,12 @@ use storage::{ResumptionId, Session, UnixSeconds};
 use zeroize::Zeroizing;
 
 use super::keep::Keep;
-use super::waker::wall_clock;
 use crate::admission::Admitted;
 use crate::handshake_quota::HandshakeQuota;
 use crate::link::cipher::Suite;
 use crate::link::offer::SESSION_ID_LEN;
 use crate::link::resumptions::{Resumable, Resumptions};
+use crate::wall_clock::seconds as wall_clock;
 
 /// The stored sessions that may be resumed.
 pub struct Resuming {

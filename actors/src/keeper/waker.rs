@@ -4,15 +4,17 @@
 //! Invariant: a datagram that does not authenticate leaves nothing but a count.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Context, Handler, Message, Recipient};
-use std::sync::Arc;
-use storage::{Slot, UnixSeconds};
+use storage::Slot;
 
 use super::keep::{Keep, Kept, NotWoken};
+use crate::link::socket::Sender;
 use crate::link::table::Key;
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
+use crate::wall_clock;
 
 const MAILBOX: usize = 4096;
 
@@ -20,6 +22,8 @@ const MAILBOX: usize = 4096;
 pub struct Waker {
     keep: Keep,
     metrics: Arc<Metrics>,
+    /// What boards that may not wake are told with.
+    sender: Sender,
 }
 
 /// A datagram that may be for a sleeping session.
@@ -59,8 +63,8 @@ pub struct Woken {
 impl Waker {
     /// A waker of the sessions in `keep`.
     #[must_use]
-    pub const fn new(keep: Keep, metrics: Arc<Metrics>) -> Self {
-        Self { keep, metrics }
+    pub const fn new(keep: Keep, metrics: Arc<Metrics>, sender: Sender) -> Self {
+        Self { keep, metrics, sender }
     }
 }
 
@@ -77,16 +81,23 @@ impl Handler<Wake> for Waker {
 
     fn handle(&mut self, wake: Wake, _: &mut Self::Context) {
         let Wake { key, slot, from, datagram, at, link } = wake;
-        let kept = match self.keep.wake(slot, key, &datagram, wall_clock()) {
+        let kept = match self.keep.wake(slot, key, &datagram, wall_clock::seconds()) {
             Ok(kept) => Some(kept),
             Err(NotWoken::Awake) => None,
             Err(NotWoken::Unknown) => {
                 return self.metrics.record_dropped(RecordDrop::UnknownSession);
             }
             Err(NotWoken::Forged) => return self.metrics.record_dropped(RecordDrop::Forged),
-            Err(NotWoken::NotAdmitted(reason)) => {
-                tracing::info!(%from, %reason, "a sleeping session was not woken");
+            Err(NotWoken::NotAdmitted { refusal, alert }) => {
+                if let Some(alert) = alert {
+                    self.sender.send(from, &alert);
+                }
+                tracing::info!(%from, reason = %refusal, "a sleeping session was not woken");
                 return self.metrics.record_dropped(RecordDrop::NotAdmitted);
+            }
+            Err(NotWoken::Slot(error)) => {
+                tracing::error!(%error, "a sleeping session cannot be woken");
+                return self.metrics.record_dropped(RecordDrop::StoreFailed);
             }
             Err(NotWoken::Store(error)) => {
                 tracing::error!(%error, "a sleeping session cannot be read");
@@ -99,9 +110,4 @@ impl Handler<Wake> for Waker {
             self.metrics.record_dropped(RecordDrop::MailboxFull);
         }
     }
-}
-
-/// The hub's clock, for what is judged by dates.
-pub(super) fn wall_clock() -> UnixSeconds {
-    UnixSeconds(crate::wall_clock::now().0 / 1000)
 }

@@ -1,30 +1,47 @@
 //! The actor that stores sessions: many in one flush, each told to its link only after.
 //!
+//! A session that comes alone is flushed at once; where one comes after the other, a flush waits until
+//! [`GATHERING`] after the last, and takes all that came meanwhile.
+//!
 //! Invariant: no board learns of a session that the disk does not have.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
-use storage::{Slot, StoreError};
+use storage::Slot;
 
 use super::keep::{Keep, Kept, NotKept, Place};
-use super::waker::wall_clock;
 use crate::link::established::Established;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
+use crate::wall_clock;
 
 const MAILBOX: usize = 16_384;
 /// Sessions of one flush; more wait for the next.
 const TOGETHER: usize = 1024;
+/// From the end of a flush to the next: about as long as a flush, which costs the same for one session
+/// as for hundreds.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// Writes sessions to the store.
 pub struct Keeper {
     keep: Keep,
     metrics: Arc<Metrics>,
     /// Stored, and not yet flushed.
-    waiting: Vec<(Recipient<Stored>, Stored)>,
+    waiting: Vec<Waiting>,
     /// Whether a flush has been asked for.
     due: bool,
+    /// When the last one was over.
+    flushed: Option<Instant>,
+}
+
+/// A session that the disk may not have yet.
+struct Waiting {
+    link: Recipient<Stored>,
+    stored: Stored,
+    /// What its handshake is counted as once the disk has it.
+    end: HandshakeEnd,
 }
 
 /// A handshake has left a session to be stored.
@@ -105,25 +122,34 @@ impl Keeper {
     /// A keeper that writes to `keep`.
     #[must_use]
     pub const fn new(keep: Keep, metrics: Arc<Metrics>) -> Self {
-        Self { keep, metrics, waiting: Vec::new(), due: false }
+        Self { keep, metrics, waiting: Vec::new(), due: false, flushed: None }
     }
 
-    /// Flushes behind what is in the mailbox already, so that all of it is one.
-    fn flush_soon(&mut self, ctx: &Context<Self>) {
-        if !self.due {
-            // Full: the next message asks again.
-            self.due = ctx.address().try_send(Flush).is_ok();
+    /// Flushes behind what is in the mailbox already, so that all of it is one, and not sooner after
+    /// the last flush than [`GATHERING`].
+    fn flush_soon(&mut self, ctx: &mut Context<Self>) {
+        if self.due {
+            return;
+        }
+        self.due = true;
+        let since = self.flushed.map_or(GATHERING, |flushed| flushed.elapsed());
+        match GATHERING.checked_sub(since).filter(|rest| !rest.is_zero()) {
+            None => ctx.notify(Flush),
+            Some(rest) => {
+                ctx.notify_later(Flush, rest);
+            }
         }
     }
 
     fn flush(&mut self) {
-        self.due = false;
         let waiting = std::mem::take(&mut self.waiting);
-        if let Err(error) = self.keep.sessions().flush() {
-            self.failed(&error, waiting.len());
-            return;
+        let flushed = self.keep.sessions().flush();
+        self.flushed = Some(Instant::now());
+        if let Err(error) = flushed {
+            return self.failed(&error.into(), waiting.len());
         }
-        for (link, stored) in waiting {
+        for Waiting { link, stored, end } in waiting {
+            self.metrics.handshake_ended(end);
             // Full: the board's handshake was for nothing; its session sleeps until it speaks.
             if link.try_send(stored).is_err() {
                 self.metrics.mailbox_full(ActorKind::Link);
@@ -131,11 +157,12 @@ impl Keeper {
         }
     }
 
-    fn failed(&self, error: &StoreError, sessions: usize) {
+    fn failed(&self, error: &NotKept, sessions: usize) {
         for _ in 0..sessions {
             self.metrics.handshake_ended(HandshakeEnd::Internal);
         }
-        tracing::error!(%error, sessions, "sessions could not be stored; their boards begin again");
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(%error, cause, sessions, "sessions could not be stored; their boards begin again");
     }
 }
 
@@ -154,17 +181,19 @@ impl Handler<Store> for Keeper {
         let Store { peer, mut established, place, link } = store;
         let flight = std::mem::take(&mut established.datagrams);
         let early = std::mem::take(&mut established.early);
-        match self.keep.establish(*established, place, peer, wall_clock()) {
-            Ok(kept) => self.waiting.push((link, Stored { peer, kept, flight, early })),
-            Err(NotKept::Store(error)) => self.failed(&error, 1),
-            Err(error @ (NotKept::Random | NotKept::Slot(_))) => {
-                tracing::error!(%error, "a session could not be stored; its board begins again");
+        let end = established.end();
+        match self.keep.establish(*established, place, peer, wall_clock::seconds()) {
+            Ok(kept) => {
+                let stored = Stored { peer, kept, flight, early };
+                self.waiting.push(Waiting { link, stored, end });
             }
+            Err(error) => return self.failed(&error, 1),
         }
         if self.waiting.len() >= TOGETHER {
             self.flush();
+        } else {
+            self.flush_soon(ctx);
         }
-        self.flush_soon(ctx);
     }
 }
 
@@ -205,7 +234,10 @@ impl Handler<Flush> for Keeper {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.flush();
+        self.due = false;
+        if !self.waiting.is_empty() {
+            self.flush();
+        }
     }
 }
 

@@ -101,14 +101,14 @@ impl Association {
     pub fn restored(session: &Session, window: &Window) -> Option<Self> {
         let suite = Suite::from_iana(session.suite)?;
         let (read, write) = KeyBlock::from_bytes(&session.keys.0).keys(suite);
-        let (trust, write_sequence) = match window.trust {
-            Trust::Yes => (Trust::Yes, window.write_limit),
-            Trust::Writes => (Trust::Writes, window.write_limit),
-            Trust::No => (Trust::Writes, session.write_floor.saturating_add(WRITE_MARGIN)),
-        };
-        let write_floor = match window.trust {
-            Trust::Yes | Trust::Writes => session.write_floor,
-            Trust::No => write_sequence,
+        let (trust, write_sequence, write_floor) = match window.trust {
+            believed @ (Trust::Yes | Trust::Writes) => {
+                (believed, window.write_limit, session.write_floor)
+            }
+            Trust::No => {
+                let beyond = session.write_floor.saturating_add(WRITE_MARGIN);
+                (Trust::Writes, beyond, beyond)
+            }
         };
         Some(Self {
             read,
@@ -267,8 +267,8 @@ impl Association {
     }
 
     /// Whether the board still has to show where it stands.
-    #[must_use]
-    pub fn is_unproven(&self) -> bool {
+    #[cfg(test)]
+    fn is_unproven(&self) -> bool {
         self.trust != Trust::Yes
     }
 
@@ -276,6 +276,12 @@ impl Association {
     /// reserved for it.
     pub fn seal(&mut self, data: &[u8], datagram: &mut Vec<u8>) {
         self.seal_as(ContentType::ApplicationData, data, datagram);
+    }
+
+    /// Appends a fatal alert to `datagram`, behind which nothing is sealed that matters; nothing when
+    /// no sequence is reserved for it.
+    pub fn seal_alert(&mut self, description: u8, datagram: &mut Vec<u8>) {
+        self.seal_as(ContentType::Alert, &[FATAL, description], datagram);
     }
 
     /// The last flight again, under new sequence numbers; `None` once the board has sent data.

@@ -5,6 +5,7 @@ use crate::link::cipher::DirectionKey;
 use crate::link::connection_id::ConnectionId;
 use crate::link::resumptions::Resumption;
 use crate::link::window::ReplayWindow;
+use crate::metrics::HandshakeEnd;
 
 /// What a finished handshake leaves behind.
 #[derive(Debug)]
@@ -39,6 +40,12 @@ impl Established {
     #[must_use]
     pub const fn is_resumed(&self) -> bool {
         self.final_flight.is_none()
+    }
+
+    /// What the handshake is counted as, once its session is stored.
+    #[must_use]
+    pub const fn end(&self) -> HandshakeEnd {
+        if self.is_resumed() { HandshakeEnd::Resumed } else { HandshakeEnd::Completed }
     }
 }
 

@@ -8,24 +8,25 @@ use std::cell::RefCell;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
 use crate::keeper::{Keeper, Place, Store};
+use crate::link::clock::Clock;
+use crate::link::crossing::Crossing;
 use crate::link::destination::Destination;
 use crate::link::door::{Door, Step};
 use crate::link::established::Established;
-use crate::link::handshaker::{Evict, FromPeer, HandshakeOver, Handshaker};
+use crate::link::handshaker::{Evict, FromPeer, HandshakeOver, Handshaker, ReportTo};
 use crate::link::link_actor::{Drain, Link};
 use crate::link::priority;
 use crate::link::reader;
-use crate::link::shard::{CROSSING_MAX, HandedOver};
+use crate::link::shard::HandedOver;
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
-use crate::link::table::Millis;
-use crate::metrics::{ActorKind, Metrics, RecordDrop};
-use crate::under_way::{Ticket, UnderWay};
+use crate::metrics::{ActorKind, HandshakeEnd, Metrics, RecordDrop};
+use crate::under_way::Ticket;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(1);
@@ -80,7 +81,7 @@ pub struct FrontDoorParts {
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
     /// Datagrams on their way between arbiters.
-    pub crossing: UnderWay,
+    pub crossing: Crossing,
 }
 
 /// The actor at the front door.
@@ -96,11 +97,9 @@ struct Entrance {
     handshakers: Vec<Addr<Handshaker>>,
     keeper: Addr<Keeper>,
     metrics: Arc<Metrics>,
-    crossing: UnderWay,
+    crossing: Crossing,
     links: RefCell<Vec<Addr<Link>>>,
-    /// Where workers report to: this actor.
-    reports: RefCell<Option<(Recipient<HandshakeOver>, Recipient<Late>)>>,
-    epoch: Instant,
+    clock: Clock,
 }
 
 /// Where a handshake's datagram stands.
@@ -123,19 +122,14 @@ impl FrontDoor {
             metrics: parts.metrics,
             crossing: parts.crossing,
             links: RefCell::default(),
-            reports: RefCell::default(),
-            epoch: Instant::now(),
+            clock: Clock::start(),
         });
         Self { entrance, socket: parts.socket }
     }
 }
 
 impl Entrance {
-    fn now(&self) -> Millis {
-        Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX)
-    }
-
-    /// A datagram of the front door's own socket.
+    /// A datagram of the front door's own socket, or one that was held here.
     fn receive(&self, from: SocketAddr, datagram: &[u8]) {
         match Destination::of(datagram) {
             Ok(Destination::Door) => self.unprotected(from, datagram),
@@ -148,15 +142,8 @@ impl Entrance {
         }
     }
 
-    /// A protected datagram to the arbiter that owns its session.
-    fn hand_over_protected(&self, from: SocketAddr, datagram: &[u8]) {
-        let owner = Destination::of(datagram).ok();
-        let owner = owner.and_then(|named| named.owner(from, self.links.borrow().len()));
-        self.hand_over(owner.unwrap_or(0), from, datagram);
-    }
-
     fn unprotected(&self, from: SocketAddr, datagram: &[u8]) {
-        let step = self.door.borrow_mut().handle(self.now(), from, datagram);
+        let step = self.door.borrow_mut().handle(self.clock.now(), from, datagram);
         match step {
             Step::Answer { answer, bad_cookie } => {
                 if bad_cookie {
@@ -197,12 +184,11 @@ impl Entrance {
     /// To the worker that has the handshake; whether it was taken.
     fn pass_on(&self, worker: usize, peer: SocketAddr, datagram: &[u8], stage: Stage) -> bool {
         let Some(handshaker) = self.handshakers.get(worker) else { return false };
-        let Some((link, late)) = self.reports.borrow().clone() else { return false };
         let (begins, shard, slot) = match stage {
             Stage::Begins { shard, slot } => (true, shard, slot),
             Stage::GoesOn => (false, 0, None),
         };
-        let message = FromPeer { peer, datagram: datagram.into(), begins, shard, link, late, slot };
+        let message = FromPeer { peer, datagram: datagram.into(), begins, shard, slot };
         // Full: dropped; the client repeats its flight.
         let taken = handshaker.try_send(message).is_ok();
         if !taken {
@@ -215,16 +201,10 @@ impl Entrance {
     fn hand_over(&self, owner: usize, from: SocketAddr, datagram: &[u8]) {
         let links = self.links.borrow();
         let Some(link) = links.get(owner) else { return };
-        // Full: dropped; the board repeats its message.
-        let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| HandedOver {
-            from,
-            datagram: datagram.into(),
-            crossing,
+        self.crossing.hand(ActorKind::Link, |crossing| {
+            let datagram = datagram.into();
+            link.try_send(HandedOver { from, datagram, crossing }).is_ok()
         });
-        if message.is_none_or(|message| link.try_send(message).is_err()) {
-            self.metrics.mailbox_full(ActorKind::Link);
-            self.metrics.record_dropped(RecordDrop::MailboxFull);
-        }
     }
 
     /// A handshake has succeeded: its session is stored, then begins with the arbiter that owns it.
@@ -237,6 +217,7 @@ impl Entrance {
         let link = link.clone().recipient();
         if self.keeper.try_send(Store { peer, established, place, link }).is_err() {
             self.metrics.mailbox_full(ActorKind::Keeper);
+            self.metrics.handshake_ended(HandshakeEnd::Internal);
         }
     }
 }
@@ -247,10 +228,12 @@ impl Actor for FrontDoor {
     fn started(&mut self, ctx: &mut Self::Context) {
         priority::yield_to_sessions();
         ctx.set_mailbox_capacity(MAILBOX);
-        *self.entrance.reports.borrow_mut() =
-            Some((ctx.address().recipient(), ctx.address().recipient()));
+        for handshaker in &self.entrance.handshakers {
+            // A fresh mailbox has room, and this comes before any datagram.
+            let _ = handshaker.try_send(ReportTo(ctx.address()));
+        }
         ctx.run_interval(SWEEP, |front, _| {
-            let now = front.entrance.now();
+            let now = front.entrance.clock.now();
             front.entrance.door.borrow_mut().sweep(now);
         });
         ctx.run_interval(COOKIE_LIFE, |front, _| {
@@ -284,7 +267,7 @@ impl Handler<AtTheDoor> for FrontDoor {
         if Destination::of(&at.datagram) == Ok(Destination::Door) {
             return entrance.unprotected(at.from, &at.datagram);
         }
-        let worker = entrance.door.borrow_mut().heard(entrance.now(), &at.from);
+        let worker = entrance.door.borrow_mut().heard(entrance.clock.now(), &at.from);
         match worker {
             Some(worker) => {
                 entrance.pass_on(worker, at.from, &at.datagram, Stage::GoesOn);
@@ -304,7 +287,7 @@ impl Handler<HandshakeOver> for FrontDoor {
         let HandshakeOver { peer, established } = over;
         let entrance = &self.entrance;
         if established.as_ref().is_some_and(|(established, _)| established.is_resumed()) {
-            entrance.door.borrow_mut().settle(entrance.now(), peer);
+            entrance.door.borrow_mut().settle(entrance.clock.now(), peer);
         } else {
             entrance.door.borrow_mut().over(&peer);
         }
@@ -324,7 +307,7 @@ impl Handler<Late> for FrontDoor {
         let unheard = door.worker_of(&late.from).is_some();
         drop(door);
         if !held && !unheard && Destination::of(&late.datagram) != Ok(Destination::Door) {
-            self.entrance.hand_over_protected(late.from, &late.datagram);
+            self.entrance.receive(late.from, &late.datagram);
         }
     }
 }
@@ -335,7 +318,7 @@ impl Handler<Begun> for FrontDoor {
     fn handle(&mut self, Begun(peer): Begun, _: &mut Self::Context) {
         let held = self.entrance.door.borrow_mut().settled(&peer);
         for datagram in held {
-            self.entrance.hand_over_protected(peer, &datagram);
+            self.entrance.receive(peer, &datagram);
         }
     }
 }
@@ -368,11 +351,9 @@ mod tests {
             handshakers: vec![gone.clone(), gone],
             keeper: Context::<Keeper>::new().address(),
             metrics: Arc::clone(&metrics),
-            crossing: UnderWay::default(),
+            crossing: Crossing::new(Arc::clone(&metrics)),
         });
         let door = &front.entrance;
-        let nobody = Context::<FrontDoor>::new().address();
-        *door.reports.borrow_mut() = Some((nobody.clone().recipient(), nobody.recipient()));
         let from = board.local_addr().unwrap();
         door.unprotected(from, &hello(&[]));
         let mut answer = [0; 256];

@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 
 use crate::handshake_quota::HandshakeQuota;
 use crate::keeper::{Keep, Place};
 use crate::link::connection_id;
 use crate::link::engine::Progress;
 use crate::link::established::Established;
-use crate::link::front_door::Late;
+use crate::link::front_door::{FrontDoor, Late};
 use crate::link::handshake::{Fresh, Handshake};
 use crate::link::hello::ClientHello;
 use crate::link::priority;
@@ -41,13 +41,14 @@ pub struct FromPeer {
     pub begins: bool,
     /// The arbiter that would own the session, were it one with a Connection ID.
     pub shard: u8,
-    /// The front door, to report to.
-    pub link: Recipient<HandshakeOver>,
-    /// The same, for what comes when a handshake is over.
-    pub late: Recipient<Late>,
     /// The place of a handshake that begins.
     pub slot: Option<Slot>,
 }
+
+/// Who gives this worker handshakes, and is told of their end; comes before the first.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReportTo(pub Addr<FrontDoor>);
 
 /// A handshake has ended, with or without a session.
 #[derive(Message)]
@@ -91,13 +92,13 @@ pub struct Worker {
 /// Carries the handshakes that the front door gives it.
 pub struct Handshaker {
     worker: Worker,
+    door: Option<Addr<FrontDoor>>,
     handshakes: HashMap<SocketAddr, InProgress>,
 }
 
 struct InProgress {
     handshake: Handshake,
     until: Instant,
-    link: Recipient<HandshakeOver>,
     slot: Slot,
     place: Place,
 }
@@ -106,7 +107,7 @@ impl Handshaker {
     /// A worker without handshakes.
     #[must_use]
     pub fn new(worker: Worker) -> Self {
-        Self { worker, handshakes: HashMap::new() }
+        Self { worker, door: None, handshakes: HashMap::new() }
     }
 
     /// The handshake this hello belongs to: the one it began, or a new one in its place.
@@ -127,8 +128,7 @@ impl Handshaker {
         let slot = before.map(|known| known.slot).or(message.slot)?;
         let progress = handshake.handle_hello(&message.datagram);
         let until = Instant::now() + self.worker.timeout;
-        let link = message.link;
-        self.handshakes.insert(message.peer, InProgress { handshake, until, link, slot, place });
+        self.handshakes.insert(message.peer, InProgress { handshake, until, slot, place });
         Some(progress)
     }
 
@@ -145,11 +145,6 @@ impl Handshaker {
         let established = match progress {
             Progress::Pending => return,
             Progress::Established(established) => {
-                self.worker.metrics.handshake_ended(if established.is_resumed() {
-                    HandshakeEnd::Resumed
-                } else {
-                    HandshakeEnd::Completed
-                });
                 self.worker.quota.spend(&established.admitted, Instant::now());
                 Some(established)
             }
@@ -163,9 +158,22 @@ impl Handshaker {
 
     fn over(&mut self, peer: SocketAddr, established: Option<Box<Established>>) {
         let Some(known) = self.handshakes.remove(&peer) else { return };
+        let Some(door) = &self.door else { return };
         // Full: the board's handshake was for nothing; it begins again when its data finds no session.
-        let established = established.map(|established| (established, known.place));
-        if known.link.try_send(HandshakeOver { peer, established }).is_err() {
+        let (succeeded, place) = (established.is_some(), known.place);
+        let established = established.map(|established| (established, place));
+        if door.try_send(HandshakeOver { peer, established }).is_err() {
+            self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
+            if succeeded {
+                self.worker.metrics.handshake_ended(HandshakeEnd::Internal);
+            }
+        }
+    }
+
+    /// Data behind a Finished.
+    fn late(&self, late: Late) {
+        // Full: dropped; the board repeats its message.
+        if self.door.as_ref().is_some_and(|door| door.try_send(late).is_err()) {
             self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
         }
     }
@@ -218,16 +226,20 @@ impl Handler<FromPeer> for Handshaker {
         } else if let Some(known) = self.handshakes.get_mut(&peer) {
             Some(known.handshake.handle_datagram(&message.datagram))
         } else {
-            // Data behind a Finished. Full: dropped; the board repeats its message.
-            let late = Late { from: peer, datagram: message.datagram };
-            if message.late.try_send(late).is_err() {
-                self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
-            }
+            self.late(Late { from: peer, datagram: message.datagram });
             None
         };
         if let Some(progress) = progress {
             self.after(peer, progress);
         }
+    }
+}
+
+impl Handler<ReportTo> for Handshaker {
+    type Result = ();
+
+    fn handle(&mut self, ReportTo(door): ReportTo, _: &mut Self::Context) {
+        self.door = Some(door);
     }
 }
 

@@ -9,23 +9,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use storage::Slot;
 
 use crate::keeper::{Kept, Stored, Woken};
-use crate::link::destination::owner_of_address;
+use crate::link::addresses::Place;
 use crate::link::front_door::FrontDoor;
 use crate::link::reader;
 use crate::link::shard::{HandedOver, Shard, Siblings};
 use crate::link::table::Key;
-use crate::metrics::RecordDrop;
 use crate::session::secured::Secured;
 use crate::session::{Close, DeviceSession, Doze, SessionParts, Transport};
 use crate::tenant::Directory;
+use crate::wall_clock;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(1);
-/// As long as a flush of the store, and how long the slowest may take before a board repeats itself.
-const STORED_SOON: Duration = Duration::from_millis(20);
-const STORED_BY_NOW: Duration = Duration::from_secs(1);
 
 /// One arbiter's link.
 pub struct Link {
@@ -73,29 +71,28 @@ impl Link {
             tracing::warn!(board = %admitted.board, tenant = %admitted.tenant, "tenant is not served");
             return None;
         };
-        let key = match kept.association.connection_id() {
-            Some(id) => Key::ConnectionId(id),
-            None => Key::Address(kept.association.peer()),
-        };
+        let secured = Secured::new(kept);
+        let key = secured.key();
         if let Key::Address(address) = key {
-            self.shard.addresses.borrow_mut().insert(address, kept.lease.slot());
+            self.know(address, secured.place());
         }
         let mut random = [0; 2];
         getrandom::fill(&mut random).ok()?;
         let serial = self.shard.next_serial();
+        let renews_only = admitted.not_after.0 < wall_clock::now().0 / 1000;
         let parts = SessionParts {
             board: admitted.board,
             tenant,
             serial,
-            transport: Transport::Dtls(Secured::new(kept)),
-            key,
+            transport: Transport::Dtls(secured),
             shard: Rc::clone(&self.shard),
             first_mid: u16::from_be_bytes(random),
+            renews_only,
         };
         let session = DeviceSession::start(parts);
-        let before = self.shard.table.borrow_mut().insert(key, serial, session.clone());
+        let before = self.shard.table.borrow_mut().insert(key, serial, session);
         if let Some(before) = before {
-            // Full: the old session is nameless already, and its supervisor ends it.
+            // Full: the old session is nameless already, and ends with what waits for it.
             let _ = before.try_send(Close::Replaced);
         }
         Some(key)
@@ -108,21 +105,15 @@ impl Link {
         true
     }
 
-    /// The sessions that are known by their boards' addresses, and where they are stored.
-    fn know_addresses(&self, shards: usize) {
+    /// Where the session of `peer` is stored, for when it sleeps.
+    fn know(&self, peer: SocketAddr, (slot, generation): (Slot, u32)) {
         let Some(keeping) = &self.shard.keeping else { return };
-        for entry in keeping.keep.sessions().by_address() {
-            match entry {
-                Ok((address, slot)) => {
-                    if owner_of_address(address, shards) == usize::from(self.shard.index) {
-                        self.shard.addresses.borrow_mut().insert(address, slot);
-                    }
-                }
-                Err(error) => {
-                    return tracing::error!(%error, "sessions known by address cannot be read; their boards begin again");
-                }
-            }
-        }
+        // A look at a slot goes no further than memory.
+        let is_kept = |place: Place| {
+            let window = keeping.keep.sessions().window(place.slot);
+            window.is_ok_and(|window| window.generation == place.generation)
+        };
+        self.shard.addresses.borrow_mut().enter(peer, Place { slot, generation }, is_kept);
     }
 }
 
@@ -158,7 +149,6 @@ impl Handler<Open> for Link {
     type Result = ();
 
     fn handle(&mut self, open: Open, ctx: &mut Self::Context) {
-        self.know_addresses(open.links.len());
         self.shard.know(Siblings {
             links: open.links.into_iter().map(Addr::recipient).collect(),
             door: Some(open.door.clone().recipient()),
@@ -193,34 +183,17 @@ impl Handler<Stored> for Link {
 impl Handler<Woken> for Link {
     type Result = ();
 
-    fn handle(&mut self, woken: Woken, ctx: &mut Self::Context) {
+    fn handle(&mut self, woken: Woken, _: &mut Self::Context) {
         let Woken { key, from, datagram, at, kept } = woken;
         if let Some(kept) = kept {
             self.shard.metrics.woken(at.elapsed());
             let _ = self.begin(kept);
         }
-        self.deliver_soon(Waiting { key, from, datagram, at }, ctx);
-    }
-}
-
-/// A datagram for a session whose handshake is over, and which may not be stored yet.
-struct Waiting {
-    key: Key,
-    from: SocketAddr,
-    datagram: Box<[u8]>,
-    at: Instant,
-}
-
-impl Link {
-    /// Gives a datagram to its session, as soon as the store's flush has let it begin.
-    fn deliver_soon(&self, waiting: Waiting, ctx: &mut Context<Self>) {
-        if self.deliver(&waiting.key, waiting.from, &waiting.datagram, waiting.at) {
-            return;
+        if !self.deliver(&key, from, &datagram, at) {
+            // Its handshake is over, and its session not stored yet: the front door holds it until this
+            // arbiter says that the session has begun, which is after this.
+            self.shard.to_the_door(from, &datagram, false);
         }
-        if waiting.at.elapsed() >= STORED_BY_NOW {
-            return self.shard.metrics.record_dropped(RecordDrop::UnknownSession);
-        }
-        ctx.run_later(STORED_SOON, move |link, ctx| link.deliver_soon(waiting, ctx));
     }
 }
 

@@ -6,11 +6,14 @@
 //! and no socket; the rest are the shells around them.
 
 pub mod abbreviated;
+pub mod addresses;
 pub mod association;
 pub mod budget;
 pub mod cipher;
+pub mod clock;
 pub mod connection_id;
 pub mod cookie;
+pub mod crossing;
 pub mod destination;
 pub mod door;
 pub mod dozing;

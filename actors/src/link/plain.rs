@@ -3,13 +3,14 @@
 //!
 //! Invariant: an address that belongs to no board leaves nothing behind but a count.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
 use storage::BoardId;
 
 use crate::link::link_actor::{self, Drain};
@@ -23,30 +24,36 @@ use crate::tenant::Tenant;
 /// The boards that are known by address.
 pub type Residents = HashMap<IpAddr, (BoardId, Arc<Tenant>)>;
 
+/// Other boards are known by their addresses from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Know(pub Residents);
+
 /// The actor that reads a plain CoAP socket.
 pub struct PlainLink {
     shard: Rc<Shard<DeviceSession>>,
     socket: Option<UdpSocket>,
-    residents: Rc<Residents>,
+    residents: Rc<RefCell<Residents>>,
 }
 
 impl PlainLink {
     /// A link that reads from `socket` and knows `residents`.
     #[must_use]
     pub fn new(shard: Rc<Shard<DeviceSession>>, socket: UdpSocket, residents: Residents) -> Self {
-        Self { shard, socket: Some(socket), residents: Rc::new(residents) }
+        Self { shard, socket: Some(socket), residents: Rc::new(RefCell::new(residents)) }
     }
 }
 
 fn receive(
     shard: &Rc<Shard<DeviceSession>>,
-    residents: &Residents,
+    residents: &RefCell<Residents>,
     from: SocketAddr,
     bytes: &[u8],
 ) {
     let key = Key::Address(from);
     let is_new = shard.table.borrow().session(&key).is_none();
     if is_new {
+        let residents = residents.borrow();
         let Some((board, tenant)) = residents.get(&from.ip()) else {
             return shard.metrics.record_dropped(RecordDrop::UnknownAddress);
         };
@@ -54,11 +61,11 @@ fn receive(
         let session = DeviceSession::start(SessionParts {
             board: board.clone(),
             tenant: Arc::clone(tenant),
-            transport: Transport::Plain(from),
-            key,
+            transport: Transport::Plain(Box::new(from)),
             serial,
             shard: Rc::clone(shard),
             first_mid: from.port(),
+            renews_only: false,
         });
         shard.table.borrow_mut().insert(key, serial, session);
     }
@@ -78,6 +85,14 @@ impl Actor for PlainLink {
         let shard = Rc::clone(&self.shard);
         let reading = reader::read(socket, take, move |count| shard.batch_over(count));
         ctx.spawn(reading.into_actor(self));
+    }
+}
+
+impl Handler<Know> for PlainLink {
+    type Result = ();
+
+    fn handle(&mut self, Know(residents): Know, _: &mut Self::Context) {
+        self.residents.replace(residents);
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::process::setpriority_process;
 const NICENESS: i32 = 10;
 
 /// Lowers the priority of the calling thread.
-pub(super) fn yield_to_sessions() {
+pub(crate) fn yield_to_sessions() {
     // On Linux "the process" of no id is the calling thread, and anybody may be nicer.
     if let Err(error) = setpriority_process(None, NICENESS) {
         tracing::debug!(%error, "a thread kept its priority");

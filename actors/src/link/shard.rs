@@ -5,7 +5,6 @@
 //! no handshake and no CoAP is seen here.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +15,10 @@ use actix::{Actor, Addr, Handler, Message, Recipient};
 use storage::Slot;
 
 use crate::keeper::{Keeping, Wake, Woken};
+use crate::link::addresses::Addresses;
+use crate::link::clock::Clock;
 use crate::link::connection_id::ConnectionId;
+use crate::link::crossing::Crossing;
 use crate::link::destination::Destination;
 use crate::link::dozing::Dozing;
 use crate::link::expected::Expected;
@@ -57,10 +59,6 @@ pub struct HandedOver {
     pub crossing: Ticket,
 }
 
-/// How many datagrams may be on their way between arbiters: half of what a mailbox takes, so that no
-/// flood of them keeps the end of a handshake out.
-pub const CROSSING_MAX: usize = 2048;
-
 /// Whom an arbiter hands datagrams to.
 #[derive(Default)]
 pub struct Siblings {
@@ -100,14 +98,14 @@ pub struct Shard<S: Actor> {
     pub dozing: RefCell<Dozing<S>>,
     /// Where sessions are stored; `None` where they have nothing that could be.
     pub keeping: Option<Keeping>,
-    /// The slots of stored sessions that are known by their board's address.
-    pub addresses: RefCell<HashMap<SocketAddr, Slot>>,
+    /// Stored sessions that are known by their board's address.
+    pub addresses: RefCell<Addresses>,
     expected: Expected,
-    crossing: UnderWay,
+    crossing: Crossing,
     siblings: RefCell<Siblings>,
     next_message: Cell<u64>,
     next_serial: Cell<Serial>,
-    epoch: Instant,
+    clock: Clock,
 }
 
 /// What a shard is built from.
@@ -121,11 +119,13 @@ pub struct Parts {
     /// Where protected records of handshakes are expected from.
     pub expected: Expected,
     /// Datagrams on their way between arbiters, and the front door.
-    pub crossing: UnderWay,
+    pub crossing: Crossing,
     /// After how long without a message a session leaves memory.
     pub idle: Millis,
     /// Where sessions are stored; `None` for those without DTLS.
     pub keeping: Option<Keeping>,
+    /// This arbiter's stored sessions that are known by their board's address.
+    pub addresses: Addresses,
     /// Readings on their way, of all arbiters.
     pub deliveries: UnderWay,
     /// Where message ids begin; random.
@@ -153,20 +153,20 @@ where
             idle: parts.idle,
             dozing: RefCell::default(),
             keeping: parts.keeping,
-            addresses: RefCell::default(),
+            addresses: RefCell::new(parts.addresses),
             expected: parts.expected,
             crossing: parts.crossing,
             siblings: RefCell::new(Siblings::default()),
             next_message: Cell::new(parts.first_message),
             next_serial: Cell::new(Serial::from(parts.index) << SERIAL_BITS),
-            epoch: Instant::now(),
+            clock: Clock::start(),
         })
     }
 
     /// Milliseconds on this arbiter's monotonic clock.
     #[must_use]
     pub fn now(&self) -> Millis {
-        Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX)
+        self.clock.now()
     }
 
     /// The next number of a message for upstream; from a random beginning.
@@ -239,7 +239,7 @@ where
     fn by_address(&self, from: SocketAddr, datagram: &[u8], at: Instant) {
         let table = self.table.borrow();
         let session = table.session(&Key::Address(from));
-        let asleep = self.addresses.borrow().get(&from).copied();
+        let asleep = self.addresses.borrow().slot(&from);
         if let Some(session) = session {
             self.deliver(session, from, datagram, at);
         } else if let Some(slot) = asleep {
@@ -268,35 +268,25 @@ where
         }
     }
 
-    fn to_the_door(&self, from: SocketAddr, datagram: &[u8], delivered: bool) {
-        let Some(door) = self.siblings.borrow().door.clone() else { return };
-        let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| {
+    /// Gives a datagram to the front door; `delivered` says whether a session has it as well.
+    pub fn to_the_door(&self, from: SocketAddr, datagram: &[u8], delivered: bool) {
+        let siblings = self.siblings.borrow();
+        let Some(door) = &siblings.door else { return };
+        self.crossing.hand(ActorKind::FrontDoor, |crossing| {
             let datagram = datagram.into();
-            AtTheDoor { from, datagram, delivered, crossing }
+            door.try_send(AtTheDoor { from, datagram, delivered, crossing }).is_ok()
         });
-        // Full: dropped; the client repeats its flight.
-        if message.is_none_or(|message| door.try_send(message).is_err()) {
-            self.metrics.mailbox_full(ActorKind::FrontDoor);
-            self.drop_record(RecordDrop::MailboxFull);
-        }
     }
 
     fn hand_over(&self, owner: usize, from: SocketAddr, datagram: &[u8]) {
-        match self.siblings.borrow().links.get(owner) {
-            // Full: dropped; the board repeats its message.
-            Some(owner) => {
-                let message = self.crossing.enter_below(CROSSING_MAX).map(|crossing| HandedOver {
-                    from,
-                    datagram: datagram.into(),
-                    crossing,
-                });
-                if message.is_none_or(|message| owner.try_send(message).is_err()) {
-                    self.metrics.mailbox_full(ActorKind::Link);
-                    self.drop_record(RecordDrop::MailboxFull);
-                }
-            }
-            None => self.drop_record(RecordDrop::UnknownSession),
-        }
+        let siblings = self.siblings.borrow();
+        let Some(owner) = siblings.links.get(owner) else {
+            return self.drop_record(RecordDrop::UnknownSession);
+        };
+        self.crossing.hand(ActorKind::Link, |crossing| {
+            let datagram = datagram.into();
+            owner.try_send(HandedOver { from, datagram, crossing }).is_ok()
+        });
     }
 
     /// Gives a datagram to its session, or drops it when the session has too many.

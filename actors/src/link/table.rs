@@ -3,6 +3,7 @@
 //! Invariant: belongs to one arbiter; holds addresses of actors, never their state.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::SocketAddr;
 
 use actix::{Actor, Addr};
@@ -26,12 +27,16 @@ pub enum Key {
 
 /// The sessions of one arbiter, actors of type `S`.
 pub struct Table<S: Actor> {
-    sessions: HashMap<Key, (Serial, Addr<S>)>,
+    by_id: Sessions<ConnectionId, S>,
+    by_address: Sessions<SocketAddr, S>,
 }
+
+/// One for each kind of name: most are Connection IDs, and an address takes five times their room.
+type Sessions<K, S> = HashMap<K, (Serial, Addr<S>)>;
 
 impl<S: Actor> Default for Table<S> {
     fn default() -> Self {
-        Self { sessions: HashMap::new() }
+        Self { by_id: HashMap::new(), by_address: HashMap::new() }
     }
 }
 
@@ -39,18 +44,34 @@ impl<S: Actor> Table<S> {
     /// The session named by `key`.
     #[must_use]
     pub fn session(&self, key: &Key) -> Option<&Addr<S>> {
-        self.sessions.get(key).map(|(_, session)| session)
+        let entry = match key {
+            Key::ConnectionId(id) => self.by_id.get(id),
+            Key::Address(address) => self.by_address.get(address),
+        };
+        entry.map(|(_, session)| session)
     }
 
     /// Enters a session; one that had the same name is given back.
     pub fn insert(&mut self, key: Key, serial: Serial, session: Addr<S>) -> Option<Addr<S>> {
-        self.sessions.insert(key, (serial, session)).map(|(_, before)| before)
+        let entry = (serial, session);
+        let before = match key {
+            Key::ConnectionId(id) => self.by_id.insert(id, entry),
+            Key::Address(address) => self.by_address.insert(address, entry),
+        };
+        before.map(|(_, before)| before)
     }
 
     /// Forgets the session `serial` if it still has the name `key`; a successor's entry stays.
     pub fn remove(&mut self, key: &Key, serial: Serial) {
-        if self.sessions.get(key).is_some_and(|(entered, _)| *entered == serial) {
-            self.sessions.remove(key);
+        match key {
+            Key::ConnectionId(id) => remove(&mut self.by_id, id, serial),
+            Key::Address(address) => remove(&mut self.by_address, address, serial),
         }
+    }
+}
+
+fn remove<K: Eq + Hash, S: Actor>(sessions: &mut Sessions<K, S>, name: &K, serial: Serial) {
+    if sessions.get(name).is_some_and(|(entered, _)| *entered == serial) {
+        sessions.remove(name);
     }
 }

@@ -136,6 +136,8 @@ labels! {
         CloseNotify = "close_notify",
         /// The board ended it with a fatal alert.
         PeerAlert = "peer_alert",
+        /// An admin shut its board out.
+        Denied = "denied",
         /// The board began another session.
         Replaced = "replaced",
         /// The session's actor panicked.

@@ -130,7 +130,8 @@ impl DeviceSession {
         match end {
             SessionEnd::CloseNotify => self.change(Changed::Closed),
             SessionEnd::PeerAlert => self.change(Changed::Gone),
-            SessionEnd::Replaced
+            SessionEnd::Denied
+            | SessionEnd::Replaced
             | SessionEnd::Panicked
             | SessionEnd::Capacity
             | SessionEnd::Asleep

@@ -12,6 +12,7 @@ use crate::coap::{Challenge, Verdict};
 use crate::keeper::Kept;
 use crate::link::association::{Association, Dropped, Received};
 use crate::link::record::Record;
+use crate::link::table::Key;
 
 /// A board's association, kept in its slot.
 pub struct Secured {
@@ -45,6 +46,12 @@ impl Secured {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.association.peer()
+    }
+
+    /// What names the session on the wire; an address that does so never moves.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.association.connection_id().map_or(Key::Address(self.peer()), Key::ConnectionId)
     }
 
     /// Where the session is stored: its slot and generation.
@@ -83,6 +90,18 @@ impl Secured {
             self.remember()?;
         }
         self.association.seal(message, datagram);
+        Ok(())
+    }
+
+    /// Appends a fatal alert as a record to `datagram`.
+    ///
+    /// # Errors
+    /// The system's, where no sequence could be reserved.
+    pub fn seal_alert(&mut self, description: u8, datagram: &mut Vec<u8>) -> io::Result<()> {
+        if self.association.must_reserve() {
+            self.remember()?;
+        }
+        self.association.seal_alert(description, datagram);
         Ok(())
     }
 

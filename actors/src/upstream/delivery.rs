@@ -100,7 +100,7 @@ pub struct Deliver {
     pub uplink: Uplink,
     /// Told once. When it is dropped untold the adapter is lost, which is to be taken as
     /// [`Outcome::Down`]. Whoever does not want to know may drop the receiver: the uplink is
-    /// delivered all the same.
+    /// delivered all the same, unless its board is shut out meanwhile.
     pub done: oneshot::Sender<Outcome>,
 }
 

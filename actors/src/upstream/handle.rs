@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use actix::prelude::SendError;
+use storage::BoardId;
 
 use super::delivery::{Deliver, Outcome};
 use super::mqtt::{Adapter, Drain, Stop};
+use crate::barred::Barred;
 use crate::metrics::{ActorKind, Metrics, RouteKind};
 
 /// Gives deliveries to an upstream; cheap to clone and to send between arbiters.
@@ -25,6 +27,7 @@ enum To {
     Mqtt {
         adapter: Addr<Adapter>,
         up: Arc<AtomicBool>,
+        barred: Arc<Barred>,
         metrics: Arc<Metrics>,
     },
 }
@@ -34,8 +37,13 @@ impl UpstreamHandle {
         Self { to: To::Discard }
     }
 
-    pub(super) fn mqtt(adapter: Addr<Adapter>, up: Arc<AtomicBool>, metrics: Arc<Metrics>) -> Self {
-        Self { to: To::Mqtt { adapter, up, metrics } }
+    pub(super) fn mqtt(
+        adapter: Addr<Adapter>,
+        up: Arc<AtomicBool>,
+        barred: Arc<Barred>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { to: To::Mqtt { adapter, up, barred, metrics } }
     }
 
     /// What a session may tell its board when [`UpstreamHandle::deliver`] gave the delivery back.
@@ -44,7 +52,8 @@ impl UpstreamHandle {
     /// Hands a delivery over.
     ///
     /// # Errors
-    /// The delivery itself, when the adapter's mailbox is full (counted) or the adapter is gone.
+    /// The delivery itself, when the adapter's mailbox is full (counted), the adapter is gone, or
+    /// the board is shut out.
     pub fn deliver(&self, deliver: Deliver) -> Result<(), Deliver> {
         match &self.to {
             To::Discard => {
@@ -52,7 +61,10 @@ impl UpstreamHandle {
                 let _ = deliver.done.send(Outcome::Accepted);
                 Ok(())
             }
-            To::Mqtt { adapter, metrics, .. } => {
+            To::Mqtt { adapter, metrics, barred, .. } => {
+                if barred.holds(&deliver.uplink.board, Instant::now) {
+                    return Err(deliver);
+                }
                 adapter.try_send(deliver).map_err(|error| match error {
                     SendError::Full(deliver) => {
                         metrics.mailbox_full(ActorKind::Upstream);
@@ -61,6 +73,20 @@ impl UpstreamHandle {
                     SendError::Closed(deliver) => deliver,
                 })
             }
+        }
+    }
+
+    /// Nothing of `board`, or of any, is given to the broker from now on that it does not have.
+    pub fn bar(&self, board: Option<&BoardId>) {
+        if let To::Mqtt { barred, .. } = &self.to {
+            barred.bar(board, Instant::now());
+        }
+    }
+
+    /// What [`UpstreamHandle::bar`] held back is let through again.
+    pub fn admit(&self, board: Option<&BoardId>) {
+        if let To::Mqtt { barred, .. } = &self.to {
+            barred.admit(board);
         }
     }
 

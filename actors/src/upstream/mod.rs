@@ -37,8 +37,8 @@ pub fn start(
         UpstreamKind::Discard => Ok(UpstreamHandle::discard()),
         UpstreamKind::Mqtt(mqtt) => {
             let spec = mqtt::Spec::load(&spec.tenant, &spec.name, mqtt)?;
-            let (adapter, up) = mqtt::start(spec, arbiter, &metrics);
-            Ok(UpstreamHandle::mqtt(adapter, up, metrics))
+            let (adapter, up, barred) = mqtt::start(spec, arbiter, &metrics);
+            Ok(UpstreamHandle::mqtt(adapter, up, barred, metrics))
         }
     }
 }

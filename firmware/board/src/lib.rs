@@ -16,11 +16,13 @@ mod link;
 mod machine;
 mod message;
 mod random;
+mod transfer;
 
 pub use config::Config;
 pub use event::{Event, ReadingId, Status, SubmitError};
 pub use machine::Board;
 pub use random::Random;
+pub use transfer::{Ask, Transfer, TransferError};
 
 /// Milliseconds on the shell's clock; only differences matter, and it never runs backwards.
 pub type Millis = u64;

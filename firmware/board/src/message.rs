@@ -154,6 +154,6 @@ pub(crate) fn not_found(message_id: u16, token: &[u8]) -> Vec<u8> {
 }
 
 /// An option's unsigned integer; more than four bytes is none (section 3.2).
-fn uint(value: &[u8]) -> Option<u32> {
+pub(crate) fn uint(value: &[u8]) -> Option<u32> {
     (value.len() <= 4).then(|| value.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use board::Config;
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -18,6 +18,8 @@ use crate::clock::OwnClock;
 use crate::connector::Connector;
 use crate::fixture::Fixture;
 use crate::fleet::{Fleet, run_fleet};
+use crate::identity::Identity;
+use crate::renewal::{RenewalError, Wanted, renew};
 use crate::tally::Snapshot;
 use crate::virtual_board::Plan;
 
@@ -31,13 +33,17 @@ use crate::virtual_board::Plan;
 /// --readings), 1 when not, 2 for arguments or files that cannot be used.
 #[derive(Debug, Parser)]
 #[command(name = "virtual-board", version)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    /// Something else than readings
+    #[command(subcommand)]
+    pub action: Option<Action>,
     /// The hub's CoAPS address
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5684")]
     pub hub: String,
     /// Fixture folder with boards.csv, boards/ and pki/
-    #[arg(long, value_name = "DIR")]
-    pub fixture: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub fixture: Option<PathBuf>,
     /// Boards to simulate, in the order of boards.csv
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub count: usize,
@@ -77,6 +83,51 @@ pub struct Arguments {
     pub json: bool,
 }
 
+/// What a board can do beside sending readings.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Has each board make a key, get a certificate for it over its session (EST, /sen), and use it
+    Enrol(RenewArguments),
+    /// Has each board replace its key and certificate over its session (EST, /sren), and use them
+    Renew(RenewArguments),
+}
+
+/// Which boards, and how.
+#[derive(Debug, Args)]
+pub struct RenewArguments {
+    /// The hub's CoAPS address
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5684")]
+    pub hub: String,
+    /// Fixture folder; the boards' .cert.der and .key.der in it are replaced
+    #[arg(long, value_name = "DIR")]
+    pub fixture: PathBuf,
+    /// Boards, in the order of boards.csv
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: usize,
+    /// Boards of the list to leave out first
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub skip: usize,
+    /// Name that the hub's certificate must carry
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub server_name: String,
+    /// Root of the hub's certificate, PEM or DER (default: pki/root.pem of the fixture)
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Bytes of a block: 16, 32, 64, 128, 256, 512 or 1024
+    #[arg(long, value_name = "BYTES", default_value_t = 512, value_parser = block_size)]
+    pub block: u16,
+    /// Print what each took as a line of JSON to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn block_size(text: &str) -> Result<u16, String> {
+    match text.parse::<u16>() {
+        Ok(size) if size.is_power_of_two() && (16..=1024).contains(&size) => Ok(size),
+        _ => Err("16, 32, 64, 128, 256, 512 or 1024".to_owned()),
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.001..=31_536_000.0).contains(&seconds) => Ok(seconds),
@@ -86,6 +137,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Runs what `arguments` ask for. Writes to stderr, with --json to stdout as well.
 pub async fn run(arguments: Arguments) -> ExitCode {
+    match &arguments.action {
+        None => {}
+        Some(Action::Enrol(which)) => return renew_all(which, Wanted::Enrolment).await,
+        Some(Action::Renew(which)) => return renew_all(which, Wanted::Renewal).await,
+    }
     let fleet = match fleet(&arguments).await {
         Ok(fleet) => fleet,
         Err(error) => {
@@ -125,7 +181,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 
 async fn fleet(arguments: &Arguments) -> Result<Fleet, String> {
     let hub = resolve(&arguments.hub).await?;
-    let fixture = Fixture::new(&arguments.fixture);
+    let folder = arguments.fixture.as_deref().ok_or("--fixture is missing")?;
+    let fixture = Fixture::new(folder);
     let ca = arguments.ca.clone().unwrap_or_else(|| fixture.root());
     let connector = Connector::new(hub, &arguments.server_name, &ca, arguments.handshakes)
         .map_err(|error| error.to_string())?;
@@ -139,6 +196,60 @@ async fn fleet(arguments: &Arguments) -> Result<Fleet, String> {
         core: Config { learns_time: arguments.clock != OwnClock::Right, ..Config::default() },
     };
     Ok(Fleet { identities, connector, plan, seed: arguments.seed, tally: Arc::default() })
+}
+
+/// One board after the other; stops at the first that gets nothing.
+async fn renew_all(which: &RenewArguments, wanted: Wanted) -> ExitCode {
+    match try_renew_all(which, wanted).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble::Arguments(error)) => {
+            say(&format!("virtual-board: {error}"));
+            ExitCode::from(2)
+        }
+        Err(Trouble::Renewal(board, error)) => {
+            say(&format!("virtual-board: {board}: {error}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+enum Trouble {
+    Arguments(String),
+    Renewal(String, RenewalError),
+}
+
+async fn try_renew_all(which: &RenewArguments, wanted: Wanted) -> Result<(), Trouble> {
+    let unusable = |error: &dyn std::fmt::Display| Trouble::Arguments(error.to_string());
+    let hub = resolve(&which.hub).await.map_err(Trouble::Arguments)?;
+    let fixture = Fixture::new(&which.fixture);
+    let ca = which.ca.clone().unwrap_or_else(|| fixture.root());
+    let connector =
+        Connector::new(hub, &which.server_name, &ca, 1).map_err(|error| unusable(&error))?;
+    let boards = fixture.entries(which.skip, which.count).map_err(|error| unusable(&error))?;
+    let exponent = u8::try_from(which.block.ilog2().saturating_sub(4)).unwrap_or(0);
+    for (board, files) in boards {
+        let identity = Identity::from_files(&board, &files.certificate, &files.key)
+            .map_err(|error| unusable(&error))?;
+        let renewed = renew(&connector, &identity, &files, wanted, exponent).await;
+        let renewed = renewed.map_err(|error| Trouble::Renewal(board, error))?;
+        if which.json
+            && let Ok(line) = serde_json::to_string(&renewed)
+        {
+            drop(writeln!(std::io::stdout(), "{line}"));
+        }
+        say(&format!(
+            "{}: a certificate of {} bytes in {} ms; sent {} messages of {} bytes, received {} of {}; \
+             it is in use",
+            renewed.board,
+            renewed.certificate_bytes,
+            renewed.elapsed_ms,
+            renewed.datagrams_sent,
+            renewed.bytes_sent,
+            renewed.datagrams_received,
+            renewed.bytes_received,
+        ));
+    }
+    Ok(())
 }
 
 async fn resolve(hub: &str) -> Result<SocketAddr, String> {

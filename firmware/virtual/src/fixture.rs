@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::identity::{Identity, IdentityError};
+use crate::renewal::Files;
 
 /// A fixture folder.
 #[derive(Clone, Debug)]
@@ -64,6 +65,15 @@ impl Fixture {
 
     /// `count` boards in the order of the list, after the first `skip`.
     pub fn boards(&self, skip: usize, count: usize) -> Result<Vec<Identity>, FixtureError> {
+        let entries = self.entries(skip, count)?;
+        let read = |(board, files): &(String, Files)| {
+            Identity::from_files(board, &files.certificate, &files.key)
+        };
+        Ok(entries.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    /// The same boards by name, and where their keys and certificates are.
+    pub fn entries(&self, skip: usize, count: usize) -> Result<Vec<(String, Files)>, FixtureError> {
         let file = self.dir.join("boards.csv");
         let unreadable = |source| FixtureError::Unreadable { file: file.clone(), source };
         let list = BufReader::new(File::open(&file).map_err(unreadable)?);
@@ -85,7 +95,8 @@ impl Fixture {
                 return Err(FixtureError::Line { file, line: index + 1 });
             };
             let beside = |suffix: &str| self.dir.join(format!("{path}.{suffix}"));
-            boards.push(Identity::from_files(board, &beside("cert.der"), &beside("key.der"))?);
+            let files = Files { certificate: beside("cert.der"), key: beside("key.der") };
+            boards.push((board.to_owned(), files));
         }
         if boards.len() < count {
             return Err(FixtureError::TooFew { file, there, asked: skip.saturating_add(count) });

@@ -9,7 +9,9 @@ mod connector;
 mod fixture;
 mod fleet;
 mod identity;
+mod renewal;
 mod sensor;
+mod signing_request;
 mod tally;
 mod virtual_board;
 
@@ -18,6 +20,7 @@ pub use connector::{ConnectError, Connection, Connector};
 pub use fixture::{Fixture, FixtureError};
 pub use fleet::{Fleet, run_fleet};
 pub use identity::{Identity, IdentityError};
+pub use renewal::{Files, RenewalError, Renewed, Wanted, renew};
 pub use sensor::Sensor;
 pub use tally::{Snapshot, Tally};
 pub use virtual_board::{Plan, VirtualBoard};

@@ -22,5 +22,13 @@ pub use reading::{NamedReading, Reading, Value, is_name};
 pub const CONTENT_FORMAT_SENML_CBOR: u16 = 112;
 /// CoAP content-format of any CBOR (RFC 8949, section 9.4).
 pub const CONTENT_FORMAT_CBOR: u16 = 60;
+/// CoAP content-format of certificates alone in PKCS#7 (RFC 9148, section 7.1).
+pub const CONTENT_FORMAT_PKCS7_CERTIFICATES: u16 = 281;
+/// CoAP content-format of what a signing request should have (RFC 7030, section 4.5.2).
+pub const CONTENT_FORMAT_CSR_ATTRIBUTES: u16 = 285;
+/// CoAP content-format of a signing request (RFC 2986).
+pub const CONTENT_FORMAT_PKCS10: u16 = 286;
+/// CoAP content-format of one certificate in DER.
+pub const CONTENT_FORMAT_CERTIFICATE: u16 = 287;
 /// Records that one pack may hold; a longer one is malformed.
 pub const RECORDS_MAX: usize = 1024;

@@ -10,3 +10,14 @@ pub const DISCARD: &str = "d";
 pub const WELL_KNOWN_CORE: &str = ".well-known/core";
 /// The time of day: GET it for [`read_time`](crate::read_time). No route can have this path.
 pub const TIME: &str = "time";
+/// Enrolment and renewal of certificates (RFC 9148, section 4.1); behind it `/crts`, `/att`, `/sen`
+/// and `/sren`, with the tenant's id between where a board names it. No route can begin so.
+pub const EST: &str = ".well-known/est";
+/// The certificates a board may trust: GET.
+pub const EST_CRTS: &str = "crts";
+/// What a signing request has to hold: GET.
+pub const EST_ATT: &str = "att";
+/// A certificate for a signing request: POST.
+pub const EST_SEN: &str = "sen";
+/// A certificate in place of the one the session was begun with: POST.
+pub const EST_SREN: &str = "sren";

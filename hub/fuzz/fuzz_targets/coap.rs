@@ -9,7 +9,14 @@ use std::collections::BTreeSet;
 use coap_lite::Packet;
 use libfuzzer_sys::fuzz_target;
 use surface::coap::echo::{ANSWER_MAX, Challenge, Verdict};
-use surface::coap::{Answer, Effect, Endpoint, ExchangeId, Limits, Resources, UnixMillis};
+use surface::coap::{
+    Answer, Content, Effect, Endpoint, ExchangeId, Limits, Local, Method, Resources, UnixMillis,
+};
+
+const LOCALS: &[Local] = &[
+    Local { name: "g", kind: "test.get", method: Method::Get, gives: &[281, 287] },
+    Local { name: "p", kind: "test.do", method: Method::Post { takes: 286 }, gives: &[281, 287] },
+];
 
 struct Rig {
     endpoint: Endpoint,
@@ -17,15 +24,17 @@ struct Rig {
     limits: Limits,
     now: u64,
     delivered: Vec<ExchangeId>,
+    asked: Vec<ExchangeId>,
 }
 
 fuzz_target!(|data: &[u8]| {
     let mut rig = Rig {
         endpoint: Endpoint::new(0x9000),
-        resources: Resources::new(["t", "d", "r/x"]),
+        resources: Resources::new(["t", "d", "r/x"]).with_locals("l", "a", LOCALS),
         limits: Limits { payload_max: 4096, in_flight_max: 4, ..Limits::default() },
         now: 1_000_000,
         delivered: Vec::new(),
+        asked: Vec::new(),
     };
     let mut rest = data;
     while let Some((&step, after)) = rest.split_first() {
@@ -43,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
 impl Rig {
     fn step<'a>(&mut self, step: u8, rest: &'a [u8]) -> &'a [u8] {
         let Some((&argument, after)) = rest.split_first() else { return rest };
-        match step % 4 {
+        match step % 5 {
             0 => {
                 let (message, after) = after.split_at(usize::from(argument).min(after.len()));
                 if let Verdict::Answer(answer) = Challenge::new([argument; 8]).judge(message, 0) {
@@ -66,6 +75,14 @@ impl Rig {
                 // The newest first: it is the one most likely still open.
                 if let Some(&exchange) = self.delivered.iter().rev().nth(which) {
                     self.endpoint.handle_outcome(self.now, exchange, answer);
+                }
+                after
+            }
+            4 => {
+                if let Some(exchange) = self.asked.pop() {
+                    let body = vec![argument; usize::from(argument) * 16].into();
+                    let content = Content { code: 0x44, format: Some(281), max_age_s: 0, body };
+                    self.endpoint.handle_content(self.now, exchange, content);
                 }
                 after
             }
@@ -108,6 +125,10 @@ impl Rig {
                     let distinct: BTreeSet<_> =
                         self.delivered.iter().map(|id| format!("{id:?}")).collect();
                     assert_eq!(distinct.len(), self.delivered.len(), "delivered twice");
+                }
+                Effect::Serve { exchange, ask } => {
+                    assert!(ask.local < LOCALS.len() && ask.body.len() <= self.limits.payload_max);
+                    self.asked.push(exchange);
                 }
                 Effect::Counted { code } => assert!(matches!(code >> 5, 2 | 4 | 5)),
                 Effect::Dropped { .. } => {}

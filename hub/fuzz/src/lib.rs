@@ -27,3 +27,5 @@ pub mod link {
     pub mod offer;
     pub mod record;
 }
+#[path = "../../src/control/run.rs"]
+pub mod run;

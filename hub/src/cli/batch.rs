@@ -1,15 +1,15 @@
 //! `cellular-hub batch`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use storage::{
     Again, Allowed, BatchName, BatchState, BoardId, BoardPrefix, CertificateLife, TenantId,
     UnixSeconds,
 };
 
-use super::{Failure, Invocation, now, output, tenant_of};
+use super::{Failure, Files, Invocation, now, output};
 use crate::trust::BOARD_YEARS;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -86,12 +86,20 @@ pub(super) struct Add {
 }
 
 impl Batch {
+    pub(super) fn files(&self) -> Files {
+        match self {
+            Self::Add(add) => Files { read: add.ids.iter().cloned().collect(), made: Vec::new() },
+            Self::List { .. } | Self::Show { .. } | Self::Close { .. } => Files::default(),
+        }
+    }
+
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         match self {
             Self::Add(add) => add.run(hub),
             Self::List { tenant } => list(hub, tenant.as_ref()),
             Self::Show { batch, tenant } => {
-                let store = hub.store()?;
+                let admin = hub.admin()?;
+                let store = admin.store();
                 let batch =
                     store.batches().find(&tenant, &batch)?.ok_or_else(|| unknown(&batch))?;
                 hub.output.answer(&batch, || table(&batch))
@@ -104,12 +112,13 @@ impl Batch {
 impl Add {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let (allowed, ids) = match (&self.ids, self.prefix, self.max) {
-            (Some(file), _, _) => (Allowed::List { count: 0 }, read_ids(file)?),
+            (Some(file), _, _) => (Allowed::List { count: 0 }, read_ids(file, &hub.read(file)?)?),
             (None, Some(prefix), Some(max)) => (Allowed::Prefix { prefix, max }, Vec::new()),
             _ => return Err(Failure::Unusable(String::from("give --ids, or --prefix and --max"))),
         };
-        let store = hub.store()?;
-        tenant_of(&store, &self.tenant)?;
+        let admin = hub.admin()?;
+        let store = admin.store();
+        admin.tenant(&self.tenant)?;
         let batch = storage::Batch {
             tenant: self.tenant,
             name: self.batch,
@@ -128,6 +137,8 @@ impl Add {
             let (tenant, name) = (&batch.tenant, &batch.name);
             return Err(Failure::Refused(format!("tenant {tenant} has a batch {name} already")));
         }
+        let subject = format!("{}/{}", batch.tenant, batch.name);
+        admin.record("batch.add", &subject, json!({ "certificates": batch.certificates }))?;
         let added = store.batches().find(&batch.tenant, &batch.name)?.unwrap_or(batch);
         hub.output.answer(&added, || {
             let (name, tenant, room) = (&added.name, &added.tenant, added.room());
@@ -136,9 +147,9 @@ impl Add {
     }
 }
 
-fn read_ids(file: &Path) -> Result<Vec<BoardId>, Failure> {
+fn read_ids(file: &Path, bytes: &[u8]) -> Result<Vec<BoardId>, Failure> {
     let name = file.display();
-    let text = fs::read_to_string(file)
+    let text = str::from_utf8(bytes)
         .map_err(|error| Failure::Unusable(format!("cannot read {name}: {error}")))?;
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -154,9 +165,10 @@ fn read_ids(file: &Path) -> Result<Vec<BoardId>, Failure> {
 }
 
 fn list(hub: &Invocation, tenant: Option<&TenantId>) -> Result<(), Failure> {
-    let store = hub.store()?;
+    let admin = hub.admin()?;
+    let store = admin.store();
     if let Some(tenant) = tenant {
-        tenant_of(&store, tenant)?;
+        admin.tenant(tenant)?;
     }
     let head = format!("{:<32} {:<32} {:>9} {:>9} STATE", "BATCH", "TENANT", "ENROLLED", "OF");
     let batches = store.batches().list(tenant).map(|batch| Ok(batch?));
@@ -203,13 +215,15 @@ fn table(batch: &storage::Batch) -> String {
 }
 
 fn close(hub: &Invocation, tenant: &TenantId, name: &BatchName) -> Result<(), Failure> {
-    let store = hub.store()?;
+    let admin = hub.admin()?;
+    let store = admin.store();
     let batch = store.batches().find(tenant, name)?.ok_or_else(|| unknown(name))?;
     if let BatchState::Closed { .. } = batch.state {
         return Err(Failure::Refused(format!("batch {name} is closed already")));
     }
     let closed = BatchState::Closed { since: now() };
     let batch = store.batches().change(tenant, name, |batch| batch.state = closed)?;
+    admin.record("batch.close", &format_args!("{tenant}/{name}"), json!({}))?;
     hub.output.answer(&batch, || format!("batch {name} of {tenant} closed"))
 }
 

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BoardId, BoardState, Fingerprint, Store, TenantId};
 
-use super::{Failure, Invocation, now, output, tenant_of};
+use super::{Failure, Files, Invocation, now, output};
+use crate::admin::{Admin, AdminError, Ended, Selection};
 use crate::trust::BoardCertificate;
 
 #[derive(Debug, Subcommand)]
@@ -22,24 +23,46 @@ pub(super) enum Board {
         /// The board's hardware id.
         board: BoardId,
     },
-    /// Refuse a board until it is unblocked.
+    /// Refuse a board until it is unblocked; in a running hub its session ends.
     Block {
-        /// The board's hardware id.
-        board: BoardId,
+        #[command(flatten)]
+        chosen: Chosen,
         /// Why, in words; shown wherever the board is refused.
         #[arg(long)]
         reason: String,
     },
     /// Let a blocked board connect again.
     Unblock {
-        /// The board's hardware id.
-        board: BoardId,
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+    /// Refuse a board for good; in a running hub its session ends. This cannot be undone.
+    Revoke {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Why, in words; shown wherever the board is refused.
+        #[arg(long)]
+        reason: String,
     },
     /// Forget a board; its certificate is then unknown and refused.
     Remove {
         /// The board's hardware id.
         board: BoardId,
     },
+}
+
+/// One board, or all of a tenant that have a label.
+#[derive(Args, Debug)]
+pub(super) struct Chosen {
+    /// The board's hardware id.
+    #[arg(required_unless_present = "label", conflicts_with = "label")]
+    board: Option<BoardId>,
+    /// Instead, every board of the tenant that has this label, as a production batch's.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, requires = "tenant")]
+    label: Option<(String, String)>,
+    /// That tenant.
+    #[arg(long, value_name = "TENANT", requires = "label")]
+    tenant: Option<TenantId>,
 }
 
 #[derive(Args, Debug)]
@@ -83,31 +106,47 @@ impl Board {
             Self::Add(add) => add.run(hub),
             Self::List(list) => list.run(hub),
             Self::Show { board } => show(hub, &board),
-            Self::Block { board, reason } => {
-                let state = BoardState::Blocked { reason, since: now() };
-                change_state(hub, &board, state, "blocked")
+            Self::Block { chosen, reason } => {
+                let block = |admin: &Admin, id: &BoardId| admin.block(id, &reason, now());
+                change(hub, &chosen, "blocked", block)
             }
-            Self::Unblock { board } => change_state(hub, &board, BoardState::Active, "unblocked"),
+            Self::Unblock { chosen } => change(hub, &chosen, "unblocked", Admin::unblock),
+            Self::Revoke { chosen, reason } => {
+                let revoke = |admin: &Admin, id: &BoardId| admin.revoke(id, &reason, now());
+                change(hub, &chosen, "revoked", revoke)
+            }
             Self::Remove { board } => {
-                let store = hub.store()?;
-                board_of(&store, &board)?;
-                store.boards().remove(&board)?;
+                hub.admin()?.remove_board(&board)?;
                 hub.output.answer(&json!({ "removed": board }), || format!("board {board} removed"))
             }
         }
+    }
+
+    /// The files that it names.
+    pub(super) fn files(&self) -> Files {
+        let read = match self {
+            Self::Add(add) => add.certificate.clone(),
+            Self::List(_)
+            | Self::Show { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Revoke { .. }
+            | Self::Remove { .. } => None,
+        };
+        Files { read: read.into_iter().collect(), made: Vec::new() }
     }
 }
 
 impl Add {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
-        let tenant = tenant_of(&store, &self.tenant)?;
-        if store.boards().find(&self.board)?.is_some() {
+        let admin = hub.admin()?;
+        let tenant = admin.tenant(&self.tenant)?;
+        if admin.store().boards().find(&self.board)?.is_some() {
             return Err(Failure::Refused(format!("there is a board {} already", self.board)));
         }
         let fingerprint = match &self.certificate {
             Some(file) => {
-                let certificate = BoardCertificate::read(file)?;
+                let certificate = BoardCertificate::parse(file, &hub.read(file)?)?;
                 certificate.check(&self.board, tenant.authority.as_deref())?;
                 Some(certificate.fingerprint()?)
             }
@@ -117,24 +156,24 @@ impl Add {
         board.fingerprint = fingerprint;
         board.labels = BTreeMap::from_iter(self.labels);
         board.address = self.address;
-        store.boards().put(&board)?;
+        admin.put_board(&board, "board.add")?;
         hub.output.answer(&board, || format!("board {} added to {}", board.id, board.tenant))
     }
 }
 
 impl List {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
+        let admin = hub.admin()?;
+        let store = admin.store();
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };
         let head = format!("{:<32} {:<32} {:<20} STATE", "BOARD", "TENANT", "LAST SEEN");
         match &self.tenant {
             None => {
-                let boards =
-                    Pages { store: &store, after: self.after, page: Vec::new().into_iter() };
+                let boards = Pages { store, after: self.after, page: Vec::new().into_iter() };
                 hub.output.list(&head, boards.take(limit), line)
             }
             Some(tenant) => {
-                tenant_of(&store, tenant)?;
+                admin.tenant(tenant)?;
                 let boards = store.boards().of_tenant(tenant).map(|board| Ok(board?));
                 let behind = |board: &Result<storage::Board, Failure>| match (board, &self.after) {
                     (Ok(board), Some(after)) => board.id <= *after,
@@ -183,7 +222,7 @@ fn state(state: &BoardState) -> String {
 }
 
 fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
-    let board = board_of(&hub.store()?, id)?;
+    let board = hub.admin()?.board(id)?;
     hub.output.answer(&board, || {
         let moment = |at: Option<storage::UnixSeconds>| {
             at.map_or_else(|| String::from("never"), output::moment)
@@ -206,25 +245,39 @@ fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
     })
 }
 
-fn change_state(hub: &Invocation, id: &BoardId, to: BoardState, done: &str) -> Result<(), Failure> {
-    let store = hub.store()?;
-    let board = board_of(&store, id)?;
-    match (&board.state, &to) {
-        (BoardState::Revoked { reason, .. }, _) => {
-            return Err(Failure::Refused(format!("board {id} is revoked for good: {reason}")));
+/// Changes every board that is meant. Of several, those that a rule keeps as they are stay so.
+fn change(
+    hub: &Invocation,
+    chosen: &Chosen,
+    done: &str,
+    change: impl Fn(&Admin, &BoardId) -> Result<Ended, AdminError>,
+) -> Result<(), Failure> {
+    let admin = hub.admin()?;
+    let (tenant, key, value) = match (&chosen.board, &chosen.tenant, &chosen.label) {
+        (None, Some(tenant), Some((key, value))) => (tenant.clone(), key.clone(), value.clone()),
+        (Some(id), ..) => {
+            let changed = change(&admin, id)?;
+            let sessions = output::ended(changed.sessions_ended);
+            return hub.output.answer(&changed, || format!("board {id} {done}{sessions}"));
         }
-        (BoardState::Active, BoardState::Active) => {
-            return Err(Failure::Refused(format!("board {id} is not blocked")));
+        (None, ..) => return Err(Failure::Unusable(String::from("name a board, or a label"))),
+    };
+    let (mut changed, mut kept, mut sessions) = (0, 0, None);
+    for id in admin.selected(&Selection { tenant, key, value })? {
+        match change(&admin, &id) {
+            Ok(ended) => {
+                changed += 1;
+                let both = sessions.unwrap_or(0) + ended.sessions_ended.unwrap_or(0);
+                sessions = ended.sessions_ended.or(sessions).map(|_| both);
+            }
+            Err(AdminError::Refused(_)) => kept += 1,
+            Err(error) => return Err(error.into()),
         }
-        (BoardState::Active | BoardState::Blocked { .. }, _) => {}
     }
-    let changed = store.boards().change(id, |board| board.state = to.clone())?;
-    hub.output.answer(&changed, || format!("board {id} {done}"))
-}
-
-fn board_of(store: &Store, id: &BoardId) -> Result<storage::Board, Failure> {
-    let way_out = "`cellular-hub board list` shows all";
-    store.boards().find(id)?.ok_or_else(|| Failure::unknown("board", id, way_out))
+    let answer = json!({ "changed": changed, "kept": kept, "sessions_ended": sessions });
+    hub.output.answer(&answer, || {
+        format!("{changed} boards {done}, {kept} as they were{}", output::ended(sessions))
+    })
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -6,19 +6,23 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BoardId, Store, TenantId};
 
-use super::{Failure, Invocation, now, tenant_of};
+use super::invocation::Place;
+use super::{Failure, Files, Invocation, now};
+use crate::admin::Admin;
+use crate::trust::keys::{KeyLabel, PublicKey};
 use crate::trust::{
-    Authority, BOARD_YEARS, BoardRequest, Expiry, Made, ServerName, fingerprint, new_key,
-    private_key_pem, write_new, write_new_secret,
+    Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Made, Pki, ServerName,
+    TrustError, new_key, private_key_pem, write_new_secret,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ca {
-    /// Make what is missing in the pki folder: the root, and the server's certificate.
+    /// Make what is missing: the root with its key in the key store, and the server's certificate.
     ///
     /// Nothing is ever overwritten. To renew the server's certificate, move server.pem and
-    /// server.key.pem away and run this again. Whoever holds root.key.pem can make tenants: keep a
-    /// copy off this machine.
+    /// server.key.pem away and run this again. Plain keys that a former hub left in the pki folder
+    /// are taken into the key files, and kept beside as *.imported for you to destroy. With keys in
+    /// files, keep copies of pki/keys and of the passphrase off this machine, apart from each other.
     Init {
         /// A name or address that boards reach the server by; may be repeated.
         #[arg(long = "server-name", value_name = "NAME",
@@ -77,15 +81,32 @@ impl Ca {
             Self::Issue(issue) => issue.run(hub),
         }
     }
+
+    /// The files that it names; `None` for what a running hub does not do: it holds no board's key,
+    /// and does not remake what it was started with.
+    pub(super) fn files(&self) -> Option<Files> {
+        match self {
+            Self::Issue(Issue { key: KeyOrRequest { csr: Some(csr), .. }, out, .. }) => {
+                let made = out.iter().cloned().collect();
+                Some(Files { read: vec![csr.clone()], made })
+            }
+            Self::Init { .. } => Some(Files::default()),
+            Self::Issue(_) => None,
+        }
+    }
 }
 
 fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
+    // First, so that nothing is made that cannot be recorded.
+    let admin = hub.admin_or_new()?;
     let pki = hub.pki()?;
     let done = pki.init(server_names, now())?;
-    let (root, server) = (pki.root_files(), pki.server_files());
+    record_init(&admin, &pki, &done, server_names)?;
+    let (root, server) = (pki.root_file(), pki.server_files());
     let answer = json!({
-        "root": { "certificate": root.certificate, "key": root.key, "done": done.root },
+        "root": { "certificate": root, "key": pki.keys().describe(), "done": done.root },
         "server": { "certificate": server.certificate, "key": server.key, "done": done.server },
+        "imported": done.imported,
     });
     hub.output.answer(&answer, || {
         let line = |what: &str, made: Made, file: &PathBuf| match made {
@@ -96,32 +117,65 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
                 file.display()
             ),
         };
-        let root = line("root", done.root, &root.certificate);
-        format!("{root}\n{}", line("server certificate", done.server, &server.certificate))
+        let mut text = String::new();
+        for Imported { key, plain } in &done.imported {
+            let (store, plain) = (pki.keys().describe(), plain.display());
+            text += &format!("key {key} taken into {store}; destroy the plain one: {plain}\n");
+        }
+        text += &line("root", done.root, &root);
+        if done.root == Made::Made {
+            text += &format!("\nits key made in {}", pki.keys().describe());
+        }
+        format!("{text}\n{}", line("server certificate", done.server, &server.certificate))
     })
+}
+
+fn record_init(
+    admin: &Admin,
+    pki: &Pki,
+    done: &Initialised,
+    server_names: &[ServerName],
+) -> Result<(), Failure> {
+    let place = pki.keys().describe();
+    for Imported { key, .. } in &done.imported {
+        admin.record("key.import", key, json!({ "store": place }))?;
+    }
+    if done.root == Made::Made {
+        let root = pki.root()?;
+        let fingerprint = storage::Fingerprint(openssl::sha::sha256(root.certificate()));
+        let detail = json!({ "fingerprint": fingerprint, "store": place });
+        admin.record("ca.init", &KeyLabel::ROOT, detail)?;
+    }
+    if done.server == Made::Made {
+        let names: Vec<_> = server_names.iter().map(ToString::to_string).collect();
+        admin.record("certificate.issue", &"server", json!({ "names": names }))?;
+    }
+    Ok(())
 }
 
 impl Issue {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
-        let tenant = tenant_of(&store, &self.tenant)?;
-        let known = self.known_board(&store)?;
+        let admin = hub.admin()?;
+        let tenant = admin.tenant(&self.tenant)?;
+        let known = self.known_board(admin.store())?;
         let authority = hub.pki()?.tenant(&self.tenant)?;
-        if tenant.authority != Some(authority.certificate_der()?) {
+        if tenant.authority != Some(authority.certificate().to_vec()) {
             let id = &tenant.id;
             return Err(Failure::Refused(format!(
                 "{id}'s boards are issued by another authority than the pki folder's; \
                  have it issue the certificate, then `cellular-hub board add`"
             )));
         }
-        if let Some(file) = [&self.out, &self.key.key].into_iter().flatten().find(|f| f.exists()) {
-            return Err(crate::trust::TrustError::Exists { file: file.clone() }.into());
+        let made = || [&self.out, &self.key.key].into_iter().flatten();
+        let is_here = matches!(hub.place, Place::Here(_));
+        if is_here && let Some(file) = made().find(|file| file.exists()) {
+            return Err(TrustError::Exists { file: file.clone() }.into());
         }
 
-        let issued = self.issue(hub, &store, &authority, known);
-        if issued.is_err() {
+        let issued = self.issue(hub, &admin, &authority, known);
+        if issued.is_err() && is_here {
             // What this call made, so that the corrected one can make it again.
-            for file in [&self.out, &self.key.key].into_iter().flatten() {
+            for file in made() {
                 let _ = std::fs::remove_file(file);
             }
         }
@@ -131,41 +185,47 @@ impl Issue {
     fn issue(
         &self,
         hub: &Invocation,
-        store: &Store,
+        admin: &Admin,
         authority: &Authority,
         known: Option<storage::Board>,
     ) -> Result<(), Failure> {
         let expiry = if self.no_expiry { Expiry::Never } else { Expiry::Years(self.years) };
         let certificate = match (&self.key.csr, &self.key.key) {
             (Some(file), _) => {
-                let request = BoardRequest::read(file)?;
+                let request = BoardRequest::parse(file, &hub.read(file)?)?;
                 authority.issue_board(&self.board, request.public_key(), expiry, now())?
             }
             (None, Some(file)) => {
                 let key = new_key()?;
                 write_new_secret(file, &private_key_pem(&key)?)?;
-                authority.issue_board(&self.board, &key, expiry, now())?
+                let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
+                authority.issue_board(&self.board, &public, expiry, now())?
             }
             (None, None) => return Err(Failure::Unusable(String::from("give --csr or --key"))),
         };
 
-        let print = fingerprint(&certificate)?;
-        let encoded = certificate.to_pem().map_err(|error| Failure::Unusable(error.to_string()))?;
+        let print = certificate.fingerprint();
+        let pem = certificate.to_pem();
         if let Some(file) = &self.out {
-            write_new(file, &encoded)?;
+            hub.write_new(file, pem.as_bytes())?;
         }
         let mut board = known
             .unwrap_or_else(|| storage::Board::new(self.board.clone(), self.tenant.clone(), now()));
         board.fingerprint = Some(print);
-        store.boards().put(&board)?;
+        admin.put_board(&board, "board.certificate")?;
 
-        let pem = String::from_utf8_lossy(&encoded);
+        let serial: String = certificate.serial().iter().map(|b| format!("{b:02x}")).collect();
+        let detail = json!({
+            "tenant": self.tenant, "fingerprint": print, "serial": serial,
+            "not_after": expiry.moment(now()),
+        });
+        admin.record("certificate.issue", &self.board, detail)?;
         let answer = json!({
             "board": board, "certificate": pem, "file": self.out, "key_file": self.key.key,
         });
         hub.output.answer(&answer, || match &self.out {
             Some(file) => format!("board {} of {}: {}", board.id, board.tenant, file.display()),
-            None => pem.to_string(),
+            None => pem.clone(),
         })
     }
 

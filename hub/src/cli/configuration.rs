@@ -22,12 +22,13 @@ impl Configuration {
     pub(super) fn run(&self, hub: &Invocation) -> Result<(), Failure> {
         match self {
             Self::Print => {
-                let config = Config::as_written(&hub.source)?;
+                let config = Config::as_written(&hub.source()?)?;
                 hub.output.answer(&config, || config.to_commented_toml())
             }
             Self::Check => {
                 hub.config()?;
-                let file = hub.source.file();
+                let source = hub.source()?;
+                let file = source.file();
                 hub.output.answer(&json!({ "ok": true, "file": file }), || match file {
                     Some(file) => format!("{} can be used", file.display()),
                     None => String::from("no configuration file; the defaults are in force"),

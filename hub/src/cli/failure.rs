@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use storage::StoreError;
 
+use crate::admin::AdminError;
 use crate::config::ConfigError;
 use crate::fixture::FixtureError;
 use crate::trust::TrustError;
+use crate::trust::keys::KeyError;
 
 /// Why a command failed, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +41,22 @@ impl Failure {
         Self::Unusable(format!("there is no {what} {name}; {way_out}"))
     }
 
+    /// What a running hub does for nobody.
+    pub(super) fn not_in_a_hub() -> Self {
+        let why = "a running hub does not carry this command out; stop it first";
+        Self::Unusable(String::from(why))
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    pub(super) fn code(&self) -> u8 {
         match self {
             // `| head` has read enough.
-            Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Self::Refused(_) => ExitCode::from(1),
-            Self::Unusable(_) | Self::InUse(_) | Self::Unheard(_) => ExitCode::from(2),
+            Self::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Refused(_) => 1,
+            Self::Unusable(_) | Self::InUse(_) | Self::Unheard(_) => 2,
         }
     }
 
@@ -68,6 +80,18 @@ pub(crate) fn in_one_line(error: &dyn Error) -> String {
     line
 }
 
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Refused(why) => Self::Refused(why),
+            AdminError::Store(error) => error.into(),
+            AdminError::Unknown { .. }
+            | AdminError::NotRecorded { .. }
+            | AdminError::NotLive(_) => Self::Unusable(in_one_line(&error)),
+        }
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Unusable(error.to_string())
@@ -85,9 +109,7 @@ impl From<StoreError> for Failure {
             StoreError::TenantHasBoards { .. } => {
                 Self::Refused(format!("{error}; remove those first"))
             }
-            StoreError::FingerprintTaken { .. } | StoreError::AddressTaken { .. } => {
-                Self::Refused(error.to_string())
-            }
+            StoreError::AddressTaken { .. } => Self::Refused(error.to_string()),
             _ => Self::Unusable(in_one_line(&error)),
         }
     }
@@ -103,11 +125,14 @@ impl From<TrustError> for Failure {
             | TrustError::NoAuthority { .. }
             | TrustError::UnfitBoard { .. }
             | TrustError::RequestNotSigned
-            | TrustError::RequestKeyUnsuited => Self::Refused(line),
+            | TrustError::RequestKeyUnsuited
+            | TrustError::Key(KeyError::Exists { .. }) => Self::Refused(line),
             TrustError::Missing { .. }
             | TrustError::File { .. }
             | TrustError::NotA { .. }
-            | TrustError::AnotherKey { .. }
+            | TrustError::KeyElsewhere { .. }
+            | TrustError::Key(_)
+            | TrustError::Unissuable { .. }
             | TrustError::Cryptography { .. } => Self::Unusable(line),
         }
     }
@@ -122,6 +147,7 @@ impl From<FixtureError> for Failure {
             FixtureError::File { .. }
             | FixtureError::Name(_)
             | FixtureError::Vault(_)
+            | FixtureError::Key(_)
             | FixtureError::Encoding { .. } => Self::Unusable(error.to_string()),
         }
     }

@@ -1,21 +1,26 @@
 //! The command line: parse, call, answer. Every command that changes something does it in the
-//! store or the pki folder and returns when that is durable.
+//! store or the pki folder, or has a running hub do it, and returns when that is durable.
 //!
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
+mod audit;
 mod backup;
 mod batch;
 mod board;
 mod ca;
+mod certificate;
 mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
 mod factory;
 mod failure;
 mod fixture;
+mod invocation;
+mod key;
 pub mod logging;
 mod output;
 mod quota;
+mod remote;
 mod restore;
 mod route;
 mod serve;
@@ -30,19 +35,21 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use storage::{Store, Tenant, TenantId, UnixSeconds};
+use storage::UnixSeconds;
 
 use self::failure::Failure;
 pub(crate) use self::failure::in_one_line;
-use self::output::Output;
-use crate::config::{Config, Source};
-use crate::trust::Pki;
+pub(crate) use self::invocation::author;
+use self::invocation::{Invocation, Place};
+use self::output::{Form, Output, To};
+pub(crate) use self::remote::runner;
+use crate::config::Source;
 
 /// Runs what the process was asked for and says what to exit with.
 pub fn main() -> ExitCode {
     let line = CommandLine::parse();
     match line.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             if !failure.is_silent() {
                 output::complain(&failure);
@@ -108,6 +115,9 @@ enum Command {
     /// Connectivity Boards, each known by its hardware id and its certificate.
     #[command(subcommand)]
     Board(board::Board),
+    /// The certificates of boards.
+    #[command(subcommand)]
+    Certificate(certificate::Certificate),
     /// The systems of a tenant that take its boards' readings.
     #[command(subcommand)]
     Upstream(upstream::Upstream),
@@ -117,6 +127,12 @@ enum Command {
     /// The hub's certificate authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// The keys that sign for the hub, in files or in a hardware security module.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// The log of what was done to keys, certificates and tenants.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Production batches: which boards may be enrolled where they are made.
     #[command(subcommand)]
     Batch(batch::Batch),
@@ -139,73 +155,79 @@ enum Command {
 }
 
 impl CommandLine {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<ExitCode, Failure> {
+        let form = if self.common.json { Form::Json } else { Form::Text };
         let hub = Invocation {
-            source: Source::find(self.common.config),
-            output: if self.common.json { Output::Json } else { Output::Text },
+            place: Place::Here(Source::find(self.common.config)),
+            output: Output { form, to: To::Stdout },
         };
-        match self.command {
-            Command::Serve => serve::run(&hub),
+        let files = self.command.in_a_hub();
+        match (self.command.run(&hub), files) {
+            (Ok(()), _) => Ok(ExitCode::SUCCESS),
+            // It was the first thing to fail: nothing has been done.
+            (Err(Failure::InUse(dir)), Some(files)) => remote::ask(&dir, &files),
+            (Err(failure), _) => Err(failure),
+        }
+    }
+}
+
+/// The files that a command reads and writes.
+#[derive(Debug, Default)]
+struct Files {
+    read: Vec<PathBuf>,
+    made: Vec<PathBuf>,
+}
+
+impl Command {
+    /// The files of a command that a running hub carries out; `None` for one that it does not.
+    fn in_a_hub(&self) -> Option<Files> {
+        match self {
+            Self::Tenant(tenant) => Some(tenant.files()),
+            Self::Board(board) => Some(board.files()),
+            Self::Certificate(certificate) => Some(certificate.files()),
+            Self::Upstream(_) | Self::Route(_) | Self::Key(_) | Self::Audit(_) => {
+                Some(Files::default())
+            }
+            Self::Ca(ca) => ca.files(),
+            Self::Batch(batch) => Some(batch.files()),
+            Self::Token(_) => Some(Files::default()),
+            Self::Serve
+            | Self::Station(_)
+            | Self::Factory(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Store(_)
+            | Self::Fixture(_)
+            | Self::Config(_) => None,
             #[cfg(feature = "demo")]
-            Command::Demo(demo) => demo.run(),
-            Command::Tenant(tenant) => tenant.run(&hub),
-            Command::Board(board) => board.run(&hub),
-            Command::Upstream(upstream) => upstream.run(&hub),
-            Command::Route(route) => route.run(&hub),
-            Command::Ca(ca) => ca.run(&hub),
-            Command::Batch(batch) => batch.run(&hub),
-            Command::Station(station) => station.run(&hub),
-            Command::Token(token) => token.run(&hub),
-            Command::Factory(factory) => factory.run(&hub),
-            Command::Backup(backup) => backup.run(&hub),
-            Command::Restore(restore) => restore.run(&hub),
-            Command::Store(store) => store.run(&hub),
-            Command::Fixture(fixture) => fixture.run(&hub),
-            Command::Config(configuration) => configuration.run(&hub),
+            Self::Demo(_) => None,
         }
     }
-}
 
-/// What a command works on and how it answers.
-struct Invocation {
-    source: Source,
-    output: Output,
-}
-
-impl Invocation {
-    fn config(&self) -> Result<Config, Failure> {
-        Ok(Config::load(&self.source)?)
-    }
-
-    /// The store, made when there is none.
-    fn store_or_new(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.config()?.store.dir)?)
-    }
-
-    /// The store, which must be there: a mistyped --config makes no empty store.
-    fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.store_dir()?)?)
-    }
-
-    /// The store's folder, which must be there.
-    fn store_dir(&self) -> Result<PathBuf, Failure> {
-        let dir = self.config()?.store.dir;
-        if !dir.exists() {
-            let way_out = "`cellular-hub tenant add` makes one, or name another with --config";
-            return Err(Failure::unknown("store at", dir.display(), way_out));
+    fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        match self {
+            Self::Serve => serve::run(hub),
+            #[cfg(feature = "demo")]
+            Self::Demo(demo) => demo.run(),
+            Self::Tenant(tenant) => tenant.run(hub),
+            Self::Board(board) => board.run(hub),
+            Self::Certificate(certificate) => certificate.run(hub),
+            Self::Upstream(upstream) => upstream.run(hub),
+            Self::Route(route) => route.run(hub),
+            Self::Ca(ca) => ca.run(hub),
+            Self::Key(key) => key.run(hub),
+            Self::Audit(audit) => audit.run(hub),
+            Self::Batch(batch) => batch.run(hub),
+            Self::Station(station) => station.run(hub),
+            Self::Token(token) => token.run(hub),
+            Self::Factory(factory) => factory.run(hub),
+            Self::Backup(backup) => backup.run(hub),
+            Self::Restore(restore) => restore.run(hub),
+            Self::Store(store) => store.run(hub),
+            Self::Fixture(fixture) => fixture.run(hub),
+            Self::Config(configuration) => configuration.run(hub),
         }
-        Ok(dir)
     }
-
-    fn pki(&self) -> Result<Pki, Failure> {
-        Ok(Pki::at(&self.config()?.trust.dir))
-    }
-}
-
-/// The tenant, or what to do without it.
-fn tenant_of(store: &Store, id: &TenantId) -> Result<Tenant, Failure> {
-    let way_out = "`cellular-hub tenant list` shows all";
-    store.tenants().find(id)?.ok_or_else(|| Failure::unknown("tenant", id, way_out))
 }
 
 /// The command line's clock: the one place in this crate's commands that looks at it.

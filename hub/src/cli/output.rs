@@ -3,14 +3,30 @@
 //! Invariant: this is the one place that writes to standard output.
 
 use std::io::{self, Write as _};
+use std::sync::PoisonError;
 
 use serde::Serialize;
 
 use super::Failure;
+use crate::control::Reply;
+
+/// How a command answers, and where.
+pub(super) struct Output {
+    pub(super) form: Form,
+    pub(super) to: To,
+}
+
+/// Where answers go.
+pub(super) enum To {
+    /// This process's standard output.
+    Stdout,
+    /// That of the process whose command a running hub carries out.
+    Client(Reply),
+}
 
 /// How a command answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Output {
+pub(super) enum Form {
     /// Text for people.
     Text,
     /// One JSON document a line.
@@ -20,51 +36,80 @@ pub(super) enum Output {
 impl Output {
     /// One answer, in either way.
     pub(super) fn answer(
-        self,
+        &self,
         value: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        match self {
-            Self::Text => print(&text()),
-            Self::Json => print(&serde_json::to_string(value).map_err(io::Error::from)?),
-        }
+        let line = match self.form {
+            Form::Text => text(),
+            Form::Json => serde_json::to_string(value).map_err(io::Error::from)?,
+        };
+        self.with(|to| Ok(writeln!(to, "{}", line.trim_end())?))
     }
 
     /// A list: a line for each, below a head for people.
     pub(super) fn list<T: Serialize>(
-        self,
+        &self,
         head: &str,
         values: impl Iterator<Item = Result<T, Failure>>,
         text: impl Fn(&T) -> String,
     ) -> Result<(), Failure> {
-        let mut to = io::BufWriter::new(io::stdout().lock());
-        if self == Self::Text {
-            writeln!(to, "{}", head.trim_end())?;
-        }
-        for value in values {
-            let value = value?;
-            match self {
-                Self::Text => writeln!(to, "{}", text(&value).trim_end())?,
-                Self::Json => {
-                    serde_json::to_writer(&mut to, &value).map_err(io::Error::from)?;
-                    writeln!(to)?;
+        self.with(|to| {
+            if self.form == Form::Text {
+                writeln!(to, "{}", head.trim_end())?;
+            }
+            for value in values {
+                let value = value?;
+                match self.form {
+                    Form::Text => writeln!(to, "{}", text(&value).trim_end())?,
+                    Form::Json => {
+                        serde_json::to_writer(&mut *to, &value).map_err(io::Error::from)?;
+                        writeln!(to)?;
+                    }
                 }
             }
-        }
-        Ok(to.flush()?)
+            Ok(())
+        })
     }
-}
 
-/// Text as it is, with one line's end.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    Ok(writeln!(io::stdout().lock(), "{}", text.trim_end())?)
+    fn with(
+        &self,
+        write: impl FnOnce(&mut dyn io::Write) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match &self.to {
+            To::Stdout => {
+                let mut to = io::BufWriter::new(io::stdout().lock());
+                write(&mut to)?;
+                Ok(to.flush()?)
+            }
+            To::Client(reply) => write(&mut *reply.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
 }
 
 /// The one line of a failed command.
 pub(super) fn complain(failure: &Failure) {
-    let line = failure.to_string().lines().collect::<Vec<_>>().join(" ");
+    complain_in_words(&one_line(failure));
+}
+
+/// The same, in words that are one line.
+pub(super) fn complain_in_words(line: &str) {
     // Nobody is left to tell when standard error is gone.
     let _ = writeln!(io::stderr().lock(), "cellular-hub: {line}");
+}
+
+/// What a failure says, in one line.
+pub(super) fn one_line(failure: &Failure) -> String {
+    failure.to_string().lines().collect::<Vec<_>>().join(" ")
+}
+
+/// What a change ended, behind the words for the change; `None` where no hub runs.
+pub(super) fn ended(sessions: Option<usize>) -> String {
+    match sessions {
+        None => String::new(),
+        Some(1) => String::from("; 1 session ends"),
+        Some(count) => format!("; {count} sessions end"),
+    }
 }
 
 /// A moment as people read it (UTC); the days-to-date part is the proleptic Gregorian calendar.

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use clap::Args;
 use storage::{Quota, TenantId};
 
-use super::{Failure, Invocation, tenant_of};
+use super::{Failure, Invocation};
 
 /// Set a tenant's own quotas; without options, show what counts.
 ///
 /// Each takes a number, 0 for no bound, or `default` for the configuration's. A running hub
-/// counts by them from its next start.
+/// counts by them at once, with full buckets.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:
@@ -89,9 +89,28 @@ impl Bound {
 
 impl SetQuota {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
-        let mut tenant = tenant_of(&store, &self.tenant)?;
-        let quota = &mut tenant.quota;
+        let admin = hub.admin()?;
+        let tenant = match self.is_empty() {
+            true => admin.tenant(&self.tenant)?,
+            false => admin.set_quota(&self.tenant, |quota| self.apply(quota))?,
+        };
+        let default = crate::quota::bounds(&hub.config()?.quota);
+        hub.output.answer(&tenant, || table(tenant.quota, default))
+    }
+
+    fn is_empty(&self) -> bool {
+        let mut quota = Quota::default();
+        let mut given = 0;
+        self.each(&mut quota, |_, _| given += 1);
+        given == 0
+    }
+
+    fn apply(&self, quota: &mut Quota) {
+        self.each(quota, |bound, given| *bound = given.own());
+    }
+
+    /// Every bound that was given.
+    fn each(&self, quota: &mut Quota, mut take: impl FnMut(&mut Option<u32>, Bound)) {
         let (board, all) = (&self.board, &self.all);
         let given = [
             (&mut quota.board.messages_per_minute, board.board_messages_per_minute),
@@ -103,18 +122,11 @@ impl SetQuota {
             (&mut quota.tenant.handshakes_per_hour, all.tenant_handshakes_per_hour),
             (&mut quota.tenant.in_flight_max, all.tenant_in_flight_max),
         ];
-        let mut changed = false;
         for (bound, given) in given {
             if let Some(given) = given {
-                *bound = given.own();
-                changed = true;
+                take(bound, given);
             }
         }
-        if changed {
-            store.tenants().put(&tenant)?;
-        }
-        let default = crate::quota::bounds(&hub.config()?.quota);
-        hub.output.answer(&tenant, || table(tenant.quota, default))
     }
 }
 

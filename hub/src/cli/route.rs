@@ -4,8 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use storage::{Acknowledge, ResourcePath, TenantId, TopicTemplate, UpstreamName};
 
-use super::upstream::upstream_of;
-use super::{Failure, Invocation, tenant_of};
+use super::{Failure, Invocation};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Route {
@@ -73,13 +72,6 @@ impl Add {
             let taken = format!("the hub itself serves {}, the time of day", self.resource);
             return Err(Failure::Refused(format!("{taken}; choose another path")));
         }
-        let store = hub.store()?;
-        tenant_of(&store, &self.tenant)?;
-        upstream_of(&store, &self.tenant, &self.upstream)?;
-        if store.routes().find(&self.tenant, &self.resource)?.is_some() {
-            let (resource, tenant) = (&self.resource, &self.tenant);
-            return Err(Failure::Refused(format!("{tenant} has a route {resource} already")));
-        }
         let route = storage::Route {
             tenant: self.tenant,
             resource: self.resource,
@@ -90,7 +82,7 @@ impl Add {
                 When::OnReceive => Acknowledge::OnReceive,
             },
         };
-        store.routes().put(&route)?;
+        hub.admin()?.add_route(&route)?;
         hub.output.answer(&route, || {
             format!("route {} of {} leads to {}", route.resource, route.tenant, route.upstream)
         })
@@ -98,9 +90,9 @@ impl Add {
 }
 
 fn list(hub: &Invocation, tenant: &TenantId) -> Result<(), Failure> {
-    let store = hub.store()?;
-    tenant_of(&store, tenant)?;
-    let routes = store.routes().of_tenant(tenant)?;
+    let admin = hub.admin()?;
+    admin.tenant(tenant)?;
+    let routes = admin.store().routes().of_tenant(tenant)?;
     let head = format!("{:<24} {:<32} {:<12} TOPIC", "RESOURCE", "UPSTREAM", "ACKNOWLEDGE");
     hub.output.list(&head, routes.into_iter().map(Ok), |route| {
         let acknowledge = match route.acknowledge {
@@ -113,12 +105,7 @@ fn list(hub: &Invocation, tenant: &TenantId) -> Result<(), Failure> {
 }
 
 fn remove(hub: &Invocation, resource: &ResourcePath, tenant: &TenantId) -> Result<(), Failure> {
-    let store = hub.store()?;
-    tenant_of(&store, tenant)?;
-    if !store.routes().remove(tenant, resource)? {
-        let way_out = format!("`cellular-hub route list --tenant {tenant}` shows all");
-        return Err(Failure::unknown(&format!("route of {tenant} for"), resource, &way_out));
-    }
+    hub.admin()?.remove_route(tenant, resource)?;
     hub.output.answer(&json!({ "removed": resource, "tenant": tenant }), || {
         format!("route {resource} of {tenant} removed")
     })

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BatchName, TenantId};
 
-use super::{Failure, Invocation, batch, now, tenant_of};
+use super::{Failure, Invocation, batch, now};
+use crate::trust::keys::PublicKey;
 use crate::trust::{
-    Expiry, StationName, TrustError, fingerprint, new_key, private_key_pem, write_new,
-    write_new_secret,
+    Expiry, StationName, TrustError, new_key, private_key_pem, write_new, write_new_secret,
 };
 
 #[derive(Debug, Subcommand)]
@@ -53,13 +53,14 @@ impl Station {
 
 impl Issue {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
-        let tenant = tenant_of(&store, &self.tenant)?;
+        let admin = hub.admin()?;
+        let store = admin.store();
+        let tenant = admin.tenant(&self.tenant)?;
         for name in &self.batches {
             store.batches().find(&self.tenant, name)?.ok_or_else(|| batch::unknown(name))?;
         }
         let authority = hub.pki()?.tenant(&self.tenant)?;
-        if tenant.authority != Some(authority.certificate_der()?) {
+        if tenant.authority != Some(authority.certificate().to_vec()) {
             return Err(Failure::Refused(format!(
                 "{}'s boards are issued by another authority than the pki folder's; \
                  have it issue the station's certificate",
@@ -71,15 +72,20 @@ impl Issue {
         }
         let key = new_key()?;
         let expiry = Expiry::Years(self.years);
-        let names = &self.batches;
-        let certificate =
-            authority.issue_station(&self.station, &self.tenant, names, &key, expiry, now())?;
-        let pem = certificate.to_pem().map_err(|error| Failure::Unusable(error.to_string()))?;
+        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
+        let batches: Vec<_> = self.batches.iter().map(ToString::to_string).collect();
+        let (name, tenant) = (self.station.as_str(), &self.tenant);
+        let station = crate::trust::Station { name, tenant, batches: &batches };
+        let certificate = authority.issue_station(station, &public, expiry, now())?;
+        let fingerprint = certificate.fingerprint();
+        let detail =
+            json!({ "tenant": self.tenant, "batches": self.batches, "fingerprint": fingerprint });
+        admin.record("station.issue", &name, detail)?;
         write_new_secret(&self.key, &private_key_pem(&key)?)?;
-        write_new(&self.out, &pem)?;
+        write_new(&self.out, certificate.to_pem().as_bytes())?;
         let answer = json!({
             "station": self.station.as_str(), "tenant": self.tenant, "batches": self.batches,
-            "fingerprint": fingerprint(&certificate)?.to_string(),
+            "fingerprint": fingerprint,
             "file": self.out, "key_file": self.key,
         });
         hub.output.answer(&answer, || {

@@ -8,8 +8,8 @@ use serde_json::json;
 use storage::{TenantId, TenantState};
 
 use super::quota::{self, SetQuota};
-use super::{Failure, Invocation, now, output, tenant_of};
-use crate::trust::authority_certificate;
+use super::{Failure, Files, Invocation, now, output};
+use crate::trust::{Made, authority_certificate};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tenant {
@@ -36,6 +36,19 @@ pub(super) enum Tenant {
         tenant: TenantId,
     },
     Quota(SetQuota),
+    /// Refuse every board of a tenant until it is resumed; in a running hub their sessions end.
+    Suspend {
+        /// The tenant.
+        tenant: TenantId,
+        /// Why, in words, for the journal.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let the boards of a suspended tenant connect again.
+    Resume {
+        /// The tenant.
+        tenant: TenantId,
+    },
     /// Remove a tenant without boards, with its upstreams and routes.
     ///
     /// The tenant's authority stays in the pki folder: what it signed stays signed.
@@ -52,9 +65,37 @@ impl Tenant {
             Self::List => list(hub),
             Self::Show { tenant } => show(hub, &tenant),
             Self::Quota(quota) => quota.run(hub),
+            Self::Suspend { tenant, reason } => suspend(hub, &tenant, &reason),
+            Self::Resume { tenant } => {
+                let resumed = hub.admin()?.resume(&tenant)?;
+                hub.output.answer(&resumed, || format!("tenant {tenant} resumed"))
+            }
             Self::Remove { tenant } => remove(hub, &tenant),
         }
     }
+
+    /// The files that it names.
+    pub(super) fn files(&self) -> Files {
+        let read = match self {
+            Self::Add { authority, .. } => authority.clone(),
+            Self::List
+            | Self::Show { .. }
+            | Self::Quota(_)
+            | Self::Suspend { .. }
+            | Self::Resume { .. }
+            | Self::Remove { .. } => None,
+        };
+        Files { read: read.into_iter().collect(), made: Vec::new() }
+    }
+}
+
+fn suspend(hub: &Invocation, id: &TenantId, reason: &str) -> Result<(), Failure> {
+    let (tenant, ended) = hub.admin()?.suspend(id, reason)?;
+    let answer = json!({ "tenant": tenant, "sessions_ended": ended });
+    hub.output.answer(&answer, || {
+        let sessions = output::ended(ended);
+        format!("tenant {id} suspended{sessions}")
+    })
 }
 
 fn add(
@@ -63,14 +104,21 @@ fn add(
     name: Option<String>,
     authority: Option<PathBuf>,
 ) -> Result<(), Failure> {
-    let store = hub.store_or_new()?;
-    if store.tenants().find(&id)?.is_some() {
-        return Err(Failure::Refused(format!("there is a tenant {id} already")));
-    }
-    let certificate = match authority {
-        Some(file) => authority_certificate(&file)?,
-        None => hub.pki()?.add_tenant(&id, now())?.certificate_der()?,
+    let admin = hub.admin_or_new()?;
+    admin.no_tenant(&id)?;
+    let (certificate, origin) = match authority {
+        Some(file) => (authority_certificate(&file, &hub.read(&file)?)?, String::from("its own")),
+        None => {
+            let pki = hub.pki()?;
+            let (authority, made) = pki.add_tenant(&id, now())?;
+            let origin = match made {
+                Made::Made => format!("made in {}", pki.keys().describe()),
+                Made::Kept => String::from("kept"),
+            };
+            (authority.certificate().to_vec(), origin)
+        }
     };
+    let fingerprint = storage::Fingerprint(openssl::sha::sha256(&certificate));
     let tenant = storage::Tenant {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
@@ -79,7 +127,9 @@ fn add(
         authority: Some(certificate),
         quota: storage::Quota::default(),
     };
-    store.tenants().put(&tenant)?;
+    let detail = json!({ "authority": origin, "fingerprint": fingerprint });
+    admin.record("authority.add", &tenant.id, detail)?;
+    admin.add_tenant(&tenant)?;
     hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
 }
 
@@ -115,8 +165,8 @@ fn state(state: TenantState) -> &'static str {
 }
 
 fn show(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
-    let store = hub.store()?;
-    let tenant = tenant_of(&store, id)?;
+    let admin = hub.admin()?;
+    let (store, tenant) = (admin.store(), admin.tenant(id)?);
     let line = Line { boards: store.boards().count_of_tenant(id), tenant };
     let default = crate::quota::bounds(&hub.config()?.quota);
     hub.output.answer(&line, || {
@@ -128,8 +178,6 @@ fn show(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
 }
 
 fn remove(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
-    let store = hub.store()?;
-    tenant_of(&store, id)?;
-    store.tenants().remove(id)?;
+    hub.admin()?.remove_tenant(id)?;
     hub.output.answer(&json!({ "removed": id }), || format!("tenant {id} removed"))
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use storage::{BatchName, TenantId, TokenDigest, UnixSeconds};
 use zeroize::Zeroizing;
 
-use super::{Failure, Invocation, batch, now, output, tenant_of};
+use super::{Failure, Invocation, batch, now, output};
 
 /// Random bytes of a token.
 const BYTES: usize = 32;
@@ -34,8 +34,9 @@ pub(super) enum Token {
 impl Token {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let Self::New { tenant, batch, hours } = self;
-        let store = hub.store()?;
-        tenant_of(&store, &tenant)?;
+        let admin = hub.admin()?;
+        let store = admin.store();
+        admin.tenant(&tenant)?;
         store.batches().find(&tenant, &batch)?.ok_or_else(|| batch::unknown(&batch))?;
         let mut random = Zeroizing::new([0; BYTES]);
         getrandom::fill(random.as_mut())
@@ -44,6 +45,8 @@ impl Token {
         let expires = UnixSeconds(now().0 + hours * 3600);
         let token = storage::Token { tenant, batch, created: now(), expires, used: None };
         store.put_token(&TokenDigest::of(&text), &token)?;
+        let subject = format!("{}/{}", token.tenant, token.batch);
+        admin.record("token.new", &subject, json!({ "expires": token.expires }))?;
         let answer = json!({
             "token": text.as_str(), "tenant": token.tenant, "batch": token.batch,
             "expires": token.expires,

@@ -1,12 +1,12 @@
 //! `cellular-hub upstream`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use storage::{MqttUpstream, MqttVersion, Store, TenantId, UpstreamKind, UpstreamName};
+use storage::{MqttUpstream, MqttVersion, TenantId, UpstreamKind, UpstreamName};
 
-use super::{Failure, Invocation, tenant_of};
+use super::{Failure, Invocation};
 use crate::broker_url::BrokerUrl;
 
 #[derive(Debug, Subcommand)]
@@ -111,25 +111,22 @@ impl Upstream {
 
 impl Add {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let store = hub.store()?;
-        tenant_of(&store, &self.tenant)?;
-        if store.upstreams().find(&self.tenant, &self.upstream)?.is_some() {
-            let (name, tenant) = (&self.upstream, &self.tenant);
-            return Err(Failure::Refused(format!("{tenant} has an upstream {name} already")));
-        }
+        let admin = hub.admin()?;
+        admin.tenant(&self.tenant)?;
         let kind = match &self.kind.mqtt {
-            Some(broker) => UpstreamKind::Mqtt(self.mqtt(broker)?),
+            Some(broker) => UpstreamKind::Mqtt(self.mqtt(broker, hub)?),
             None => UpstreamKind::Discard,
         };
         let upstream = storage::Upstream { tenant: self.tenant, name: self.upstream, kind };
-        store.upstreams().put(&upstream)?;
+        admin.add_upstream(&upstream)?;
         hub.output.answer(&upstream, || {
             format!("upstream {} added to {}", upstream.name, upstream.tenant)
         })
     }
 
-    fn mqtt(&self, broker: &BrokerUrl) -> Result<MqttUpstream, Failure> {
-        let file = |file: &Option<PathBuf>| file.as_deref().map(absolute).transpose();
+    fn mqtt(&self, broker: &BrokerUrl, hub: &Invocation) -> Result<MqttUpstream, Failure> {
+        let file =
+            |file: &Option<PathBuf>| file.as_deref().map(|file| hub.absolute(file)).transpose();
         let plain = broker.upstream(&self.tenant, &self.upstream);
         Ok(MqttUpstream {
             version: match self.mqtt_version {
@@ -149,18 +146,10 @@ impl Add {
     }
 }
 
-/// The hub may run in another folder than this command, and must find the file.
-fn absolute(file: &Path) -> Result<String, Failure> {
-    let whole = file
-        .canonicalize()
-        .map_err(|error| Failure::Unusable(format!("cannot read {}: {error}", file.display())))?;
-    Ok(whole.to_string_lossy().into_owned())
-}
-
 fn list(hub: &Invocation, tenant: &TenantId) -> Result<(), Failure> {
-    let store = hub.store()?;
-    tenant_of(&store, tenant)?;
-    let upstreams = store.upstreams().of_tenant(tenant)?;
+    let admin = hub.admin()?;
+    admin.tenant(tenant)?;
+    let upstreams = admin.store().upstreams().of_tenant(tenant)?;
     let head = format!("{:<32} {:<32} TO", "UPSTREAM", "TENANT");
     hub.output.list(&head, upstreams.into_iter().map(Ok), |upstream| {
         let to = match &upstream.kind {
@@ -174,31 +163,8 @@ fn list(hub: &Invocation, tenant: &TenantId) -> Result<(), Failure> {
 }
 
 fn remove(hub: &Invocation, name: &UpstreamName, tenant: &TenantId) -> Result<(), Failure> {
-    let store = hub.store()?;
-    tenant_of(&store, tenant)?;
-    upstream_of(&store, tenant, name)?;
-    let routes = store.routes().of_tenant(tenant)?;
-    if let Some(route) = routes.iter().find(|route| route.upstream == *name) {
-        return Err(Failure::Refused(format!(
-            "the route {} of {tenant} leads to {name}; remove it first",
-            route.resource
-        )));
-    }
-    store.upstreams().remove(tenant, name)?;
+    hub.admin()?.remove_upstream(tenant, name)?;
     hub.output.answer(&json!({ "removed": name, "tenant": tenant }), || {
         format!("upstream {name} of {tenant} removed")
     })
-}
-
-/// Refuses an upstream that the tenant does not have.
-pub(super) fn upstream_of(
-    store: &Store,
-    tenant: &TenantId,
-    name: &UpstreamName,
-) -> Result<storage::Upstream, Failure> {
-    let way_out = format!("`cellular-hub upstream list --tenant {tenant}` shows all");
-    store
-        .upstreams()
-        .find(tenant, name)?
-        .ok_or_else(|| Failure::unknown(&format!("upstream of {tenant} named"), name, &way_out))
 }

@@ -42,6 +42,8 @@ pub enum Kind {
     },
     /// A path; relative ones count from the folder of the configuration file.
     Path,
+    /// Text that is not empty.
+    Text,
     /// An IP address with a port.
     Address,
     /// One of a few words.
@@ -56,6 +58,7 @@ impl Kind {
             Self::Integer { .. } => Self::Integer { min, max },
             other @ (Self::Switch
             | Self::Path
+            | Self::Text
             | Self::Address
             | Self::Choice(_)
             | Self::LogFilter) => other,
@@ -89,6 +92,9 @@ impl Setting for usize {
 }
 impl Setting for PathBuf {
     const KIND: Kind = Kind::Path;
+}
+impl Setting for String {
+    const KIND: Kind = Kind::Text;
 }
 impl Setting for SocketAddr {
     const KIND: Kind = Kind::Address;

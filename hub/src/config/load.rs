@@ -167,7 +167,7 @@ fn fits(kind: &Kind, value: &DeValue<'_>) -> bool {
     match kind {
         Kind::Switch => value.is_bool(),
         Kind::Integer { min, max } => integer(value).is_some_and(|n| (*min..=*max).contains(&n)),
-        Kind::Path => value.as_str().is_some_and(|path| !path.is_empty()),
+        Kind::Path | Kind::Text => value.as_str().is_some_and(|path| !path.is_empty()),
         Kind::Address => {
             value.as_str().is_some_and(|text| text.parse::<std::net::SocketAddr>().is_ok())
         }

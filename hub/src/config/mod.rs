@@ -1,9 +1,10 @@
 //! The configuration: one TOML file, one section a file here, every key with its default.
 //!
 //! Invariant: this module opens no socket and no store; it reads one file and the environment (where
-//! that file is, which sockets are open already), and it is the only reader of the environment.
+//! that file is, which sockets are open already, where systemd keeps credentials), and it is the only reader of the environment.
 
 mod coap;
+mod credential;
 mod error;
 mod flood;
 mod https;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::coap::Coap;
+pub use self::credential::credential;
 pub use self::error::{ConfigError, Place};
 pub use self::flood::Flood;
 pub use self::https::Https;
@@ -41,7 +43,7 @@ pub use self::quota::Quota;
 pub use self::session::Session;
 pub use self::shutdown::Shutdown;
 pub use self::store::Store;
-pub use self::trust::Trust;
+pub use self::trust::{KeyStoreKind, Trust};
 pub use self::vault::Vault;
 
 /// Everything that can be set, in force: defaults, and what the file says instead.
@@ -124,9 +126,12 @@ impl Config {
     }
 
     fn relative_to(mut self, folder: &Path) -> Self {
-        let paths: [&mut PathBuf; 7] = [
+        let paths: [&mut PathBuf; 10] = [
             &mut self.store.dir,
             &mut self.trust.dir,
+            &mut self.trust.passphrase_file,
+            &mut self.trust.pkcs11_module,
+            &mut self.trust.pkcs11_pin_file,
             &mut self.vault.master_key,
             &mut self.link.certificate,
             &mut self.link.key,

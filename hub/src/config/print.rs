@@ -49,6 +49,7 @@ impl fmt::Display for Kind {
             Self::Integer { min, max: i64::MAX } => write!(f, "a whole number from {min}"),
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Path => f.write_str("a path"),
+            Self::Text => f.write_str("a text"),
             Self::Address => f.write_str("an address with a port, as \"127.0.0.1:5684\""),
             Self::Choice(words) => write!(f, "\"{}\"", words.join("\" or \"")),
             Self::LogFilter => {

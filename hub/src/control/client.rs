@@ -1,10 +1,12 @@
 //! A command's side of the control socket.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::run::Run;
 use super::{LINE_MAX, Request, address};
 
 /// How long the hub may say nothing: a check of a million boards takes a while before its answer.
@@ -37,13 +39,30 @@ pub enum AskError {
 /// # Errors
 /// [`AskError`].
 pub fn ask(dir: &Path, request: Request) -> Result<Answer, AskError> {
+    ask_with(dir, request, &[])
+}
+
+/// Asks the hub that has the store in `dir` open to run a command; the answer's body is pieces.
+///
+/// # Errors
+/// [`AskError`].
+pub fn ask_to_run(dir: &Path, run: &Run) -> Result<Answer, AskError> {
+    ask_with(dir, Request::Run, &run.body()?)
+}
+
+fn ask_with(dir: &Path, request: Request, more: &[u8]) -> Result<Answer, AskError> {
     let (_folder, path) = address(dir)?;
     let mut stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::Nobody,
         _ => AskError::Broken(error),
     })?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{request}\n").as_bytes())?;
+    let said = [format!("{request}\n").as_bytes(), more].concat();
+    match stream.write_all(&said).and_then(|()| stream.shutdown(Shutdown::Write)) {
+        // It has heard enough, and says why.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other?,
+    }
     let mut body = BufReader::with_capacity(256 * 1024, stream);
     let mut head = Vec::new();
     body.by_ref().take(LINE_MAX as u64).read_until(b'\n', &mut head)?;

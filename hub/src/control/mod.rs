@@ -1,5 +1,5 @@
 //! The control socket: how a command asks a running hub for what only it can do, because it has the
-//! store open.
+//! store open and the boards' sessions in its hands.
 //!
 //! `control.sock` in the store's folder, mode 0600, for processes of the hub's own user alone. One
 //! request a connection, one line of text; then the answer's head, one line; then its body, to the
@@ -8,12 +8,14 @@
 //! ```text
 //! hub-control 1 backup            ok 3012        the backup (`storage::backup::format`)
 //! hub-control 1 check             ok 3012        the report, JSON
+//! hub-control 1 run, then a body  ok 0           what the command says (see [`run`])
 //!                                 no REASON
 //! ```
 //! The number behind `ok` is how many records are coming, for a progress bar. Invariant: a request
-//! changes nothing in the hub, runs on no arbiter, and is served to a few clients at a time.
+//! runs on no arbiter, is served to a few clients at a time, and what it changes, `admin` changes.
 
 mod client;
+pub mod run;
 mod server;
 
 use std::fs::File;
@@ -21,8 +23,8 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-pub use self::client::{Answer, AskError, ask};
-pub use self::server::{Control, ControlError};
+pub use self::client::{Answer, AskError, ask, ask_to_run};
+pub use self::server::{Control, ControlError, Reply, Runner};
 
 /// Its name in the store's folder.
 pub const SOCKET: &str = "control.sock";
@@ -43,15 +45,18 @@ pub enum Request {
     Backup,
     /// A check of the store.
     Check,
+    /// A command of the command line.
+    Run,
 }
 
 impl Request {
-    const ALL: [Self; 2] = [Self::Backup, Self::Check];
+    const ALL: [Self; 3] = [Self::Backup, Self::Check, Self::Run];
 
     const fn verb(self) -> &'static str {
         match self {
             Self::Backup => "backup",
             Self::Check => "check",
+            Self::Run => "run",
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::run::{Answering, BODY_MAX, End, Run};
 use super::{LINE_MAX, Request, address};
 
 /// Requests that are served at once.
@@ -43,6 +44,12 @@ pub enum ControlError {
     },
 }
 
+/// What a command's answer is written to.
+pub type Reply = Arc<Mutex<Answering<BufWriter<BlockingStream>>>>;
+
+/// Runs commands, each on a thread that may wait.
+pub type Runner = Arc<dyn Fn(Run, &Reply) -> End + Send + Sync>;
+
 /// A control socket; closed, and its file removed, when dropped.
 pub struct Control {
     path: PathBuf,
@@ -57,7 +64,7 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError`]; the hub can do without.
-    pub fn start(store: &Store) -> Result<Self, ControlError> {
+    pub fn start(store: &Store, runner: Runner) -> Result<Self, ControlError> {
         let dir = store.dir();
         let path = dir.join(super::SOCKET);
         let unusable = |source| ControlError::Unusable { path: path.clone(), source };
@@ -80,7 +87,7 @@ impl Control {
         let (stop, stopped) = oneshot::channel();
         let store = store.clone();
         let thread = std::thread::Builder::new().name(String::from("control")).spawn(move || {
-            runtime.block_on(listen(listener, store, stopped));
+            runtime.block_on(listen(listener, store, runner, stopped));
             // An answer under way is cut off; its client notices.
             runtime.shutdown_background();
         });
@@ -102,7 +109,12 @@ impl Drop for Control {
     }
 }
 
-async fn listen(listener: UnixListener, store: Store, mut stopped: oneshot::Receiver<()>) {
+async fn listen(
+    listener: UnixListener,
+    store: Store,
+    runner: Runner,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let room = Arc::new(Semaphore::new(CLIENTS_MAX));
     loop {
         // Whoever comes while there is no place waits in the socket's backlog.
@@ -126,9 +138,9 @@ async fn listen(listener: UnixListener, store: Store, mut stopped: oneshot::Rece
             tracing::warn!("another user's process was turned away from the control socket");
             continue;
         }
-        let store = store.clone();
+        let (store, runner) = (store.clone(), Arc::clone(&runner));
         tokio::spawn(async move {
-            serve(stream, store).await;
+            serve(stream, store, runner).await;
             drop(place);
         });
     }
@@ -139,18 +151,13 @@ fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
-async fn serve(mut stream: UnixStream, store: Store) {
-    let mut line = Vec::new();
-    let mut head = BufReader::new((&mut stream).take(LINE_MAX as u64));
-    let read = timeout(PATIENCE, head.read_until(b'\n', &mut line)).await;
-    if !matches!(read, Ok(Ok(_))) || line.pop() != Some(b'\n') {
-        return;
-    }
+async fn serve(mut stream: UnixStream, store: Store, runner: Runner) {
+    let Ok(Some((line, body))) = timeout(PATIENCE, listen_to(&mut stream)).await else { return };
     let answered = tokio::task::spawn_blocking(move || {
         let stream = stream.into_std()?;
         stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        answer(&line, &store, stream)
+        answer(&line, &body, &store, &runner, stream)
     });
     match answered.await {
         Ok(Ok(())) => {}
@@ -159,7 +166,27 @@ async fn serve(mut stream: UnixStream, store: Store) {
     }
 }
 
-fn answer(line: &[u8], store: &Store, stream: BlockingStream) -> io::Result<()> {
+/// The line of a request, and what comes behind it to the end where the request has a body.
+async fn listen_to(stream: &mut UnixStream) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (mut line, mut body) = (Vec::new(), Vec::new());
+    let mut from = BufReader::new(stream.take((LINE_MAX + BODY_MAX + 1) as u64));
+    (&mut from).take(LINE_MAX as u64).read_until(b'\n', &mut line).await.ok()?;
+    if line.pop() != Some(b'\n') {
+        return None;
+    }
+    if Request::parse(&line) == Ok(Request::Run) {
+        from.read_to_end(&mut body).await.ok()?;
+    }
+    Some((line, body))
+}
+
+fn answer(
+    line: &[u8],
+    body: &[u8],
+    store: &Store,
+    runner: &Runner,
+    stream: BlockingStream,
+) -> io::Result<()> {
     let mut to = BufWriter::new(stream);
     let request = match Request::parse(line) {
         Ok(request) => request,
@@ -168,6 +195,9 @@ fn answer(line: &[u8], store: &Store, stream: BlockingStream) -> io::Result<()> 
     // Even reading may want to write then: the database rearranges pages that it passes.
     if let Some(failure) = store.failure() {
         return refuse(&mut to, failure);
+    }
+    if request == Request::Run {
+        return carry_out(body, runner, to);
     }
     let started = std::time::Instant::now();
     let records = match store.count_for_backup() {
@@ -202,8 +232,21 @@ fn answer(line: &[u8], store: &Store, stream: BlockingStream) -> io::Result<()> 
             }
             Err(error) => return refuse(&mut to, &error.to_string()),
         },
+        // Carried out above.
+        Request::Run => {}
     }
     to.flush()
+}
+
+fn carry_out(body: &[u8], runner: &Runner, mut to: BufWriter<BlockingStream>) -> io::Result<()> {
+    let run = match Run::parse(body) {
+        Ok(run) => run,
+        Err(reason) => return refuse(&mut to, &reason),
+    };
+    writeln!(to, "ok 0")?;
+    let reply = Arc::new(Mutex::new(Answering::new(to)));
+    let end = runner(run, &reply);
+    reply.lock().unwrap_or_else(PoisonError::into_inner).end(&end)
 }
 
 fn refuse(to: &mut impl Write, reason: &str) -> io::Result<()> {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use openssl::pkcs12::Pkcs12;
 use openssl::pkey::{PKeyRef, Private};
@@ -15,7 +16,10 @@ use tempfile::TempDir;
 use super::{DemoError, Options, ports};
 use crate::broker_url::BrokerUrl;
 use crate::fixture;
-use crate::trust::{Authority, ServerName, make_folder, new_key, write_new, write_new_secret};
+use crate::trust::keys::{KeyLabel, KeyStore as _, MemoryStore, PublicKey};
+use crate::trust::{
+    Authority, ServerName, TrustError, make_folder, new_key, pem, write_new, write_new_secret,
+};
 
 /// Who subscribes at the broker; sees every tenant.
 pub(super) const VIEWER: &str = "viewer";
@@ -151,14 +155,17 @@ fn broker_certificates(
     dir: &Path,
 ) -> Result<(PathBuf, (PathBuf, String)), DemoError> {
     make_folder(dir)?;
-    let authority = Authority::new_root(options.now)?;
+    let keys = Arc::new(MemoryStore::default());
+    keys.generate(&KeyLabel::ROOT).map_err(TrustError::from)?;
+    let authority = Authority::new_root(keys, KeyLabel::ROOT, options.now)?;
     let names =
         [ServerName::Dns(String::from("localhost")), ServerName::Ip(Ipv4Addr::LOCALHOST.into())];
     let key = new_key()?;
-    let certificate = authority.issue_server(&names, &key, options.now)?;
+    let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
+    let certificate = authority.issue_server(&names, &public, options.now)?.to_openssl()?;
     let encode = DemoError::cryptography("encode the broker's certificate");
     let ca = dir.join("ca.pem");
-    write_new(&ca, &authority.certificate().to_pem().map_err(&encode)?)?;
+    write_new(&ca, pem("CERTIFICATE", authority.certificate()).as_bytes())?;
     let password = secret()?;
     let bundle = bundle(&certificate, &key, &password).map_err(&encode)?;
     let identity = dir.join("server.p12");

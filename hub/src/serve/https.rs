@@ -32,9 +32,14 @@ impl Https {
     }
 
     /// Serves until the handle is used, or the system ends.
-    pub(super) fn start(self, config: &Config, store: &Store) -> Result<ServerHandle, ServeError> {
+    pub(super) fn start(
+        self,
+        config: &Config,
+        store: &Store,
+        pki: Pki,
+    ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key } } = self;
-        let est = Arc::new(Est::new(store.clone(), Pki::at(&config.trust.dir)));
+        let est = Arc::new(Est::new(store.clone(), pki));
         let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
         let server = https_on(listener, tls, rate, Enrolment::new(est))?;

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod https;
+mod live;
 mod reload;
 
 use std::path::PathBuf;
@@ -21,11 +22,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::credentials::Credentials;
 use self::https::Https;
 use self::reload::Reloader;
+use crate::admin::Admin;
+use crate::cli;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
 use crate::quota;
+use crate::trust::{BoardEnrolment, Pki};
 use crate::vault::{self, VaultError};
 
 /// Why the hub did not run.
@@ -114,7 +118,9 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let https = Https::prepare(&config)?;
     let inherited = Inherited::take(&config)?;
     let master_key = vault::master_key(&config.vault.master_key)?;
-    let settings = settings(&config, credentials, master_key, inherited);
+    let pki = Pki::of(&config.trust);
+    let enrolment = BoardEnrolment::new(store.clone(), pki.clone());
+    let settings = settings(&config, credentials, master_key, enrolment, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -135,8 +141,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
-        let https = https.map(|https| https.start(&config, &store)).transpose()?;
-        let control = control(&store);
+        let https = https.map(|https| https.start(&config, &store, pki.clone())).transpose()?;
+        let control = control(&store, &config, &running, pki);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
@@ -169,9 +175,12 @@ fn watch(store: &Store, metrics: &Arc<Metrics>) {
 }
 
 /// The control socket; a hub without one serves all the same.
-fn control(store: &Store) -> Option<Control> {
-    let started = Control::start(store);
-    started.inspect_err(|error| tracing::warn!(%error, "no backups while the hub runs")).ok()
+fn control(store: &Store, config: &Config, running: &Running, pki: Pki) -> Option<Control> {
+    let live = Arc::new(live::Told(running.clone()));
+    let admin = Admin::running(store.clone(), cli::author(), live);
+    let started = Control::start(store, cli::runner(config.clone(), admin, pki));
+    let without = "no backups and no commands while the hub runs";
+    started.inspect_err(|error| tracing::warn!(%error, without)).ok()
 }
 
 async fn drain(running: &Running, within: Duration) {
@@ -199,6 +208,7 @@ fn settings(
     config: &Config,
     credentials: Credentials,
     master_key: SealingKey,
+    enrolment: Arc<BoardEnrolment>,
     inherited: Inherited,
 ) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -234,6 +244,10 @@ fn settings(
             retry_after_s: coap.retry_after_s,
             ..Limits::default()
         },
+        enrolment,
+        renew_after_expiry: Duration::from_secs(
+            config.trust.renew_after_expiry_days.saturating_mul(24 * 60 * 60),
+        ),
         quota: quota::bounds(&config.quota),
         plain: config.plain.enabled.then_some(config.plain.listen),
         inherited: inherited.link,

@@ -1,206 +1,241 @@
-//! A certificate authority: a certificate with its key, and what it issues.
+//! A certificate authority: a certificate, what it issues, and the name of its key in a key store.
+//!
+//! Invariant: a private key is never seen here; whatever is signed goes through [`KeyStore::sign`].
 
-use std::cmp::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
-use openssl::x509::extension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
-use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509Ref};
-use storage::{BatchName, BoardId, Fingerprint, TenantId, UnixSeconds};
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey,
+};
+use storage::{BoardId, TenantId, UnixSeconds};
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::profile::{self, Expiry, ServerName, StationName};
-use super::{TrustError, new_key};
+use super::keys::{KeyError, KeyLabel, KeyStore, PublicKey};
+use super::profile::{self, Expiry, ServerName, moment};
+use super::{Issued, Revoked, TrustError};
 
 /// A certificate authority: the hub's root, or a tenant's under it.
 pub struct Authority {
-    certificate: X509,
-    key: PKey<Private>,
-    /// A board's extensions that are the same for all of them, so that a million is quick.
-    board_extensions: Vec<X509Extension>,
+    der: Vec<u8>,
+    not_after: OffsetDateTime,
+    issuer: Issuer<'static, LabelledKey>,
+}
+
+/// A production station: what may enrol boards of a tenant's batches.
+#[derive(Clone, Copy, Debug)]
+pub struct Station<'a> {
+    /// Its name: a line, a bench.
+    pub name: &'a str,
+    /// Whose boards it enrols.
+    pub tenant: &'a TenantId,
+    /// Out of which batches: they stand in the certificate, one
+    /// `urn:x-cellular-hub:batch:<name>` each.
+    pub batches: &'a [String],
 }
 
 impl Authority {
-    /// A new root: it signs itself, tenants' authorities and the server, and it never expires, for
-    /// with it every board would.
-    pub fn new_root(now: UnixSeconds) -> Result<Self, TrustError> {
-        let key = new_key()?;
-        let made = || {
-            let subject = profile::subject("Cellular Hub root", None)?;
-            let mut builder = begin(&subject, &key, now, Expiry::Never)?;
-            builder.set_issuer_name(&subject)?;
-            append(&mut builder, &profile::authority(1)?)?;
-            builder.sign(&key, MessageDigest::sha256())?;
-            Ok(builder.build())
-        };
-        let certificate = made().map_err(TrustError::cryptography("make the root certificate"))?;
-        Self::new(certificate, key)
+    /// A root's certificate for a key that is in `keys`: it signs itself, tenants' authorities and
+    /// the server, and it never expires, for with it every board would.
+    pub fn new_root(
+        keys: Arc<dyn KeyStore>,
+        label: KeyLabel,
+        now: UnixSeconds,
+    ) -> Result<Self, TrustError> {
+        let key = LabelledKey::new(Arc::clone(&keys), label.clone())?;
+        let mut made = profile::root(now);
+        let serial = name_key(&mut made, &key.public)?;
+        let signed = made.self_signed(&key);
+        let issued =
+            key.issued("make the root certificate", signed.map(|c| c.der().to_vec()), serial)?;
+        Self::new(issued.into_der(), keys, label)
     }
 
-    /// An authority of a certificate and the key that belongs to it; the caller has compared them.
-    pub(super) fn new(certificate: X509, key: PKey<Private>) -> Result<Self, TrustError> {
-        let prepared = || {
-            let builder = X509Builder::new()?;
-            let mut extensions = profile::board()?;
-            extensions.push(key_of_issuer(&builder, &certificate)?);
-            Ok(extensions)
-        };
-        let board_extensions =
-            prepared().map_err(TrustError::cryptography("prepare an authority"))?;
-        Ok(Self { certificate, key, board_extensions })
+    /// The authority of a certificate (DER) and the key in `keys` that belongs to it; an error is
+    /// [`TrustError::Unissuable`] when it belongs to another.
+    pub fn new(der: Vec<u8>, keys: Arc<dyn KeyStore>, label: KeyLabel) -> Result<Self, TrustError> {
+        let unfit = |problem: String| TrustError::Unissuable { doing: "use an authority", problem };
+        let key = LabelledKey::new(keys, label)?;
+        let (_, certificate) =
+            X509Certificate::from_der(&der).map_err(|error| unfit(error.to_string()))?;
+        if *certificate.public_key().subject_public_key.data != *key.public.point() {
+            let (label, store) = (&key.label, key.keys.describe());
+            return Err(unfit(format!("the key {label} in {store} is not its certificate's")));
+        }
+        let not_after = certificate.validity().not_after.to_datetime();
+        let issuer = profile::issuer(&certificate).map_err(unfit)?;
+        let issuer = Issuer::new(issuer, key);
+        Ok(Self { der, not_after, issuer })
     }
 
-    /// An authority for one tenant's boards, with a key of its own. It ends with this one.
-    pub fn issue_tenant(&self, tenant: &TenantId, now: UnixSeconds) -> Result<Self, TrustError> {
-        let key = new_key()?;
-        let made = || {
-            let name = format!("{tenant}'s boards");
-            let subject = profile::subject(&name, Some(tenant.as_str()))?;
-            let mut builder = begin(&subject, &key, now, Expiry::Never)?;
-            builder.set_not_after(self.certificate.not_after())?;
-            append(&mut builder, &profile::tenant()?)?;
-            let issuer = key_of_issuer(&builder, &self.certificate)?;
-            builder.append_extension(issuer)?;
-            self.sign(builder)
-        };
-        let certificate = made().map_err(TrustError::cryptography("make a tenant's authority"))?;
-        Self::new(certificate, key)
+    /// A certificate of an authority for one tenant's boards. It ends with this one.
+    pub fn issue_tenant(
+        &self,
+        tenant: &TenantId,
+        key: &PublicKey,
+        now: UnixSeconds,
+    ) -> Result<Issued, TrustError> {
+        let params = profile::tenant(tenant, now, self.not_after);
+        self.issue("make a tenant's authority", params, key)
     }
 
     /// A certificate for a server that answers to `names` and holds `key`.
-    pub fn issue_server<T: HasPublic>(
+    pub fn issue_server(
         &self,
         names: &[ServerName],
-        key: &PKeyRef<T>,
+        key: &PublicKey,
         now: UnixSeconds,
-    ) -> Result<X509, TrustError> {
-        let made = || {
-            let first = names.first().map(ToString::to_string).unwrap_or_default();
-            // A common name takes 64 bytes (X.520); what counts are the alternative names.
-            let first: String = first.chars().take(64).collect();
-            let subject = profile::subject(&first, None)?;
-            let mut builder = begin(&subject, key, now, Expiry::Years(profile::SERVER_YEARS))?;
-            append(&mut builder, &profile::server()?)?;
-            let issuer = key_of_issuer(&builder, &self.certificate)?;
-            builder.append_extension(issuer)?;
-            let names = profile::server_names(&builder, names)?;
-            builder.append_extension(names)?;
-            self.sign(builder)
-        };
-        let certificate =
-            made().map_err(TrustError::cryptography("make the server's certificate"))?;
-        self.within_own_life(certificate)
+    ) -> Result<Issued, TrustError> {
+        let params = profile::server(names, now)?;
+        self.issue("make the server's certificate", params, key)
     }
 
     /// A certificate for the board that has `key` in it.
-    pub fn issue_board<T: HasPublic>(
+    pub fn issue_board(
         &self,
         board: &BoardId,
-        key: &PKeyRef<T>,
+        key: &PublicKey,
         expiry: Expiry,
         now: UnixSeconds,
-    ) -> Result<X509, TrustError> {
-        let made = || {
-            let subject = profile::subject(board.as_str(), None)?;
-            let mut builder = begin(&subject, key, now, expiry)?;
-            append(&mut builder, &self.board_extensions)?;
-            let name = profile::board_name(&builder, board)?;
-            builder.append_extension(name)?;
-            self.sign(builder)
-        };
-        let certificate = made().map_err(TrustError::cryptography("make a board's certificate"))?;
-        self.within_own_life(certificate)
+    ) -> Result<Issued, TrustError> {
+        self.issue("make a board's certificate", profile::board(board, expiry, now), key)
     }
 
-    /// A client certificate for a production station: it may enrol boards of these batches.
-    pub fn issue_station<T: HasPublic>(
+    /// A client certificate for a production station.
+    pub fn issue_station(
         &self,
-        station: &StationName,
-        tenant: &TenantId,
-        batches: &[BatchName],
-        key: &PKeyRef<T>,
+        station: Station<'_>,
+        key: &PublicKey,
         expiry: Expiry,
         now: UnixSeconds,
-    ) -> Result<X509, TrustError> {
-        let made = || {
-            let subject = profile::station(station, tenant)?;
-            let mut builder = begin(&subject, key, now, expiry)?;
-            append(&mut builder, &self.board_extensions)?;
-            let names = profile::station_batches(&builder, batches)?;
-            builder.append_extension(names)?;
-            self.sign(builder)
+    ) -> Result<Issued, TrustError> {
+        let params = profile::station(station, expiry, now)?;
+        self.issue("make a station's certificate", params, key)
+    }
+
+    /// The DER of a list of revoked certificates of this authority, in force until `next`. `number`
+    /// only ever grows.
+    pub fn sign_crl(
+        &self,
+        revoked: &[Revoked],
+        number: u64,
+        this: UnixSeconds,
+        next: UnixSeconds,
+    ) -> Result<Vec<u8>, TrustError> {
+        let key = self.issuer.key();
+        let list = CertificateRevocationListParams {
+            this_update: moment(this),
+            next_update: moment(next),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(Revoked::entry).collect(),
+            key_identifier_method: identifier(&key.public),
         };
-        let certificate =
-            made().map_err(TrustError::cryptography("make a station's certificate"))?;
-        self.within_own_life(certificate)
+        let signed = list.signed_by(&self.issuer).map(|list| list.der().to_vec());
+        signed.map_err(|error| key.refusal("sign a revocation list", &error))
     }
 
-    /// The authority's own certificate.
-    pub fn certificate(&self) -> &X509Ref {
-        &self.certificate
+    /// The DER of the authority's own certificate.
+    pub fn certificate(&self) -> &[u8] {
+        &self.der
     }
 
-    /// The DER of [`Authority::certificate`].
-    pub fn certificate_der(&self) -> Result<Vec<u8>, TrustError> {
-        self.certificate.to_der().map_err(TrustError::cryptography("encode a certificate"))
+    fn issue(
+        &self,
+        doing: &'static str,
+        mut params: CertificateParams,
+        key: &PublicKey,
+    ) -> Result<Issued, TrustError> {
+        if params.not_after > self.not_after {
+            let ends = x509_parser::time::ASN1Time::new(self.not_after);
+            return Err(TrustError::OutlivesIssuer { issuer_ends: ends.to_string() });
+        }
+        params.use_authority_key_identifier_extension = true;
+        let serial = name_key(&mut params, key)?;
+        let signed = params.signed_by(&Subject(*key), &self.issuer);
+        self.issuer.key().issued(doing, signed.map(|c| c.der().to_vec()), serial)
+    }
+}
+
+/// Gives a certificate a serial number of 128 random bits, so that nobody can foretell it and none
+/// comes twice, and the identifier of the key it is for.
+fn name_key(params: &mut CertificateParams, key: &PublicKey) -> Result<[u8; 16], TrustError> {
+    let mut serial = [0; 16];
+    while serial == [0; 16] {
+        getrandom::fill(&mut serial).map_err(|_| KeyError::Random)?;
+    }
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.key_identifier_method = identifier(key);
+    Ok(serial)
+}
+
+fn identifier(key: &PublicKey) -> KeyIdMethod {
+    KeyIdMethod::PreSpecified(key.identifier().to_vec())
+}
+
+/// The key that a certificate is for.
+struct Subject(PublicKey);
+
+impl PublicKeyData for Subject {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.point()
     }
 
-    pub(super) fn key(&self) -> &PKeyRef<Private> {
-        &self.key
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+/// A key in a key store, as what signs certificates knows one.
+struct LabelledKey {
+    keys: Arc<dyn KeyStore>,
+    label: KeyLabel,
+    public: PublicKey,
+    /// What the store said when it refused last: rcgen has no room for it in its errors.
+    refusal: Mutex<Option<KeyError>>,
+}
+
+impl LabelledKey {
+    fn new(keys: Arc<dyn KeyStore>, label: KeyLabel) -> Result<Self, TrustError> {
+        let public = keys.public_key(&label)?;
+        Ok(Self { keys, label, public, refusal: Mutex::new(None) })
     }
 
-    fn sign(&self, mut builder: X509Builder) -> Result<X509, ErrorStack> {
-        builder.set_issuer_name(self.certificate.subject_name())?;
-        builder.sign(&self.key, MessageDigest::sha256())?;
-        Ok(builder.build())
+    fn issued(
+        &self,
+        doing: &'static str,
+        signed: Result<Vec<u8>, rcgen::Error>,
+        serial: [u8; 16],
+    ) -> Result<Issued, TrustError> {
+        let der = signed.map_err(|error| self.refusal(doing, &error))?;
+        Ok(Issued::new(der, serial))
     }
 
-    /// Gives `certificate` back unless it ends after this authority's.
-    fn within_own_life(&self, certificate: X509) -> Result<X509, TrustError> {
-        match certificate.not_after().compare(self.certificate.not_after()) {
-            Ok(Ordering::Less | Ordering::Equal) => Ok(certificate),
-            _ => Err(TrustError::OutlivesIssuer {
-                issuer_ends: self.certificate.not_after().to_string(),
-            }),
+    fn refusal(&self, doing: &'static str, error: &rcgen::Error) -> TrustError {
+        let said = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match said {
+            Some(said) if *error == rcgen::Error::RemoteKeyError => said.into(),
+            Some(_) | None => TrustError::Unissuable { doing, problem: error.to_string() },
         }
     }
 }
 
-/// SHA-256 over a certificate's DER: how the hub knows the one certificate of a board.
-pub fn fingerprint(certificate: &X509Ref) -> Result<Fingerprint, TrustError> {
-    let digest = certificate
-        .digest(MessageDigest::sha256())
-        .map_err(TrustError::cryptography("digest a certificate"))?;
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.iter_mut().zip(digest.iter()) {
-        *to = *from;
+impl PublicKeyData for LabelledKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.public.point()
     }
-    Ok(Fingerprint(bytes))
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
 }
 
-fn begin<T: HasPublic>(
-    subject: &X509Name,
-    key: &PKeyRef<T>,
-    now: UnixSeconds,
-    expiry: Expiry,
-) -> Result<X509Builder, ErrorStack> {
-    let mut builder = X509Builder::new()?;
-    let version_3 = 2;
-    builder.set_version(version_3)?;
-    let serial = profile::serial_number()?;
-    builder.set_serial_number(&serial)?;
-    builder.set_subject_name(subject)?;
-    builder.set_pubkey(key)?;
-    profile::set_validity(&mut builder, now, expiry)?;
-    let key_id = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
-    builder.append_extension(key_id)?;
-    Ok(builder)
-}
-
-fn append(builder: &mut X509Builder, extensions: &[X509Extension]) -> Result<(), ErrorStack> {
-    extensions.iter().try_for_each(|extension| builder.append_extension2(extension))
-}
-
-fn key_of_issuer(builder: &X509Builder, issuer: &X509Ref) -> Result<X509Extension, ErrorStack> {
-    AuthorityKeyIdentifier::new().keyid(true).build(&builder.x509v3_context(Some(issuer), None))
+impl SigningKey for LabelledKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.keys.sign(&self.label, message).map_err(|error| {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            rcgen::Error::RemoteKeyError
+        })
+    }
 }

@@ -1,17 +1,17 @@
 //! Certificates that others issued: a tenant's own authority, a board's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use openssl::x509::X509;
+use openssl::hash::MessageDigest;
+use openssl::x509::{X509, X509Ref};
 use storage::{BoardId, Fingerprint};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::{TrustError, fingerprint, hardware_id};
+use super::{TrustError, hardware_id};
 
-/// The DER of a certificate that may sign others, from a PEM or DER file.
-pub fn authority_certificate(file: &Path) -> Result<Vec<u8>, TrustError> {
-    let der = to_der(&read(file)?)?;
+/// The DER of a certificate that may sign others, from what the PEM or DER `file` holds.
+pub fn authority_certificate(file: &Path, bytes: &[u8]) -> Result<Vec<u8>, TrustError> {
+    let der = to_der(&parse(file, bytes)?)?;
     let is_authority = X509Certificate::from_der(&der)
         .is_ok_and(|(_, certificate)| certificate.tbs_certificate.is_ca());
     match is_authority {
@@ -27,9 +27,9 @@ pub struct BoardCertificate {
 }
 
 impl BoardCertificate {
-    /// Reads a certificate, PEM or DER.
-    pub fn read(file: &Path) -> Result<Self, TrustError> {
-        Ok(Self { file: file.to_path_buf(), certificate: read(file)? })
+    /// A certificate, PEM or DER, from what `file` holds.
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, TrustError> {
+        Ok(Self { file: file.to_path_buf(), certificate: parse(file, bytes)? })
     }
 
     /// Refuses a certificate of another board, or one that `authority` (DER) has not signed.
@@ -49,20 +49,34 @@ impl BoardCertificate {
         }
     }
 
+    /// Its serial number, big-endian without leading zeros.
+    pub fn serial(&self) -> Result<Vec<u8>, TrustError> {
+        let number = self.certificate.serial_number().to_bn();
+        let number = number.map_err(TrustError::cryptography("read a serial number"))?;
+        Ok(number.to_vec())
+    }
+
     /// How the hub knows this certificate.
     pub fn fingerprint(&self) -> Result<Fingerprint, TrustError> {
         fingerprint(&self.certificate)
     }
 }
 
-fn read(file: &Path) -> Result<X509, TrustError> {
-    let bytes = fs::read(file).map_err(|source| TrustError::File {
-        doing: "read",
-        file: file.into(),
-        source,
-    })?;
-    X509::from_pem(&bytes)
-        .or_else(|_| X509::from_der(&bytes))
+/// SHA-256 over a certificate's DER: how the hub knows the one certificate of a board.
+pub fn fingerprint(certificate: &X509Ref) -> Result<Fingerprint, TrustError> {
+    let digest = certificate
+        .digest(MessageDigest::sha256())
+        .map_err(TrustError::cryptography("digest a certificate"))?;
+    let mut bytes = [0; 32];
+    for (to, from) in bytes.iter_mut().zip(digest.iter()) {
+        *to = *from;
+    }
+    Ok(Fingerprint(bytes))
+}
+
+fn parse(file: &Path, bytes: &[u8]) -> Result<X509, TrustError> {
+    X509::from_pem(bytes)
+        .or_else(|_| X509::from_der(bytes))
         .map_err(|_| TrustError::NotA { what: "certificate", file: file.into() })
 }
 

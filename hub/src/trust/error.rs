@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use openssl::error::ErrorStack;
 
+use super::keys::KeyError;
+
 /// Why a certificate could not be made, read or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
@@ -53,14 +55,6 @@ pub enum TrustError {
         /// The file.
         file: PathBuf,
     },
-    /// A key that belongs to another certificate.
-    #[error("the key {} does not belong to the certificate {}", key.display(), certificate.display())]
-    AnotherKey {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-    },
     /// A certificate that would be valid for longer than its issuer's.
     #[error("the certificate would outlive its issuer's, which ends {issuer_ends}")]
     OutlivesIssuer {
@@ -87,6 +81,29 @@ pub enum TrustError {
     /// A signing request for a key the hub does not take.
     #[error("the request's key is not on the curve P-256")]
     RequestKeyUnsuited,
+    /// A certificate whose key is not in the key store.
+    #[error(
+        "the key of {} is not in {store}; name the store that has it in [trust], or, to begin anew \
+         with new keys, move the certificate away",
+        certificate.display()
+    )]
+    KeyElsewhere {
+        /// The certificate.
+        certificate: PathBuf,
+        /// The key store.
+        store: String,
+    },
+    /// The key store refused.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A certificate could not be put together; with the inputs checked, this is a fault of ours.
+    #[error("cannot {doing}: {problem}")]
+    Unissuable {
+        /// What was tried.
+        doing: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// OpenSSL refused; with the inputs checked, this is a fault of ours.
     #[error("cannot {doing}: {source}")]
     Cryptography {

@@ -1,24 +1,28 @@
-//! The folder of the hub's certificates and keys.
+//! The folder of the hub's certificates, over the key store that has the authorities' keys.
 //!
 //! ```text
-//! root.pem  root.key.pem  server.pem  server.key.pem  tenants/<tenant>.pem  tenants/<tenant>.key.pem
+//! root.pem  tenants/<tenant>.pem  server.pem  server.key.pem
 //! ```
-//! Invariant: what is there is kept; certificates are readable, keys have mode 0600.
+//! Invariant: what is there is kept; certificates are readable. The one key that lies here is the
+//! server's, mode 0600: a handshake needs it in the process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use openssl::pkey::{PKey, PKeyRef, Private};
-use openssl::x509::{X509, X509Ref};
+use openssl::x509::X509;
 use storage::{TenantId, UnixSeconds};
 
 use super::files::{make_folder, write_new, write_new_secret};
-use super::{Authority, ServerName, TrustError, new_key, private_key_pem};
+use super::keys::{KeyError, KeyLabel, KeyStore, LazyStore, PublicKey};
+use super::{Authority, Issued, ServerName, TrustError, new_key, pem, private_key_pem};
+use crate::config::Trust;
 
-/// The folder of the hub's certificates and keys.
+/// The folder of the hub's certificates, and its keys.
 #[derive(Clone, Debug)]
 pub struct Pki {
     dir: PathBuf,
+    keys: Arc<dyn KeyStore>,
 }
 
 /// A certificate's file and its key's.
@@ -40,93 +44,178 @@ pub enum Made {
     Kept,
 }
 
+/// A plain key that was taken into the key store.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Imported {
+    /// Its name there.
+    pub key: KeyLabel,
+    /// Where the plain key is now, for its owner to destroy.
+    pub plain: PathBuf,
+}
+
 /// What [`Pki::init`] did.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Initialised {
     /// With the root.
     pub root: Made,
     /// With the server's certificate.
     pub server: Made,
+    /// With plain keys of a former hub.
+    pub imported: Vec<Imported>,
 }
 
 impl Pki {
-    /// The folder `dir`, which need not be there yet.
-    pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf() }
+    /// The folder `dir`, which need not be there yet, with its authorities' keys in `keys`.
+    pub fn new(dir: &Path, keys: Arc<dyn KeyStore>) -> Self {
+        Self { dir: dir.to_path_buf(), keys }
     }
 
-    /// Makes what is missing: folder, root, and a server certificate for `names`.
+    /// The folder and the key store of a configuration; the key store is opened on first use.
+    #[must_use]
+    pub fn of(trust: &Trust) -> Self {
+        Self::new(&trust.dir, Arc::new(LazyStore::new(trust)))
+    }
+
+    /// The key store.
+    pub fn keys(&self) -> &Arc<dyn KeyStore> {
+        &self.keys
+    }
+
+    /// Makes what is missing: folder, root, and a server certificate for `names`; takes in the
+    /// plain keys of a former hub.
     pub fn init(&self, names: &[ServerName], now: UnixSeconds) -> Result<Initialised, TrustError> {
         make_folder(&self.tenants())?;
-        let (authority, root) = match self.root_files().both_there()? {
+        let mut imported = Vec::new();
+        for key in self.keys.labels()? {
+            let plain = self.keys.import_plain(&key)?;
+            imported.extend(plain.map(|plain| Imported { key, plain }));
+        }
+        let (authority, root) = match self.root_file().exists() {
             true => (self.root()?, Made::Kept),
-            false => {
-                let authority = Authority::new_root(now)?;
-                self.root_files().write(authority.certificate(), authority.key())?;
-                (authority, Made::Made)
-            }
+            false => (self.new_root(now)?, Made::Made),
         };
         if self.server_files().both_there()? {
-            return Ok(Initialised { root, server: Made::Kept });
+            return Ok(Initialised { root, server: Made::Kept, imported });
         }
         let key = new_key()?;
-        let certificate = authority.issue_server(names, &key, now)?;
-        self.server_files().write(&certificate, &key)?;
-        Ok(Initialised { root, server: Made::Made })
+        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
+        let certificate = authority.issue_server(names, &public, now)?;
+        let files = self.server_files();
+        write_new_secret(&files.key, &private_key_pem(&key)?)?;
+        write_new(&files.certificate, certificate.to_pem().as_bytes())?;
+        Ok(Initialised { root, server: Made::Made, imported })
     }
 
-    /// The root with its key.
+    /// The root.
     pub fn root(&self) -> Result<Authority, TrustError> {
-        self.root_files().read("root", || String::from("`cellular-hub ca init` makes one"))
+        self.read(&self.root_file(), KeyLabel::ROOT, "root", || {
+            String::from("`cellular-hub ca init` makes one")
+        })
     }
 
-    /// A tenant's authority with its key.
+    /// A tenant's authority.
     pub fn tenant(&self, tenant: &TenantId) -> Result<Authority, TrustError> {
-        self.tenant_files(tenant).read("authority of the tenant", || {
+        let (file, label) = (self.tenant_file(tenant), KeyLabel::tenant(tenant));
+        self.read(&file, label, "authority of the tenant", || {
             format!("`cellular-hub tenant add {tenant}` makes one with the tenant")
         })
     }
 
     /// A tenant's authority, made under the root unless it is there.
-    pub fn add_tenant(&self, tenant: &TenantId, now: UnixSeconds) -> Result<Authority, TrustError> {
-        let files = self.tenant_files(tenant);
-        if files.both_there()? {
-            return self.tenant(tenant);
+    pub fn add_tenant(
+        &self,
+        tenant: &TenantId,
+        now: UnixSeconds,
+    ) -> Result<(Authority, Made), TrustError> {
+        let file = self.tenant_file(tenant);
+        if file.exists() {
+            return Ok((self.tenant(tenant)?, Made::Kept));
         }
-        let authority = self.root()?.issue_tenant(tenant, now)?;
+        let root = self.root()?;
+        let label = KeyLabel::tenant(tenant);
+        let key = self.key_for(&label)?;
+        let issued: Issued = root.issue_tenant(tenant, &key, now)?;
         make_folder(&self.tenants())?;
-        files.write(authority.certificate(), authority.key())?;
-        Ok(authority)
+        write_new(&file, issued.to_pem().as_bytes())?;
+        Ok((Authority::new(issued.into_der(), Arc::clone(&self.keys), label)?, Made::Made))
     }
 
-    /// Where the root is.
-    pub fn root_files(&self) -> KeyPairFiles {
-        KeyPairFiles::named(&self.dir, "root")
+    /// Where the root's certificate is.
+    pub fn root_file(&self) -> PathBuf {
+        self.dir.join("root.pem")
     }
 
-    /// Where the server's certificate is.
+    /// Where the server's certificate and key are.
     pub fn server_files(&self) -> KeyPairFiles {
-        KeyPairFiles::named(&self.dir, "server")
+        KeyPairFiles {
+            certificate: self.dir.join("server.pem"),
+            key: self.dir.join("server.key.pem"),
+        }
     }
 
-    /// Where a tenant's authority is.
-    pub fn tenant_files(&self, tenant: &TenantId) -> KeyPairFiles {
-        KeyPairFiles::named(&self.tenants(), tenant.as_str())
+    /// Where the certificate of a tenant's authority is.
+    pub fn tenant_file(&self, tenant: &TenantId) -> PathBuf {
+        self.tenants().join(format!("{tenant}.pem"))
     }
 
     fn tenants(&self) -> PathBuf {
         self.dir.join("tenants")
     }
-}
 
-impl KeyPairFiles {
-    fn named(dir: &Path, name: &str) -> Self {
-        Self {
-            certificate: dir.join(format!("{name}.pem")),
-            key: dir.join(format!("{name}.key.pem")),
+    fn new_root(&self, now: UnixSeconds) -> Result<Authority, TrustError> {
+        self.key_for(&KeyLabel::ROOT)?;
+        let root = Authority::new_root(Arc::clone(&self.keys), KeyLabel::ROOT, now)?;
+        write_new(&self.root_file(), pem("CERTIFICATE", root.certificate()).as_bytes())?;
+        Ok(root)
+    }
+
+    /// The key by this name; a new one where there is none. A key whose certificate was never
+    /// written is one too.
+    fn key_for(&self, label: &KeyLabel) -> Result<PublicKey, TrustError> {
+        match self.keys.public_key(label) {
+            Err(KeyError::Missing { .. }) => Ok(self.keys.generate(label)?),
+            found => Ok(found?),
         }
     }
 
+    fn read(
+        &self,
+        file: &Path,
+        label: KeyLabel,
+        what: &'static str,
+        way_out: impl Fn() -> String,
+    ) -> Result<Authority, TrustError> {
+        let pem = match fs::read(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let file = file.to_path_buf();
+                return Err(TrustError::Missing { what, file, way_out: way_out() });
+            }
+            read => read.map_err(|source| TrustError::File {
+                doing: "read",
+                file: file.into(),
+                source,
+            })?,
+        };
+        let certificate = X509::from_pem(&pem)
+            .map_err(|_| TrustError::NotA { what: "certificate", file: file.to_path_buf() })?;
+        let elsewhere = || TrustError::KeyElsewhere {
+            certificate: file.to_path_buf(),
+            store: self.keys.describe(),
+        };
+        let public = match self.keys.public_key(&label) {
+            Err(KeyError::Missing { .. }) => return Err(elsewhere()),
+            found => found?,
+        };
+        let belongs = certificate.public_key().is_ok_and(|key| PublicKey::of(&key) == Some(public));
+        if !belongs {
+            return Err(elsewhere());
+        }
+        let der = certificate.to_der().map_err(TrustError::cryptography("encode a certificate"))?;
+        Authority::new(der, Arc::clone(&self.keys), label)
+    }
+}
+
+impl KeyPairFiles {
     fn both_there(&self) -> Result<bool, TrustError> {
         let half = |there: &PathBuf, missing: &PathBuf| {
             Err(TrustError::HalfAPair { there: there.clone(), missing: missing.clone() })
@@ -138,39 +227,4 @@ impl KeyPairFiles {
             (false, true) => half(&self.key, &self.certificate),
         }
     }
-
-    fn write(&self, certificate: &X509Ref, key: &PKeyRef<Private>) -> Result<(), TrustError> {
-        let encoding = TrustError::cryptography("encode a certificate");
-        let certificate = certificate.to_pem().map_err(encoding)?;
-        write_new_secret(&self.key, &private_key_pem(key)?)?;
-        write_new(&self.certificate, &certificate)
-    }
-
-    fn read(
-        &self,
-        what: &'static str,
-        way_out: impl Fn() -> String,
-    ) -> Result<Authority, TrustError> {
-        if !self.both_there()? {
-            let file = self.certificate.clone();
-            return Err(TrustError::Missing { what, file, way_out: way_out() });
-        }
-        let certificate = X509::from_pem(&read(&self.certificate)?).map_err(|_| {
-            TrustError::NotA { what: "certificate", file: self.certificate.clone() }
-        })?;
-        let key = PKey::private_key_from_pem(&zeroize::Zeroizing::new(read(&self.key)?))
-            .map_err(|_| TrustError::NotA { what: "private key", file: self.key.clone() })?;
-        let belongs = certificate.public_key().is_ok_and(|public| public.public_eq(&key));
-        if !belongs {
-            return Err(TrustError::AnotherKey {
-                certificate: self.certificate.clone(),
-                key: self.key.clone(),
-            });
-        }
-        Authority::new(certificate, key)
-    }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, TrustError> {
-    fs::read(file).map_err(|source| TrustError::File { doing: "read", file: file.into(), source })
 }

@@ -5,23 +5,27 @@
 //! | root | CN=Cellular Hub root | CA, path 1 | keyCertSign, cRLSign | | |
 //! | tenant | CN=tenant's boards, O=tenant | CA, path 0 | keyCertSign, cRLSign | clientAuth | |
 //! | server | CN=first name | not a CA | digitalSignature | serverAuth | DNS, IP |
-//! | station | CN=name, O=tenant, OU=station | not a CA | digitalSignature | clientAuth | URI a batch |
 //! | board | CN=board id | not a CA | digitalSignature | clientAuth | hardwareModuleName |
+//! | station | CN=name, OU=station, O=tenant | not a CA | digitalSignature | clientAuth | batches |
+//!
+//! All have a subject key identifier; all but the root name their issuer's. Serial numbers are 128
+//! random bits; what begins, began a day early, for a clock somewhat behind.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use openssl::asn1::{Asn1Integer, Asn1Object, Asn1Time};
-use openssl::bn::BigNum;
-use openssl::error::ErrorStack;
-use openssl::nid::Nid;
-use openssl::rand::rand_bytes;
-use openssl::x509::extension::{
-    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyUsagePurpose, SanType,
 };
-use openssl::x509::{X509Builder, X509Extension, X509Name};
-use storage::{BatchName, BoardId, TenantId, UnixSeconds};
+use storage::{BoardId, TenantId, UnixSeconds};
+use time::{Duration, OffsetDateTime};
+use x509_parser::asn1_rs::Tag;
+use x509_parser::prelude::{ParsedExtension, X509Certificate};
+
+use super::{Station, TrustError};
 
 /// Years a board's certificate is valid for when nothing else is asked: a meter's life.
 pub const BOARD_YEARS: u16 = 20;
@@ -29,14 +33,23 @@ pub const BOARD_YEARS: u16 = 20;
 /// Years the server's certificate is valid for.
 pub const SERVER_YEARS: u16 = 5;
 
+/// Years a production station's certificate is valid for.
+pub const STATION_YEARS: u16 = 1;
+
 /// How a station's certificate names a batch, a URI in its subject alternative name.
 pub(super) const STATION_BATCH: &str = "urn:x-cellular-hub:batch:";
 
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
-const DAYS_A_YEAR_TIMES_4: u64 = 1461;
+/// 99991231235959Z.
+const NEVER: UnixSeconds = UnixSeconds(253_402_300_799);
 
-/// `id-on-hardwareModuleName` (RFC 4108).
-const HARDWARE_MODULE_NAME: &str = actors::identity::HARDWARE_MODULE_NAME;
+const DAYS_A_YEAR_TIMES_4: u64 = 1461;
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// `id-ce-subjectAltName` (RFC 5280).
+const ALTERNATIVE_NAME: [u64; 4] = [2, 5, 29, 17];
+
+/// DER of `id-on-hardwareModuleName`, 1.3.6.1.5.5.7.8.4 (RFC 4108).
+const HARDWARE_MODULE_NAME: [u8; 10] = [0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 8, 4];
 
 /// DER of the OID 1.3.6.1.4.1.99999.1, the `hwType` of a Connectivity Board.
 const HARDWARE_TYPE: [u8; 11] = [0x06, 0x09, 0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f, 1];
@@ -46,6 +59,8 @@ const HARDWARE_TYPE: [u8; 11] = [0x06, 0x09, 0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f,
 pub enum Expiry {
     /// This many years of 365.25 days after it was made.
     Years(u16),
+    /// At this moment.
+    At(UnixSeconds),
     /// At 99991231235959Z, which RFC 5280 (4.1.2.5) gives to devices without a known end.
     Never,
 }
@@ -111,133 +126,188 @@ impl FromStr for StationName {
     }
 }
 
-/// 128 random bits: nobody can foretell a serial number, and none comes twice.
-pub(super) fn serial_number() -> Result<Asn1Integer, ErrorStack> {
-    let mut bits = [0; 16];
-    rand_bytes(&mut bits)?;
-    BigNum::from_slice(&bits)?.to_asn1_integer()
-}
-
-/// Starts a day early, so that a clock somewhat behind does not refuse a new certificate.
-pub(super) fn set_validity(
-    builder: &mut X509Builder,
-    now: UnixSeconds,
-    expiry: Expiry,
-) -> Result<(), ErrorStack> {
-    let at = |seconds: u64| Asn1Time::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX));
-    let end = match expiry {
-        Expiry::Years(years) => {
-            let days = u64::from(years) * DAYS_A_YEAR_TIMES_4 / 4;
-            at(now.0.saturating_add(days * SECONDS_A_DAY))?
-        }
-        Expiry::Never => Asn1Time::from_str("99991231235959Z")?,
-    };
-    let start = at(now.0.saturating_sub(SECONDS_A_DAY))?;
-    builder.set_not_before(&start)?;
-    builder.set_not_after(&end)
-}
-
-/// A subject of a common name and, where given, an organisation.
-pub(super) fn subject(
-    common_name: &str,
-    organisation: Option<&str>,
-) -> Result<X509Name, ErrorStack> {
-    let mut name = X509Name::builder()?;
-    if let Some(organisation) = organisation {
-        name.append_entry_by_nid(Nid::ORGANIZATIONNAME, organisation)?;
+impl Expiry {
+    /// The moment it is, for what is made `now`.
+    pub fn moment(self, now: UnixSeconds) -> UnixSeconds {
+        let end = match self {
+            Self::Years(years) => {
+                let days = u64::from(years) * DAYS_A_YEAR_TIMES_4 / 4;
+                now.0.saturating_add(days * SECONDS_A_DAY)
+            }
+            Self::At(moment) => moment.0,
+            Self::Never => NEVER.0,
+        };
+        UnixSeconds(end.min(NEVER.0))
     }
-    name.append_entry_by_nid(Nid::COMMONNAME, common_name)?;
-    Ok(name.build())
 }
 
-/// An authority's extensions; `path_length` is how many authorities may stand below it.
-pub(super) fn authority(path_length: u32) -> Result<Vec<X509Extension>, ErrorStack> {
-    Ok(vec![
-        BasicConstraints::new().critical().ca().pathlen(path_length).build()?,
-        KeyUsage::new().critical().key_cert_sign().crl_sign().build()?,
-    ])
+/// A moment as certificates have it; they end with the year 9999.
+pub(super) fn moment(at: UnixSeconds) -> OffsetDateTime {
+    let seconds = i64::try_from(at.0.min(NEVER.0)).unwrap_or(0);
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// The hub's root; one level of authorities may stand below it.
+pub(super) fn root(now: UnixSeconds) -> CertificateParams {
+    authority(subject("Cellular Hub root", None, None), 1, now, moment(NEVER))
 }
 
 /// A tenant's authority signs boards, which are clients: it cannot make a server the boards trust.
-pub(super) fn tenant() -> Result<Vec<X509Extension>, ErrorStack> {
-    let mut extensions = authority(0)?;
-    extensions.push(ExtendedKeyUsage::new().client_auth().build()?);
-    Ok(extensions)
+pub(super) fn tenant(
+    tenant: &TenantId,
+    now: UnixSeconds,
+    not_after: OffsetDateTime,
+) -> CertificateParams {
+    let subject = subject(&format!("{tenant}'s boards"), Some(tenant.as_str()), None);
+    let mut params = authority(subject, 0, now, not_after);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
-/// The server's extensions, names apart.
-pub(super) fn server() -> Result<Vec<X509Extension>, ErrorStack> {
-    leaf(ExtendedKeyUsage::new().server_auth())
-}
-
-/// A board's extensions, names apart.
-pub(super) fn board() -> Result<Vec<X509Extension>, ErrorStack> {
-    leaf(ExtendedKeyUsage::new().client_auth())
-}
-
-fn leaf(usage: &ExtendedKeyUsage) -> Result<Vec<X509Extension>, ErrorStack> {
-    Ok(vec![
-        BasicConstraints::new().critical().build()?,
-        KeyUsage::new().critical().digital_signature().build()?,
-        usage.build()?,
-    ])
-}
-
-/// A station's subject.
-pub(super) fn station(station: &StationName, tenant: &TenantId) -> Result<X509Name, ErrorStack> {
-    let mut name = X509Name::builder()?;
-    name.append_entry_by_nid(Nid::ORGANIZATIONNAME, tenant.as_str())?;
-    name.append_entry_by_nid(Nid::ORGANIZATIONALUNITNAME, "station")?;
-    name.append_entry_by_nid(Nid::COMMONNAME, station.as_str())?;
-    Ok(name.build())
-}
-
-/// A station's subject alternative name: the batches whose boards it may enrol.
-pub(super) fn station_batches(
-    builder: &X509Builder,
-    batches: &[BatchName],
-) -> Result<X509Extension, ErrorStack> {
-    let mut names = SubjectAlternativeName::new();
-    for batch in batches {
-        names.uri(&format!("{STATION_BATCH}{batch}"));
-    }
-    names.build(&builder.x509v3_context(None, None))
-}
-
-/// The server's subject alternative name.
-pub(super) fn server_names(
-    builder: &X509Builder,
+/// A server that answers to `names`.
+pub(super) fn server(
     names: &[ServerName],
-) -> Result<X509Extension, ErrorStack> {
-    let mut alternative = SubjectAlternativeName::new();
+    now: UnixSeconds,
+) -> Result<CertificateParams, TrustError> {
+    let first = names.first().map(ToString::to_string).unwrap_or_default();
+    // A common name takes 64 bytes (X.520); what counts are the alternative names.
+    let first: String = first.chars().take(64).collect();
+    let end = Expiry::Years(SERVER_YEARS);
+    let usage = ExtendedKeyUsagePurpose::ServerAuth;
+    let mut params = leaf(subject(&first, None, None), usage, end, now);
     for name in names {
-        match name {
-            ServerName::Dns(name) => alternative.dns(name),
-            ServerName::Ip(address) => alternative.ip(&address.to_string()),
-        };
+        params.subject_alt_names.push(match name {
+            ServerName::Dns(name) => SanType::DnsName(ia5(name)?),
+            ServerName::Ip(address) => SanType::IpAddress(*address),
+        });
     }
-    alternative.build(&builder.x509v3_context(None, None))
+    Ok(params)
 }
 
-/// A board's subject alternative name: `hardwareModuleName` with the board id as serial number.
-pub(super) fn board_name(
-    builder: &X509Builder,
-    board: &BoardId,
-) -> Result<X509Extension, ErrorStack> {
-    let serial = board.as_str().as_bytes();
-    let kind = Asn1Object::from_str(HARDWARE_MODULE_NAME)?;
-    let mut content = HARDWARE_TYPE.to_vec();
-    push_short(&mut content, 0x04, serial);
-    let mut module_name = Vec::with_capacity(content.len() + 2);
-    push_short(&mut module_name, 0x30, &content);
-    SubjectAlternativeName::new()
-        .other_name2(kind, &module_name)
-        .build(&builder.x509v3_context(None, None))
+/// A board: `hardwareModuleName` with its id as serial number is its one alternative name.
+pub(super) fn board(board: &BoardId, expiry: Expiry, now: UnixSeconds) -> CertificateParams {
+    let subject = subject(board.as_str(), None, None);
+    let mut params = leaf(subject, ExtendedKeyUsagePurpose::ClientAuth, expiry, now);
+    let name = CustomExtension::from_oid_content(&ALTERNATIVE_NAME, board_name(board));
+    params.custom_extensions.push(name);
+    params
 }
 
-/// DER with a length of one byte. A board id has at most 32 bytes, so it always is.
-fn push_short(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
-    out.push(tag);
-    out.push(u8::try_from(content.len()).unwrap_or(u8::MAX));
-    out.extend_from_slice(content);
+/// A production station of a tenant.
+pub(super) fn station(
+    station: Station<'_>,
+    expiry: Expiry,
+    now: UnixSeconds,
+) -> Result<CertificateParams, TrustError> {
+    let name: String = station.name.chars().take(64).collect();
+    let subject = subject(&name, Some(station.tenant.as_str()), Some("station"));
+    let mut params = leaf(subject, ExtendedKeyUsagePurpose::ClientAuth, expiry, now);
+    for batch in station.batches {
+        let name = ia5(&format!("{STATION_BATCH}{batch}"))?;
+        params.subject_alt_names.push(SanType::URI(name));
+    }
+    Ok(params)
+}
+
+/// What of an authority's own certificate stands in those it issues: name and key identifier.
+pub(super) fn issuer(certificate: &X509Certificate<'_>) -> Result<CertificateParams, String> {
+    let mut name = DistinguishedName::new();
+    for attribute in certificate.subject().iter_attributes() {
+        let kind = attribute.attr_type().iter().map(Iterator::collect::<Vec<u64>>);
+        let kind = kind.ok_or("its subject has a name of unknown kind")?;
+        let text = attribute.as_str().map_err(|_| "its subject has a name that is no text")?;
+        let value = match attribute.attr_value().tag() {
+            Tag::Utf8String => DnValue::Utf8String(text.to_owned()),
+            Tag::PrintableString => {
+                DnValue::PrintableString(text.try_into().map_err(|_| "its subject is malformed")?)
+            }
+            other => return Err(format!("its subject has a name of kind {other}")),
+        };
+        name.push(DnType::from_oid(&kind), value);
+    }
+    let identifier =
+        certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
+            _ => None,
+        });
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.key_identifier_method =
+        KeyIdMethod::PreSpecified(identifier.ok_or("it has no subject key identifier")?);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+fn ia5(text: &str) -> Result<Ia5String, TrustError> {
+    Ia5String::try_from(text).map_err(|_| TrustError::Unissuable {
+        doing: "name a certificate",
+        problem: format!("{text:?} is not ASCII"),
+    })
+}
+
+fn authority(
+    subject: DistinguishedName,
+    path_length: u8,
+    now: UnixSeconds,
+    not_after: OffsetDateTime,
+) -> CertificateParams {
+    let mut params = begin(subject, now, not_after);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+fn leaf(
+    subject: DistinguishedName,
+    usage: ExtendedKeyUsagePurpose,
+    expiry: Expiry,
+    now: UnixSeconds,
+) -> CertificateParams {
+    let mut params = begin(subject, now, moment(expiry.moment(now)));
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params
+}
+
+fn begin(
+    subject: DistinguishedName,
+    now: UnixSeconds,
+    not_after: OffsetDateTime,
+) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject;
+    params.not_before =
+        moment(now).saturating_sub(Duration::days(1)).max(OffsetDateTime::UNIX_EPOCH);
+    params.not_after = not_after;
+    params
+}
+
+fn subject(common_name: &str, organisation: Option<&str>, unit: Option<&str>) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    if let Some(organisation) = organisation {
+        name.push(DnType::OrganizationName, organisation);
+    }
+    if let Some(unit) = unit {
+        name.push(DnType::OrganizationalUnitName, unit);
+    }
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+/// DER of a board's alternative names: one otherName (RFC 5280, 4.2.1.6).
+fn board_name(board: &BoardId) -> Vec<u8> {
+    let serial = short(0x04, &[board.as_str().as_bytes()]);
+    let module_name = short(0x30, &[&HARDWARE_TYPE, &serial]);
+    let value = short(0xa0, &[&module_name]);
+    let name = short(0xa0, &[&HARDWARE_MODULE_NAME, &value]);
+    short(0x30, &[&name])
+}
+
+/// DER with a length of one byte. A board id has at most 32 bytes, so all of it has at most 63.
+fn short(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut der = vec![tag, u8::try_from(content.len()).unwrap_or(u8::MAX)];
+    der.extend_from_slice(&content);
+    der
 }

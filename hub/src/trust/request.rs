@@ -1,44 +1,34 @@
 //! A board's certificate signing request (RFC 2986): the way a key stays on its board.
 
-use std::fs;
 use std::path::Path;
 
-use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::x509::X509Req;
 
 use super::TrustError;
-use super::key::CURVE;
+use super::keys::PublicKey;
 
 /// A signing request, checked: signed by the key in it, and that key is one the hub takes. The
 /// names in it are not used: the hub's own records say which board it is for.
 pub struct BoardRequest {
-    key: PKey<Public>,
+    key: PublicKey,
 }
 
 impl BoardRequest {
-    /// Reads a request, PEM or DER.
-    pub fn read(file: &Path) -> Result<Self, TrustError> {
-        let bytes = fs::read(file).map_err(|source| TrustError::File {
-            doing: "read",
-            file: file.to_path_buf(),
-            source,
-        })?;
-        let request = X509Req::from_pem(&bytes)
-            .or_else(|_| X509Req::from_der(&bytes))
+    /// A request, PEM or DER, from what `file` holds.
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, TrustError> {
+        let request = X509Req::from_pem(bytes)
+            .or_else(|_| X509Req::from_der(bytes))
             .map_err(|_| TrustError::NotA { what: "signing request", file: file.into() })?;
         let key = request.public_key().map_err(|_| TrustError::RequestKeyUnsuited)?;
-        let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());
-        if curve != Some(CURVE) {
-            return Err(TrustError::RequestKeyUnsuited);
-        }
+        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
         if !request.verify(&key).unwrap_or(false) {
             return Err(TrustError::RequestNotSigned);
         }
-        Ok(Self { key })
+        Ok(Self { key: public })
     }
 
     /// The board's public key.
-    pub fn public_key(&self) -> &PKeyRef<Public> {
+    pub fn public_key(&self) -> &PublicKey {
         &self.key
     }
 }

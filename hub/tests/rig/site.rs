@@ -180,10 +180,11 @@ impl Site {
         let list = std::fs::read_to_string(self.path("boards.csv")).unwrap();
         let lines = list.lines().filter(|line| !line.starts_with("board,") && !line.is_empty());
         lines
-            .map(|line| {
+            .enumerate()
+            .map(|(number, line)| {
                 let columns: Vec<_> = line.split(',').collect();
                 let (id, tenant) = (columns[0], columns[1]);
-                let shard = self.path("boards").join("0000");
+                let shard = self.path("boards").join(format!("{:04}", number / 1000));
                 BoardFiles {
                     id: id.to_owned(),
                     tenant: tenant.to_owned(),

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use self::format::{FormatError, Frame, Head, Reader, Writer};
 pub use self::place::{Restored, restore};
+use crate::board::BoardRecord;
+use crate::record::{decode, encode};
 use crate::store::health::{Health, quietly};
 use crate::store::tree::Tree;
 use crate::store::{SCHEMA, SCHEMA_KEY};
@@ -110,7 +112,9 @@ impl Store {
                 if name == "meta" && key != SCHEMA_KEY {
                     continue;
                 }
-                writer.record(&key, &value).map_err(BackupError::BrokenOff)?;
+                let without = (name == "boards").then(|| without_session(&value)).flatten();
+                let value = without.as_deref().unwrap_or(&value);
+                writer.record(&key, value).map_err(BackupError::BrokenOff)?;
                 records += 1;
                 if records % REPORT_EVERY == 0 {
                     progress(REPORT_EVERY);
@@ -140,6 +144,14 @@ impl Store {
         names.sort();
         Ok(names)
     }
+}
+
+/// A board's record that names no session; nothing for one that names none as it is, or cannot be
+/// read, which goes into the backup as it is.
+fn without_session(record: &[u8]) -> Option<Vec<u8>> {
+    let found: BoardRecord = decode(record).ok()?;
+    found.session?;
+    encode(&BoardRecord { session: None, ..found }).ok()
 }
 
 fn is_kept(tree: &str) -> bool {

@@ -56,10 +56,12 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("batches/list", 0),
         ("boards", 2),
         ("boards/address", 2),
-        ("boards/fingerprint", 2),
+        ("boards/renewal", 0),
         ("boards/tenant", 2),
+        ("certificates/revoked", 0),
         ("meta", 2),
         ("routes", 0),
+        ("sessions", 0),
         ("tenants", 1),
         ("tokens", 0),
         ("upstreams", 0),
@@ -72,19 +74,38 @@ fn a_sound_store_is_counted_tree_by_tree() {
 #[test]
 fn indexes_are_checked_both_ways() {
     let said = after(|db| {
-        db.open_tree("boards/fingerprint").unwrap().remove([1; 32]).unwrap();
         db.open_tree("boards/address").unwrap().insert([10, 0, 0, 2], "CB-1").unwrap();
         db.open_tree("boards/tenant").unwrap().insert("acme\0CB-9", "").unwrap();
     });
     assert_eq!(
         said,
         [
-            "boards CB-1: its certificate is not its own in boards/fingerprint",
             "boards CB-2: its address is not its own in boards/address",
             "boards/address 0a000002: board CB-1 has another address",
             "boards/tenant acme/CB-9: there is no board CB-9",
         ]
     );
+}
+
+#[test]
+fn sessions_are_looked_at_from_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = b"hubses\0\x01".to_vec();
+    file.resize(4096 + 3 * 512, 0);
+    // One in form, one that no hub has sealed, and one that claims more than its slot.
+    file[4096..4096 + 3].copy_from_slice(&[60, 0, 1]);
+    file[4608..4608 + 3].copy_from_slice(&[60, 0, 7]);
+    file[5120..5120 + 2].fill(0xFF);
+    store_with_two_boards(dir.path());
+    std::fs::write(dir.path().join("sessions"), file).unwrap();
+    let report = check(dir.path());
+    let said: Vec<_> = report.problems.iter().map(|p| format!("{} {}", p.key, p.what)).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("00000001 seal version 7"), "{said:?}");
+    assert!(said[1].starts_with("00000002 a sealed record of"), "{said:?}");
+    assert_eq!((report.trees["sessions"].records, report.trees["sessions"].problems), (3, 2));
+    std::fs::write(dir.path().join("sessions"), b"something else").unwrap();
+    assert_eq!(check(dir.path()).problems_total, 1);
 }
 
 #[test]

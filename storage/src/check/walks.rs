@@ -2,28 +2,33 @@
 
 use super::Walk;
 use crate::batch::ListPiece;
+use crate::board::BoardRecord;
 use crate::record::{Record, decode};
+use crate::sealed::survey;
 use crate::store::boards::{address_key, parse_id};
-use crate::store::sessions::KEY_CHECK;
+use crate::store::revoked;
+use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
-use crate::{Batch, Board, Fingerprint, Route, StoreError, Tenant, TenantId, Token, Upstream};
+use crate::{
+    AuditEntry, Batch, Board, Renewal, Route, StoreError, Tenant, TenantId, Token, Upstream,
+};
 
 type Check = fn(&mut Walk<'_>);
 
 /// Who checks which tree.
 pub(super) const WALKS: &[(&str, Check)] = &[
+    ("audit", audit),
     ("batches", batches),
     ("batches/list", lists),
     ("boards", boards),
     ("boards/address", by_address),
-    ("boards/fingerprint", by_fingerprint),
+    ("boards/renewal", renewals),
     ("boards/tenant", by_tenant),
+    (revoked::TREE, of_revoked),
     ("meta", meta),
     ("routes", routes),
-    ("sessions", sessions),
     ("sessions/address", slots),
-    ("sessions/board", slots),
-    ("sessions/resumption", slots),
+    ("sessions/ownerless", ownerless),
     ("tenants", tenants),
     ("tokens", tokens),
     ("upstreams", upstreams),
@@ -32,6 +37,16 @@ pub(super) const WALKS: &[(&str, Check)] = &[
 /// A tree that nobody here knows: its entries are read and measured.
 pub(super) fn unknown(walk: &mut Walk<'_>) {
     walk.each(|_, _, _| Ok(()));
+}
+
+fn audit(walk: &mut Walk<'_>) {
+    let mut next = 1_u64;
+    walk.each(|_, key, value| {
+        let _: AuditEntry = noun(value)?;
+        let expected = next.to_be_bytes();
+        next += 1;
+        its_own_key(key, &expected)
+    });
 }
 
 fn meta(walk: &mut Walk<'_>) {
@@ -51,20 +66,18 @@ fn tenants(walk: &mut Walk<'_>) {
     });
 }
 
+fn of_revoked(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| its_own_key(key, &revoked::key(&noun(value)?)));
+}
+
 fn boards(walk: &mut Walk<'_>) {
     walk.each(|inner, key, value| {
-        let board: Board = noun(value)?;
+        let BoardRecord { board, .. } = noun(value)?;
         its_own_key(key, board.id.as_str().as_bytes())?;
         belongs_to(inner, &board.tenant)?;
         let listed = inner.by_tenant.contains_key(scoped(&board.tenant, board.id.as_str()));
         if !listed.map_err(unread)? {
             return Err(String::from("missing in boards/tenant"));
-        }
-        if let Some(fingerprint) = &board.fingerprint {
-            let owner = inner.by_fingerprint.get(fingerprint.as_bytes()).map_err(unread)?;
-            if owner.as_deref() != Some(key) {
-                return Err(String::from("its certificate is not its own in boards/fingerprint"));
-            }
         }
         if let Some(address) = board.address {
             let owner = inner.by_address.get(address_key(address)).map_err(unread)?;
@@ -73,16 +86,6 @@ fn boards(walk: &mut Walk<'_>) {
             }
         }
         Ok(())
-    });
-}
-
-fn by_fingerprint(walk: &mut Walk<'_>) {
-    walk.each(|inner, key, value| {
-        let board = indexed(inner, "boards/fingerprint", value)?;
-        match board.fingerprint == <[u8; 32]>::try_from(key).ok().map(Fingerprint) {
-            true => Ok(()),
-            false => Err(format!("board {} has another certificate", board.id)),
-        }
     });
 }
 
@@ -110,6 +113,14 @@ fn by_tenant(walk: &mut Walk<'_>) {
     });
 }
 
+/// One whose board is gone or has another certificate by now does no harm.
+fn renewals(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let renewal: Renewal = noun(value)?;
+        its_own_key(key, renewal.board.as_str().as_bytes())
+    });
+}
+
 fn routes(walk: &mut Walk<'_>) {
     walk.each(|inner, key, value| {
         let route: Route = noun(value)?;
@@ -123,6 +134,29 @@ fn upstreams(walk: &mut Walk<'_>) {
         let upstream: Upstream = noun(value)?;
         its_own_key(key, &scoped(&upstream.tenant, upstream.name.as_str()))?;
         belongs_to(inner, &upstream.tenant)
+    });
+}
+
+/// The sessions' records, which are no tree. Sealed under a key that is not here: what is in them
+/// shows when a board comes back.
+pub(super) fn sessions(walk: &mut Walk<'_>) {
+    let file = walk.inner.dir.join(RECORDS);
+    let surveyed = survey(&file, |slot, bytes, form| {
+        walk.count(bytes);
+        if let Err(error) = form {
+            walk.problem(&slot.key(), error.to_string());
+        }
+    });
+    if let Err(error) = surveyed {
+        walk.problem(b"", format!("{}: {error}", file.display()));
+    }
+}
+
+fn ownerless(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        slot(key)?;
+        parse_id("sessions/ownerless", value).map_err(|_| String::from("it names no board"))?;
+        Ok(())
     });
 }
 
@@ -155,11 +189,6 @@ fn tokens(walk: &mut Walk<'_>) {
             _ => Err(String::from("its key is no digest")),
         }
     });
-}
-
-/// Sealed under a key that is not here: what is in them shows when a board comes back.
-fn sessions(walk: &mut Walk<'_>) {
-    walk.each(|_, key, _| slot(key));
 }
 
 fn slots(walk: &mut Walk<'_>) {
@@ -199,7 +228,10 @@ fn belongs_to(inner: &Inner, tenant: &TenantId) -> Result<(), String> {
 fn indexed(inner: &Inner, tree: &'static str, id: &[u8]) -> Result<Board, String> {
     let id = parse_id(tree, id).map_err(|_| String::from("it names no board"))?;
     match inner.boards.get(id.as_str()).map_err(unread)? {
-        Some(record) => noun(&record).map_err(|_| format!("board {id} cannot be read")),
+        Some(record) => match noun::<BoardRecord>(&record) {
+            Ok(found) => Ok(found.board),
+            Err(_) => Err(format!("board {id} cannot be read")),
+        },
         None => Err(format!("there is no board {id}")),
     }
 }

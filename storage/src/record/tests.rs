@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::board::BoardRecord;
 use crate::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -23,6 +24,15 @@ fn assert_golden<T: Record + PartialEq + Debug>(noun: &T, golden: &[&str]) {
     let bytes = encode(noun).unwrap();
     assert_eq!(hex(&bytes), golden.concat());
     assert_eq!(&decode::<T>(&bytes).unwrap(), noun);
+}
+
+fn kept(board: &Board) -> BoardRecord {
+    BoardRecord { board: board.clone(), session: None }
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect()
 }
 
 fn bare_board() -> Board {
@@ -55,10 +65,7 @@ fn a_tenants_bytes_are_frozen() {
 #[test]
 fn a_tenant_written_before_quotas_is_read_without_one() {
     let golden = ["01", "0461636d65", "0441636d65", "01", "fc00f15365", "01", "023082"].concat();
-    let bytes: Vec<u8> = (0..golden.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&golden[at..at + 2], 16).unwrap())
-        .collect();
+    let bytes = bytes(&golden);
     let tenant = decode::<Tenant>(&bytes).unwrap();
     assert_eq!((tenant.id.as_str(), tenant.name.as_str()), ("acme", "Acme"));
     assert_eq!(
@@ -71,12 +78,30 @@ fn a_tenant_written_before_quotas_is_read_without_one() {
 }
 
 #[test]
+fn a_renewals_bytes_are_frozen() {
+    let renewal = crate::Renewal {
+        board: "CB-1".parse().unwrap(),
+        fingerprint: Fingerprint([0xab; 32]),
+        replaces: Fingerprint([0xcd; 32]),
+        not_after: UnixSeconds(1_700_000_000),
+        issued: UnixSeconds(250),
+    };
+    let (new, old) = ("ab".repeat(32), "cd".repeat(32));
+    assert_golden(&renewal, &["01", "0443422d31", &new, &old, "fc00f15365", "fa"]);
+}
+
+#[test]
 fn a_boards_bytes_are_frozen() {
     let mut board = bare_board();
     let id = "0b43422d3030303030303031";
     let tenant = "0461636d65";
     let created = "fc00f15365";
-    assert_golden(&board, &["01", id, tenant, "00", "00", "00", "00", created, "00", "00"]);
+    let bare = [id, tenant, "00", "00", "00", "00", created, "00", "00"].concat();
+    assert_golden(&kept(&board), &["02", &bare, "00"]);
+    let session = Slot::new(300);
+    assert_golden(&BoardRecord { session, ..kept(&board) }, &["02", &bare, "01", "fb2c01"]);
+    let older = decode::<BoardRecord>(&bytes(&["01", &bare].concat())).unwrap();
+    assert_eq!(older, kept(&board), "written before sessions were found by it");
 
     board.fingerprint = Some(Fingerprint([0xab; 32]));
     let digest = &format!("01{}", "ab".repeat(32));
@@ -87,15 +112,17 @@ fn a_boards_bytes_are_frozen() {
     board.last_seen = Some(UnixSeconds(251));
     let labels = "01047369746504726f6f66";
     let seen = ["01fa", "01fbfb00"].concat();
-    assert_golden(
-        &board,
-        &["01", id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen],
-    );
+    let blocked =
+        [id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen].concat();
+    assert_golden(&kept(&board), &["02", &blocked, "00"]);
+    let older = decode::<BoardRecord>(&bytes(&["01", &blocked].concat())).unwrap();
+    assert_eq!(older, kept(&board));
 
     board.state = BoardState::Revoked { reason: String::new(), since: UnixSeconds(0) };
     board.address = Some("2001:db8::1".parse().unwrap());
     let address = "010120010db8000000000000000000000001";
-    assert_golden(&board, &["01", id, tenant, digest, "020000", labels, address, created, &seen]);
+    let revoked = [id, tenant, digest, "020000", labels, address, created, &seen].concat();
+    assert_golden(&kept(&board), &["02", &revoked, "00"]);
 }
 
 #[test]
@@ -198,25 +225,25 @@ fn a_tokens_bytes_are_frozen() {
 #[test]
 fn a_provisioned_boards_record_is_compact() {
     let board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
-    assert!(encode(&board).unwrap().len() <= 64);
+    assert!(encode(&kept(&board)).unwrap().len() <= 64);
 }
 
 #[test]
 fn another_version_and_leftover_bytes_are_refused() {
-    let mut bytes = encode(&bare_board()).unwrap();
+    let mut bytes = encode(&kept(&bare_board())).unwrap();
     bytes.push(0);
-    assert!(matches!(decode::<Board>(&bytes), Err(RecordError::TooLong { count: 1 })));
-    bytes[0] = 2;
-    let refused = decode::<Board>(&bytes);
-    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 2, known: 1 })));
-    assert!(matches!(decode::<Board>(&[]), Err(RecordError::Malformed(_))));
+    assert!(matches!(decode::<BoardRecord>(&bytes), Err(RecordError::TooLong { count: 1 })));
+    bytes[0] = 3;
+    let refused = decode::<BoardRecord>(&bytes);
+    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 3, known: 2 })));
+    assert!(matches!(decode::<BoardRecord>(&[]), Err(RecordError::Malformed(_))));
 }
 
 #[test]
 fn a_name_that_breaks_its_rule_is_refused_on_the_way_back_in() {
-    let mut bytes = encode(&bare_board()).unwrap();
+    let mut bytes = encode(&kept(&bare_board())).unwrap();
     bytes[2] = b'/';
-    assert!(matches!(decode::<Board>(&bytes), Err(RecordError::Malformed(_))));
+    assert!(matches!(decode::<BoardRecord>(&bytes), Err(RecordError::Malformed(_))));
 }
 
 #[test]
@@ -224,9 +251,9 @@ fn the_largest_record_that_is_written_can_be_read() {
     let mut board = bare_board();
     let label = |i: u32| (char::from_u32(0x100 + i).unwrap().to_string(), String::new());
     board.labels = (0..13_000_u32).map(label).collect();
-    let bytes = encode(&board).unwrap();
+    let bytes = encode(&kept(&board)).unwrap();
     assert!(bytes.len() > RECORD_BYTES_MAX * 9 / 10);
-    assert_eq!(decode::<Board>(&bytes).unwrap(), board);
+    assert_eq!(decode::<BoardRecord>(&bytes).unwrap().board, board);
 }
 
 prop_compose! {
@@ -320,7 +347,7 @@ fn round_trips<T: Record + PartialEq + Debug>(noun: &T) -> Result<(), TestCaseEr
 
 fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<Tenant>(bytes);
-    let _ = decode::<Board>(bytes);
+    let _ = decode::<BoardRecord>(bytes);
     let _ = decode::<Route>(bytes);
     let _ = decode::<Upstream>(bytes);
     let _ = decode::<Batch>(bytes);
@@ -336,7 +363,7 @@ proptest! {
     fn every_tenant_comes_back(noun in any_tenant()) { round_trips(&noun)?; }
 
     #[test]
-    fn every_board_comes_back(noun in any_board()) { round_trips(&noun)?; }
+    fn every_board_comes_back(noun in any_board()) { round_trips(&kept(&noun))?; }
 
     #[test]
     fn every_route_comes_back(noun in any_route()) { round_trips(&noun)?; }
@@ -357,7 +384,7 @@ proptest! {
         damage in proptest::collection::vec(any::<(proptest::sample::Index, u8)>(), 1..4),
         cut in any::<proptest::sample::Index>(),
     ) {
-        let mut bytes = encode(&board).unwrap();
+        let mut bytes = encode(&kept(&board)).unwrap();
         for (at, value) in damage {
             let at = at.index(bytes.len());
             bytes[at] = value;
@@ -375,4 +402,22 @@ proptest! {
         }
         let _ = (text.parse::<BoardId>(), text.parse::<ResourcePath>(), text.parse::<Fingerprint>());
     }
+}
+
+#[test]
+fn a_revocations_bytes_are_frozen() {
+    let mut revocation = Revocation {
+        tenant: "acme".parse().unwrap(),
+        board: None,
+        certificate: RevokedCertificate::Serial(vec![1, 0xab]),
+        reason: RevocationReason::KeyCompromise,
+        since: UnixSeconds(1_700_000_000),
+    };
+    let tenant = "0461636d65";
+    assert_golden(&revocation, &["01", tenant, "00", "01", "0201ab", "01", "fc00f15365"]);
+    revocation.board = Some("CB-1".parse().unwrap());
+    revocation.certificate = RevokedCertificate::Fingerprint(Fingerprint([7; 32]));
+    revocation.reason = RevocationReason::PrivilegeWithdrawn;
+    let (board, print) = (text("CB-1"), "07".repeat(32));
+    assert_golden(&revocation, &["01", tenant, "01", &board, "00", &print, "06", "fc00f15365"]);
 }

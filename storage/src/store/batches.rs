@@ -129,20 +129,16 @@ impl Store {
         let trees = (
             inner.tenants.raw(),
             inner.boards.raw(),
-            inner.by_fingerprint.raw(),
             inner.by_address.raw(),
             inner.by_tenant.raw(),
             inner.batches.batches.raw(),
             inner.batches.tokens.raw(),
         );
         inner.transaction(|| {
-            trees.transaction(
-                |(tenants, boards, by_fingerprint, by_address, by_tenant, batches, tokens)| {
-                    let boards =
-                        BoardTrees { tenants, boards, by_fingerprint, by_address, by_tenant };
-                    enrol(wanted, fingerprint, is_of_batch, &boards, batches, tokens)
-                },
-            )
+            trees.transaction(|(tenants, boards, by_address, by_tenant, batches, tokens)| {
+                let boards = BoardTrees { tenants, boards, by_address, by_tenant };
+                enrol(wanted, fingerprint, is_of_batch, &boards, batches, tokens)
+            })
         })
     }
 
@@ -185,7 +181,7 @@ fn enrol(
     {
         token = Some(decode(TOKENS, key, &record).map_err(abort)?);
     }
-    let known = boards.find(wanted.board.as_str().as_bytes())?;
+    let known = boards.find(wanted.board.as_str().as_bytes())?.map(|record| record.board);
     let remembered = Remembered {
         batch: batch.as_ref(),
         is_of_batch,

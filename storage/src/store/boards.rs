@@ -1,6 +1,8 @@
-//! Boards in the store, with an index each over fingerprint, address and tenant.
+//! Boards in the store, with an index each over address and tenant. No index is over certificates:
+//! one names its board, so two boards can never present the same.
 //!
-//! Invariant: no two boards share a fingerprint or an address, every board's tenant exists, and
+//! A board's record also says where its session is ([`super::sessions`]); whatever changes the board
+//! leaves that as it is. Invariant: no two boards share an address, every board's tenant exists, and
 //! the indexes name exactly the boards there are.
 
 use std::net::IpAddr;
@@ -10,8 +12,9 @@ use sled::transaction::{ConflictableTransactionResult, TransactionalTree};
 use sled::{IVec, Transactional};
 
 use super::{Inner, abort, corrupt, decode, encode, scoped};
+use crate::board::BoardRecord;
 use crate::record::{self, RecordError};
-use crate::{Board, BoardId, Fingerprint, StoreError, TenantId, UnixSeconds};
+use crate::{Board, BoardId, Slot, StoreError, TenantId, UnixSeconds};
 
 /// The boards of a [`crate::Store`].
 #[derive(Clone, Copy)]
@@ -27,9 +30,8 @@ const CHUNK: usize = 256;
 impl<'a> Boards<'a> {
     /// Adds the board or replaces the one with its id; durable on return.
     ///
-    /// Refused without its tenant ([`StoreError::UnknownTenant`]) and when its fingerprint or
-    /// address is another board's ([`StoreError::FingerprintTaken`],
-    /// [`StoreError::AddressTaken`]). To alter a board that may be heard meanwhile, use
+    /// Refused without its tenant ([`StoreError::UnknownTenant`]) and when its address is another
+    /// board's ([`StoreError::AddressTaken`]). To alter a board that may be heard meanwhile, use
     /// [`Boards::change`].
     pub fn put(self, board: &Board) -> Result<(), StoreError> {
         self.put_chunk(std::slice::from_ref(board))?;
@@ -65,7 +67,8 @@ impl<'a> Boards<'a> {
         change: impl Fn(&mut Board),
     ) -> Result<Option<Board>, StoreError> {
         let changed = self.transaction(|trees| {
-            let Some(mut board) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };
+            let Some(found) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };
+            let mut board = found.board;
             change(&mut board);
             board.id = id.clone();
             trees.put(&board)?;
@@ -78,24 +81,6 @@ impl<'a> Boards<'a> {
     /// The board with this id.
     pub fn find(self, id: &BoardId) -> Result<Option<Board>, StoreError> {
         self.find_key(id.as_str().as_bytes())
-    }
-
-    /// The board that owns this certificate.
-    pub fn find_by_fingerprint(
-        self,
-        fingerprint: &Fingerprint,
-    ) -> Result<Option<Board>, StoreError> {
-        let Some(id) = self.inner.by_fingerprint.get(fingerprint.as_bytes())? else {
-            return Ok(None);
-        };
-        // It may have changed hands between the two reads.
-        Ok(self.find_key(&id)?.filter(|board| board.fingerprint.as_ref() == Some(fingerprint)))
-    }
-
-    /// The board that owns this address; an IPv4 address mapped into IPv6 is that IPv4 address.
-    pub fn find_by_address(self, address: IpAddr) -> Result<Option<BoardId>, StoreError> {
-        let id = self.inner.by_address.get(address_key(address))?;
-        id.map(|id| parse_id("boards/address", &id)).transpose()
     }
 
     /// Every board that owns an address.
@@ -117,7 +102,7 @@ impl<'a> Boards<'a> {
         entries
             .map(|entry| {
                 let (key, record) = entry?;
-                decode(TREE, &key, &record)
+                decode::<BoardRecord>(TREE, &key, &record).map(|found| found.board)
             })
             .collect()
     }
@@ -146,16 +131,19 @@ impl<'a> Boards<'a> {
         self.inner.by_tenant.scan_prefix(scoped(tenant, "")).count()
     }
 
-    /// Removes the board and says whether it existed; durable on return.
+    /// Removes the board with its session and says whether it existed; durable on return.
     pub fn remove(self, id: &BoardId) -> Result<bool, StoreError> {
-        let existed = self.transaction(|trees| {
-            let Some(board) = trees.find(id.as_str().as_bytes())? else { return Ok(false) };
-            trees.unlink(&board)?;
+        let removed = self.transaction(|trees| {
+            let Some(found) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };
+            trees.unlink(&found.board)?;
             trees.boards.remove(id.as_str())?;
-            Ok(true)
+            Ok(Some(found.session))
         })?;
+        if let Some(Some(session)) = removed {
+            super::sessions::disown(self.inner, session, id)?;
+        }
         self.inner.flush()?;
-        Ok(existed)
+        Ok(removed.is_some())
     }
 
     /// Notes when boards were heard: the first time stays, the last only moves forward, unknown
@@ -163,25 +151,16 @@ impl<'a> Boards<'a> {
     /// a time of day on a page.
     pub fn mark_seen(self, heard: &[(BoardId, UnixSeconds)]) -> Result<(), StoreError> {
         for (id, at) in heard {
-            let mut failed = None;
-            self.inner.boards.update(id.as_str(), |record| {
-                let record = record?;
-                match seen(id, record, *at) {
-                    Ok(marked) => Some(IVec::from(marked)),
-                    Err(error) => {
-                        failed = Some(error);
-                        Some(IVec::from(record))
-                    }
-                }
+            self.inner.update(id, |BoardRecord { board, .. }| {
+                board.first_seen = board.first_seen.or(Some(*at));
+                board.last_seen = board.last_seen.max(Some(*at));
             })?;
-            failed.map_or(Ok(()), Err)?;
         }
         Ok(())
     }
 
     fn find_key(self, key: &[u8]) -> Result<Option<Board>, StoreError> {
-        let record = self.inner.boards.get(key)?;
-        record.map(|record| decode(TREE, key, &record)).transpose()
+        Ok(self.inner.board_record(key)?.map(|found| found.board))
     }
 
     fn put_chunk(self, boards: &[Board]) -> Result<(), StoreError> {
@@ -199,13 +178,12 @@ impl<'a> Boards<'a> {
         let trees = (
             inner.tenants.raw(),
             inner.boards.raw(),
-            inner.by_fingerprint.raw(),
             inner.by_address.raw(),
             inner.by_tenant.raw(),
         );
         inner.transaction(|| {
-            trees.transaction(|(tenants, boards, by_fingerprint, by_address, by_tenant)| {
-                body(&BoardTrees { tenants, boards, by_fingerprint, by_address, by_tenant })
+            trees.transaction(|(tenants, boards, by_address, by_tenant)| {
+                body(&BoardTrees { tenants, boards, by_address, by_tenant })
             })
         })
     }
@@ -215,7 +193,6 @@ impl<'a> Boards<'a> {
 pub(super) struct BoardTrees<'t> {
     pub(super) tenants: &'t TransactionalTree,
     pub(super) boards: &'t TransactionalTree,
-    pub(super) by_fingerprint: &'t TransactionalTree,
     pub(super) by_address: &'t TransactionalTree,
     pub(super) by_tenant: &'t TransactionalTree,
 }
@@ -224,27 +201,22 @@ impl BoardTrees<'_> {
     pub(super) fn find(
         &self,
         key: &[u8],
-    ) -> ConflictableTransactionResult<Option<Board>, StoreError> {
+    ) -> ConflictableTransactionResult<Option<BoardRecord>, StoreError> {
         let record = self.boards.get(key)?;
         record.map(|record| decode(TREE, key, &record)).transpose().map_err(abort)
     }
 
     pub(super) fn put(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
         let key = board.id.as_str().as_bytes();
-        let record = encode(key, board).map_err(abort)?;
         if self.tenants.get(board.tenant.as_str())?.is_none() {
             return Err(abort(StoreError::UnknownTenant { tenant: board.tenant.clone() }));
         }
-        if let Some(old) = self.find(key)? {
-            self.unlink(&old)?;
+        let old = self.find(key)?;
+        if let Some(old) = &old {
+            self.unlink(&old.board)?;
         }
-        if let Some(fingerprint) = board.fingerprint
-            && let Some(owner) = self.by_fingerprint.insert(fingerprint.as_bytes(), key)?
-        {
-            let board = parse_id("boards/fingerprint", &owner).map_err(abort)?;
-            let fingerprint = Box::new(fingerprint);
-            return Err(abort(StoreError::FingerprintTaken { fingerprint, board }));
-        }
+        let session = old.and_then(|old| old.session);
+        let record = encode(key, &BoardRecord { board: board.clone(), session }).map_err(abort)?;
         if let Some(address) = board.address
             && let Some(owner) = self.by_address.insert(address_key(address), key)?
         {
@@ -258,9 +230,6 @@ impl BoardTrees<'_> {
 
     /// Removes the board's index entries.
     fn unlink(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
-        if let Some(fingerprint) = &board.fingerprint {
-            self.by_fingerprint.remove(fingerprint.as_bytes())?;
-        }
         if let Some(address) = board.address {
             self.by_address.remove(address_key(address))?;
         }
@@ -269,12 +238,50 @@ impl BoardTrees<'_> {
     }
 }
 
-fn seen(id: &BoardId, record: &[u8], at: UnixSeconds) -> Result<Vec<u8>, StoreError> {
-    let key = id.as_str().as_bytes();
-    let mut board: Board = decode(TREE, key, record)?;
-    board.first_seen = board.first_seen.or(Some(at));
-    board.last_seen = board.last_seen.max(Some(at));
-    encode(key, &board)
+impl Inner {
+    /// What is kept of the board with this key.
+    pub(super) fn board_record(&self, key: &[u8]) -> Result<Option<BoardRecord>, StoreError> {
+        let record = self.boards.get(key)?;
+        record.map(|record| decode(TREE, key, &record)).transpose()
+    }
+
+    /// Lets the board's record say that its session is in `slot`, and gives what it said before;
+    /// nothing when there is no such board. Not flushed.
+    pub(super) fn point(
+        &self,
+        board: &BoardId,
+        slot: Option<Slot>,
+    ) -> Result<Option<Option<Slot>>, StoreError> {
+        let mut before = None;
+        self.update(board, |found| before = Some(std::mem::replace(&mut found.session, slot)))?;
+        Ok(before)
+    }
+
+    /// Alters the board's record, if there is one, in one step. Not flushed. `change` may run more
+    /// than once.
+    fn update(
+        &self,
+        board: &BoardId,
+        mut change: impl FnMut(&mut BoardRecord),
+    ) -> Result<(), StoreError> {
+        let key = board.as_str().as_bytes();
+        let mut failed = None;
+        self.boards.update(key, |record| {
+            let record = record?;
+            let changed = decode(TREE, key, record).and_then(|mut found: BoardRecord| {
+                change(&mut found);
+                encode(key, &found)
+            });
+            match changed {
+                Ok(changed) => Some(IVec::from(changed)),
+                Err(error) => {
+                    failed = Some(error);
+                    Some(IVec::from(record))
+                }
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
 }
 
 pub(crate) fn address_key(address: IpAddr) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::health::WAY_OUT;
 use crate::record::RecordError;
-use crate::{BoardId, Fingerprint, SealError, TenantId};
+use crate::{BoardId, SealError, TenantId};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -116,12 +116,10 @@ pub enum StoreError {
         /// How many boards it has.
         count: usize,
     },
-    /// One certificate belongs to one board.
-    #[error("the certificate {fingerprint} already belongs to board {board}")]
-    FingerprintTaken {
-        /// The certificate.
-        fingerprint: Box<Fingerprint>,
-        /// The board that has it.
+    /// A session's board does not exist.
+    #[error("there is no board {board}")]
+    UnknownBoard {
+        /// The name that was given.
         board: BoardId,
     },
     /// One address belongs to one board.

@@ -1,25 +1,28 @@
-//! The store: one folder, one database, one tree a noun and one an index.
+//! The store: one folder, one database, one tree a noun and one an index; beside it the sessions'
+//! files.
 //!
 //! | tree | key | value |
 //! | --- | --- | --- |
 //! | `meta` | `schema` | u32, big-endian |
 //! | `meta` | `acknowledged` | u64, big-endian: flushes so far (see [`mark`]) |
 //! | `tenants` | tenant | record |
-//! | `boards` | board | record |
-//! | `boards/fingerprint` | 32 bytes | board |
+//! | `boards` | board | record, and the slot of its session |
 //! | `boards/address` | 4 or 16 bytes | board |
 //! | `boards/tenant` | tenant NUL board | nothing |
+//! | `boards/renewal` | board | record |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
+//! | `certificates/revoked` | see [`revoked`] | record |
+//! | `audit` | see [`audit`] | |
 //! | `batches`..., `tokens` | see [`batches`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
-//! Invariant: a board and its three index entries change in one transaction, and whatever writes
+//! Invariant: a board and its two index entries change in one transaction, and whatever writes
 //! returns when the disk has it, [`Boards::mark_seen`] apart. Nothing outside `store` sees sled.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sled::Db;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
@@ -28,8 +31,9 @@ use self::health::Health;
 use self::mark::Mark;
 use self::tree::Tree;
 use crate::record::{self, Record};
-use crate::{Boards, Routes, StoreError, TenantId, Tenants, Upstreams};
+use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
+pub(crate) mod audit;
 pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
@@ -37,6 +41,8 @@ pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod mark;
 pub(crate) mod open;
+pub(crate) mod renewals;
+pub(crate) mod revoked;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
 pub(crate) mod together;
@@ -59,11 +65,12 @@ pub(crate) struct Inner {
     meta: Tree,
     pub(crate) tenants: Tree,
     pub(crate) boards: Tree,
-    pub(crate) by_fingerprint: Tree,
     pub(crate) by_address: Tree,
     pub(crate) by_tenant: Tree,
+    pub(crate) renewals: Tree,
     routes: Tree,
     upstreams: Tree,
+    pub(crate) revoked: Tree,
     pub(crate) batches: batches::BatchTrees,
     together: together::Together,
     pub(crate) db: Db,
@@ -76,6 +83,8 @@ pub(crate) struct Inner {
     count: Mutex<u64>,
     /// Held by whoever checks across trees and then writes.
     writer: Mutex<()>,
+    /// The sessions, while they are open.
+    sessions: Mutex<Weak<sessions::Shared>>,
     /// Last, so that the folder is free only when the database is closed.
     _lock: File,
 }
@@ -97,11 +106,12 @@ impl Store {
             meta,
             tenants: tree("tenants")?,
             boards: tree("boards")?,
-            by_fingerprint: tree("boards/fingerprint")?,
             by_address: tree("boards/address")?,
             by_tenant: tree("boards/tenant")?,
+            renewals: tree(renewals::TREE)?,
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
+            revoked: tree(revoked::TREE)?,
             batches: batches::BatchTrees::open(tree)?,
             together: together::Together::default(),
             db,
@@ -110,8 +120,12 @@ impl Store {
             mark,
             count: Mutex::new(count),
             writer: Mutex::new(()),
+            sessions: Mutex::default(),
             _lock: lock,
         };
+        sessions::drop_older(&inner)?;
+        // An index that nothing needs any more.
+        inner.health.contain(|| inner.db.drop_tree("boards/fingerprint"))?;
         let store = Self { inner: Arc::new(inner) };
         store.flush()?;
         Ok(store)
@@ -148,6 +162,11 @@ impl Store {
     /// The boards.
     pub fn boards(&self) -> Boards<'_> {
         Boards { inner: &self.inner }
+    }
+
+    /// Certificates that boards have been issued and have not used yet.
+    pub fn renewals(&self) -> Renewals<'_> {
+        Renewals::new(self)
     }
 
     /// The tenants' routes.

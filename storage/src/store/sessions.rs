@@ -1,53 +1,58 @@
-//! The boards' sessions: sealed records by slot, an index by board and one by session id, and the
-//! slots themselves.
+//! The boards' sessions: sealed records by slot in one file, the slots themselves in another, and in
+//! the database no more than where to begin.
 //!
-//! | tree | key | value |
+//! | where | what | leads to |
 //! | --- | --- | --- |
-//! | `sessions` | slot, u32 big-endian | record, sealed |
-//! | `sessions/board` | board | slot |
-//! | `sessions/resumption` | half a session id | slot |
-//! | `sessions/address` | address and port | slot |
+//! | file `sessions` | record, sealed, by slot ([`crate::sealed`]) | |
+//! | file `windows` | what changes with every record, by slot ([`crate::windows`]) | |
+//! | `boards` | the board's record | the slot of its session |
+//! | `sessions/address` | address and port, of sessions without a Connection ID | slot |
+//! | `sessions/ownerless` | slot, of a board that was removed while no sessions were open | board |
+//!
+//! A session id leads to its slot by the generation that is made of it ([`crate::generation_of`]).
 //!
 //! Invariant: a board has one session; whoever stores another removes the one before. The record is
-//! written before what points at it, and removed after: whatever a crash leaves, no index leads to
-//! another board's session, because the record says whose it is.
+//! written before what points at it, and removed after. What points at a slot may be out of date,
+//! as a kill or a power failure leaves it: the record says whose it is, and nothing else is believed.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::tree::Tree;
-use super::{Inner, decode, encode};
-use crate::windows::{BootId, Lease, Past, Slot, Window, Windows};
-use crate::{BoardId, ResumptionId, SealingKey, Session, SessionName, Store, StoreError};
+use subtle::ConstantTimeEq as _;
 
+use super::tree::Tree;
+use super::{Inner, decode, encode, printable};
+use crate::record::RecordError;
+use crate::sealed::{RECORD_MAX, SealedError, SealedFile};
+use crate::windows::{Lease, Slot, Window, Windows};
+use crate::{BoardId, ResumptionId, Session, SessionName, StoreError, generation_of};
+
+mod opening;
+
+pub(crate) use opening::{KEY_CHECK, RECORDS, drop_older};
+
+/// How errors name where records are.
 const TREE: &str = "sessions";
-/// In `meta`: a record that opens under the key that the sessions are sealed under.
-pub(crate) const KEY_CHECK: &[u8] = b"sessions";
-const FILE: &str = "windows";
+const OWNERLESS: &str = "sessions/ownerless";
 
 /// Write sequences a session may use before its record has to say so: what is skipped after a
 /// power failure.
 pub const WRITE_MARGIN: u64 = 1 << 20;
 
-/// The sessions of a [`Store`]; clones are the same.
+/// The sessions of a [`crate::Store`]; clones are the same.
 #[derive(Clone)]
-pub struct Sessions {
-    inner: Arc<Inner>,
-    key: Arc<SealingKey>,
-    trees: Trees,
-    windows: Windows,
-    writer: Arc<Mutex<()>>,
-    path: PathBuf,
-}
+pub struct Sessions(Arc<Shared>);
 
-#[derive(Clone)]
-struct Trees {
-    records: Tree,
-    by_board: Tree,
-    by_resumption: Tree,
+pub(crate) struct Shared {
+    inner: Arc<Inner>,
+    records: SealedFile,
     by_address: Tree,
+    windows: Windows,
+    writer: Mutex<()>,
+    /// Of the slots.
+    path: PathBuf,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -56,90 +61,25 @@ impl std::fmt::Debug for Sessions {
     }
 }
 
-impl Store {
-    /// The sessions, sealed under `key`; `boot` is this boot of the machine. One at a time may have
-    /// them open, until [`Sessions::close`].
-    ///
-    /// # Errors
-    /// [`StoreError::OtherMasterKey`] when they are sealed under another key;
-    /// [`StoreError::Unusable`] when the slots' file cannot be read or made; those of the database.
-    pub fn sessions(&self, key: SealingKey, boot: BootId) -> Result<Sessions, StoreError> {
-        let path = self.inner.dir.join(FILE);
-        self.check_key(&key)?;
-        let unusable = |source| StoreError::Unusable { dir: path.clone(), source };
-        let (windows, past) = Windows::open(&path, boot).map_err(unusable)?;
-        let tree = |name| Tree::open(&self.inner.db, name, &self.inner.health);
-        let trees = Trees {
-            records: tree(TREE)?,
-            by_board: tree("sessions/board")?,
-            by_resumption: tree("sessions/resumption")?,
-            by_address: tree("sessions/address")?,
-        };
-        if past == Past::Lost {
-            let keys: Result<Vec<_>, _> = trees.records.iter().keys().collect();
-            let slots = keys?.into_iter().filter_map(|key| Slot::from_key(&key));
-            windows.rebuild(slots).map_err(unusable)?;
-        }
-        let (inner, key, writer) = (Arc::clone(&self.inner), Arc::new(key), Arc::default());
-        Ok(Sessions { inner, key, trees, windows, writer, path })
-    }
-}
-
-impl Store {
-    /// Removes every session: each board has to shake hands again. Durable on return.
-    ///
-    /// # Errors
-    /// Those of the database, and of the slots' file.
-    pub fn forget_sessions(&self) -> Result<(), StoreError> {
-        let Inner { db, health, meta, .. } = &*self.inner;
-        for name in [TREE, "sessions/board", "sessions/resumption", "sessions/address"] {
-            Tree::open(db, name, health)?.clear()?;
-        }
-        meta.remove(KEY_CHECK)?;
-        self.flush()?;
-        let file = self.inner.dir.join(FILE);
-        match std::fs::remove_file(&file) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::Unusable { dir: file, source })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_key(&self, key: &SealingKey) -> Result<(), StoreError> {
-        let meta = &self.inner.meta;
-        let context: [&[u8]; 2] = [b"meta", KEY_CHECK];
-        match meta.get(KEY_CHECK)? {
-            Some(sealed) => match key.open(&context, &sealed) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(StoreError::OtherMasterKey { dir: self.inner.dir.clone() }),
-            },
-            None => {
-                let sealed = key.seal(&context, &[]);
-                let sealed =
-                    sealed.map_err(|source| StoreError::Sealed { tree: "meta", source })?;
-                meta.insert(KEY_CHECK, sealed)?;
-                self.flush()
-            }
-        }
-    }
-}
-
 impl Sessions {
     /// The slots.
     #[must_use]
-    pub const fn windows(&self) -> &Windows {
-        &self.windows
+    pub fn windows(&self) -> &Windows {
+        &self.0.windows
     }
 
-    /// A free slot for a session to be.
+    /// A free slot for a session to be, and room for its record.
     ///
     /// # Errors
-    /// [`StoreError::NoSpace`] or [`StoreError::NotDurable`] when the slots' file cannot grow; the
-    /// store has failed then.
+    /// [`StoreError::NoSpace`] or [`StoreError::NotDurable`] when a file cannot grow; the store has
+    /// failed then.
     pub fn take(&self) -> Result<Lease, StoreError> {
         // Only a file that cannot grow fails here; the database is next.
-        self.windows.take().map_err(|source| self.inner.health.not_durable(source))
+        let taken = self.0.windows.take().and_then(|lease| {
+            self.0.records.make_room(lease.slot())?;
+            Ok(lease)
+        });
+        taken.map_err(|source| self.0.not_durable(source))
     }
 
     /// What a slot says; a free one has generation 0.
@@ -147,51 +87,45 @@ impl Sessions {
     /// # Errors
     /// [`StoreError::Unusable`] when the file cannot be read.
     pub fn window(&self, slot: Slot) -> Result<Window, StoreError> {
-        self.windows.read(slot).map_err(self.unusable())
+        self.0.windows.read(slot).map_err(self.0.unusable())
     }
 
     /// Stores a new session in the slot that `lease` holds and removes the board's older one, whose
-    /// slot is returned. Its window must have been written. Durable after [`Store::flush`].
+    /// slot is returned. Its window must have been written. Durable after [`Sessions::flush`].
+    ///
+    /// One whose Connection ID is so long that the record has no room for it is kept without what
+    /// would resume it.
     ///
     /// # Errors
-    /// [`StoreError`]; then the session may be there or not, and is not to be used.
+    /// [`StoreError::UnknownBoard`] when the board is gone meanwhile; others of [`StoreError`]. Then
+    /// the session may be there or not, and is not to be used.
     pub fn put(&self, lease: &Lease, session: &Session) -> Result<Option<Slot>, StoreError> {
-        let _writer = self.writer();
+        let shared = &*self.0;
+        let _writer = shared.writer();
         let slot = lease.slot();
-        self.write(slot, session)?;
-        self.windows.keep(slot);
-        let before = self.trees.by_board.insert(session.board.as_str(), &slot.key())?;
-        if let Some(resumption) = &session.resumption {
-            self.trees.by_resumption.insert(resumption.id, &slot.key())?;
-        }
+        shared.write(slot, session)?;
+        shared.windows.keep(slot, session.generation).map_err(shared.unusable())?;
+        let Some(before) = shared.inner.point(&session.board, Some(slot))? else {
+            shared.clear(slot)?;
+            return Err(StoreError::UnknownBoard { board: session.board.clone() });
+        };
         if let SessionName::Address(address) = session.name {
-            self.trees.by_address.insert(address_key(address), &slot.key())?;
+            shared.by_address.insert(address_key(address), &slot.key())?;
         }
-        let before = before.and_then(|key| Slot::from_key(&key)).filter(|before| *before != slot);
-        if let Some(before) = before {
-            self.drop_record(before)?;
+        match before.filter(|before| *before != slot) {
+            Some(before) if shared.drop_if(before, |older| older.board == session.board)? => {
+                Ok(Some(before))
+            }
+            Some(_) | None => Ok(None),
         }
-        Ok(before)
     }
 
     /// The session in this slot.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] when it does not open; those of the database.
+    /// [`StoreError::Sealed`] when it does not open: it is lost; those of the system.
     pub fn find(&self, slot: Slot) -> Result<Option<Session>, StoreError> {
-        let Some(sealed) = self.trees.records.get(slot.key())? else { return Ok(None) };
-        let opened = self.key.open(&[TREE.as_bytes(), &slot.key()], &sealed);
-        let record = opened.map_err(|source| StoreError::Sealed { tree: TREE, source })?;
-        decode(TREE, &slot.key(), &record).map(Some)
-    }
-
-    /// The slot of the board's session.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn of_board(&self, board: &BoardId) -> Result<Option<Slot>, StoreError> {
-        let slot = self.trees.by_board.get(board.as_str())?;
-        Ok(slot.and_then(|key| Slot::from_key(&key)))
+        self.0.find(slot)
     }
 
     /// The session that a client may resume with a session id that begins with `id`.
@@ -199,24 +133,28 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::find`].
     pub fn resumable(&self, id: &ResumptionId) -> Result<Option<Session>, StoreError> {
-        let Some(key) = self.trees.by_resumption.get(id)? else { return Ok(None) };
-        let Some(slot) = Slot::from_key(&key) else { return Ok(None) };
         let is_meant = |session: &Session| {
-            session.resumption.as_ref().is_some_and(|resumption| resumption.id == *id)
+            let resumption = session.resumption.as_ref();
+            resumption.is_some_and(|resumption| resumption.id.ct_eq(id).into())
         };
-        Ok(self.find(slot)?.filter(is_meant))
+        for slot in self.0.windows.named(generation_of(id, 0)).map_err(self.0.unusable())? {
+            if let Some(session) = self.find(slot)?.filter(is_meant) {
+                return Ok(Some(session));
+            }
+        }
+        Ok(None)
     }
 
     /// Every session that is known by its address.
     pub fn by_address(&self) -> impl Iterator<Item = Result<(SocketAddr, Slot), StoreError>> {
-        self.trees.by_address.iter().filter_map(|entry| match entry {
+        self.0.by_address.iter().filter_map(|entry| match entry {
             Ok((key, slot)) => Some(Ok((parse_address(&key)?, Slot::from_key(&slot)?))),
             Err(error) => Some(Err(error)),
         })
     }
 
     /// Alters the session of this slot, if it is still that of this generation, and says whether it
-    /// was. Durable after [`Store::flush`]. Name, board and session id must stay.
+    /// was. Durable after [`Sessions::flush`]. Name, board and session id must stay.
     ///
     /// # Errors
     /// As [`Sessions::find`].
@@ -226,23 +164,28 @@ impl Sessions {
         generation: u32,
         change: impl FnOnce(&mut Session),
     ) -> Result<bool, StoreError> {
-        let _writer = self.writer();
+        let _writer = self.0.writer();
         let found = self.find(slot)?.filter(|session| session.generation == generation);
         let Some(mut session) = found else { return Ok(false) };
         change(&mut session);
-        self.write(slot, &session)?;
+        self.0.write(slot, &session)?;
         Ok(true)
     }
 
     /// Removes the session of this slot, if it is still that of this generation, and says whether
-    /// it was. Durable after [`Store::flush`].
+    /// it was. Durable after [`Sessions::flush`].
     ///
     /// # Errors
     /// As [`Sessions::find`].
     pub fn remove(&self, slot: Slot, generation: u32) -> Result<bool, StoreError> {
-        let _writer = self.writer();
+        let _writer = self.0.writer();
         match self.find(slot)? {
-            Some(session) if session.generation == generation => self.drop_record(slot),
+            Some(session) if session.generation == generation => {
+                if self.0.slot_of(&session.board)? == Some(slot) {
+                    self.0.inner.point(&session.board, None)?;
+                }
+                self.0.drop_session(slot, &session).map(|()| true)
+            }
             Some(_) | None => Ok(false),
         }
     }
@@ -250,56 +193,98 @@ impl Sessions {
     /// How many sessions there are, awake or asleep.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.windows.count()
+        self.0.windows.count()
     }
 
     /// Returns when everything stored so far is on the disk.
     ///
     /// # Errors
-    /// As [`Store::flush`].
+    /// As [`crate::Store::flush`].
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.inner.flush()
+        self.0.records.sync().map_err(|source| self.0.not_durable(source))?;
+        self.0.inner.flush()
     }
 
     /// Notes that no session is awake any more, so that the slots can be believed even after the
     /// machine was switched off.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`].
+    /// [`StoreError::NotDurable`]; [`StoreError::Unusable`].
     pub fn close(&self) -> Result<(), StoreError> {
-        self.windows.close().map_err(self.unusable())
+        self.0.records.sync().map_err(|source| self.0.not_durable(source))?;
+        self.0.windows.close().map_err(self.0.unusable())
+    }
+}
+
+impl Shared {
+    fn find(&self, slot: Slot) -> Result<Option<Session>, StoreError> {
+        let record = self.records.read(slot).map_err(|error| match error {
+            SealedError::File(source) => self.unusable()(source),
+            SealedError::Seal(source) => StoreError::Sealed { tree: TREE, source },
+        })?;
+        record.map(|record| decode(TREE, &slot.key(), &record)).transpose()
     }
 
     fn write(&self, slot: Slot, session: &Session) -> Result<(), StoreError> {
-        let record = zeroize::Zeroizing::new(encode(&slot.key(), session)?);
-        let sealed = self.key.seal(&[TREE.as_bytes(), &slot.key()], &record);
-        let sealed = sealed.map_err(|source| StoreError::Sealed { tree: TREE, source })?;
-        self.trees.records.insert(slot.key(), sealed)?;
-        Ok(())
+        let mut record = zeroize::Zeroizing::new(encode(&slot.key(), session)?);
+        if record.len() > RECORD_MAX {
+            let without = Session { resumption: None, ..session.clone() };
+            record = zeroize::Zeroizing::new(encode(&slot.key(), &without)?);
+        }
+        if record.len() > RECORD_MAX {
+            let source = RecordError::TooLarge { bytes: record.len(), max: RECORD_MAX };
+            return Err(StoreError::Unwritable { key: printable(&slot.key()), source });
+        }
+        self.records.write(slot, &record).map_err(|error| match error {
+            SealedError::File(source) => self.not_durable(source),
+            SealedError::Seal(source) => StoreError::Sealed { tree: TREE, source },
+        })
     }
 
-    /// Removes a record and what points at it; the writer's lock is held.
-    fn drop_record(&self, slot: Slot) -> Result<bool, StoreError> {
-        // One that does not open any more is removed all the same; its index entries lead nowhere.
-        let session = self.find(slot).unwrap_or_default();
-        let key = slot.key();
-        if let Some(session) = &session {
-            remove_if(&self.trees.by_board, session.board.as_str().as_bytes(), &key)?;
-            if let Some(resumption) = &session.resumption {
-                remove_if(&self.trees.by_resumption, &resumption.id, &key)?;
-            }
-            if let SessionName::Address(address) = session.name {
-                remove_if(&self.trees.by_address, &address_key(address), &key)?;
-            }
+    /// Where the board's record says that its session is.
+    fn slot_of(&self, board: &BoardId) -> Result<Option<Slot>, StoreError> {
+        let record = self.inner.board_record(board.as_str().as_bytes())?;
+        Ok(record.and_then(|record| record.session))
+    }
+
+    /// Removes the session of a slot if it is the one that is meant, or cannot be read any more;
+    /// the writer's lock is held.
+    fn drop_if(
+        &self,
+        slot: Slot,
+        is_meant: impl FnOnce(&Session) -> bool,
+    ) -> Result<bool, StoreError> {
+        match self.find(slot) {
+            Ok(Some(session)) if is_meant(&session) => self.drop_session(slot, &session)?,
+            Ok(Some(_) | None) => return Ok(false),
+            Err(StoreError::Sealed { .. } | StoreError::Corrupt { .. }) => self.clear(slot)?,
+            Err(error) => return Err(error),
         }
-        let existed = self.trees.records.remove(key)?.is_some();
+        Ok(true)
+    }
+
+    /// Removes a session and its address; the writer's lock is held.
+    fn drop_session(&self, slot: Slot, session: &Session) -> Result<(), StoreError> {
+        if let SessionName::Address(address) = session.name {
+            // Another value: the entry is a newer session's.
+            self.by_address.remove_if(&address_key(address), &slot.key())?;
+        }
+        self.clear(slot)
+    }
+
+    fn clear(&self, slot: Slot) -> Result<(), StoreError> {
+        self.records.remove(slot).map_err(|source| self.not_durable(source))?;
         self.windows.forget(slot);
-        Ok(existed)
+        Ok(())
     }
 
     fn writer(&self) -> MutexGuard<'_, ()> {
         // The lock guards no value of its own.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_durable(&self, source: io::Error) -> StoreError {
+        self.inner.health.not_durable(source)
     }
 
     fn unusable(&self) -> impl Fn(io::Error) -> StoreError {
@@ -308,10 +293,16 @@ impl Sessions {
     }
 }
 
-/// Removes an index entry that still leads to `slot`.
-fn remove_if(tree: &Tree, key: &[u8], slot: &[u8; 4]) -> Result<(), StoreError> {
-    // Another value: the entry is a newer session's.
-    tree.remove_if(key, slot)
+/// Removes the session of a board that is gone: at once where sessions are open, else as soon as
+/// they are. Not flushed.
+pub(super) fn disown(inner: &Inner, slot: Slot, board: &BoardId) -> Result<(), StoreError> {
+    let open = inner.sessions.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+    if let Some(shared) = open {
+        let _writer = shared.writer();
+        return shared.drop_if(slot, |session| session.board == *board).map(drop);
+    }
+    let ownerless = Tree::open(&inner.db, OWNERLESS, &inner.health)?;
+    ownerless.insert(slot.key(), board.as_str()).map(drop)
 }
 
 fn address_key(address: SocketAddr) -> Vec<u8> {

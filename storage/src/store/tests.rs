@@ -69,10 +69,6 @@ fn every_key_is_where_the_layout_says() {
         [address(&[10, 0, 0, 1], b"CB-1"), address(&v6, b"CB-2")]
     );
     assert_eq!(
-        entries("boards/fingerprint"),
-        [address(&[b'1'; 32], b"CB-1"), address(&[b'2'; 32], b"CB-2")]
-    );
-    assert_eq!(
         entries("boards/tenant"),
         [address(b"acme\0CB-1", b""), address(b"acme\0CB-2", b"")]
     );
@@ -156,6 +152,29 @@ fn a_store_from_before_a_tree_was_added_is_opened_with_what_it_has() {
     drop(store);
     let visitors = raw(dir.path()).open_tree("visitors").unwrap();
     assert_eq!(visitors.get("a").unwrap().unwrap(), b"b");
+}
+
+#[test]
+fn what_led_to_sessions_in_trees_goes_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_of_each(dir.path());
+    let older = ["sessions", "sessions/board", "sessions/resumption", "boards/fingerprint"];
+    let db = raw(dir.path());
+    for tree in older.iter().chain(&["sessions/address"]) {
+        db.open_tree(tree).unwrap().insert([0, 0, 0, 1], &[0; 4]).unwrap();
+    }
+    drop(db);
+    std::fs::write(dir.path().join("windows"), b"their slots").unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(!dir.path().join("windows").exists());
+    let key = crate::SealingKey::new([9; 32]);
+    let sessions = store.sessions(key, crate::BootId([1; 16])).unwrap();
+    assert_eq!((sessions.count(), sessions.by_address().count()), (0, 0));
+    assert_eq!(store.check(|_| {}).unwrap().problems, []);
+    assert_eq!(store.boards().count(), 2);
+    drop((store, sessions));
+    let names = raw(dir.path()).tree_names();
+    assert!(older.iter().all(|older| names.iter().all(|name| name != older.as_bytes())));
 }
 
 #[test]

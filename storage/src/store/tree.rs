@@ -76,6 +76,11 @@ impl Tree {
         self.health.contain(|| self.tree.clear())
     }
 
+    /// The entry with the greatest key.
+    pub(crate) fn last(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
+        self.health.contain(|| self.tree.last())
+    }
+
     pub(crate) fn iter(&self) -> Entries {
         self.entries(self.tree.iter())
     }

@@ -2,6 +2,8 @@
 //!
 //! The top bit of "one past the newest sequence read" is set while the session is unproven.
 
+use bincode::{Decode, Encode};
+
 use super::header::HEADER_LEN;
 
 /// Bytes of a slot.
@@ -21,7 +23,7 @@ pub(super) const fn slots_in(file_len: u64) -> u64 {
 }
 
 /// A place in the file; below 2^24.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Slot(pub(super) u32);
 
 impl Slot {
@@ -56,7 +58,7 @@ impl Slot {
 /// The contents of a slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {
-    /// The session's generation.
+    /// The session's generation; 0 in a free slot.
     pub generation: u32,
     /// One past the newest sequence read; 0 before the first.
     pub next: u64,

@@ -26,16 +26,26 @@ fn untrusted(next: u64) -> Window {
     Window { trust: Trust::No, ..window(next) }
 }
 
+/// The slot of a session of the store's that has written `window`, and is awake.
+fn stored(windows: &Windows, window: &Window) -> Lease {
+    let lease = windows.take().unwrap();
+    lease.write(window).unwrap();
+    windows.keep(lease.slot(), window.generation).unwrap();
+    lease
+}
+
+/// The same, in a hub that is killed: `mem::forget` is as near to a kill as one process comes.
+fn killed(windows: Windows, window: &Window) -> Slot {
+    let lease = stored(&windows, window);
+    let slot = lease.slot();
+    std::mem::forget((windows, lease));
+    slot
+}
+
 #[test]
 fn what_was_written_is_there_after_the_hub_died() {
     let rig = Rig::new();
-    let (windows, _) = rig.open(MONDAY);
-    let lease = windows.take().unwrap();
-    lease.write(&window(9)).unwrap();
-    windows.keep(lease.slot());
-    let slot = lease.slot();
-    // Nothing is closed: `mem::forget` is as near to a kill as one process comes.
-    std::mem::forget((windows, lease));
+    let slot = killed(rig.open(MONDAY).0, &window(9));
     let (windows, past) = rig.open(MONDAY);
     assert_eq!(past, Past::Known);
     assert_eq!(windows.read(slot).unwrap(), window(9));
@@ -46,16 +56,11 @@ fn what_was_written_is_there_after_the_hub_died() {
 #[test]
 fn after_a_power_failure_a_slot_is_untrusted_until_it_is_written_again() {
     let rig = Rig::new();
-    let (windows, _) = rig.open(MONDAY);
-    let lease = windows.take().unwrap();
-    lease.write(&window(9)).unwrap();
-    windows.keep(lease.slot());
-    let slot = lease.slot();
-    std::mem::forget((windows, lease));
+    let slot = killed(rig.open(MONDAY).0, &window(9));
     let (windows, past) = rig.open(TUESDAY);
     assert_eq!(past, Past::Lost);
     assert_eq!(windows.read(slot).unwrap(), untrusted(9));
-    windows.rebuild([slot]).unwrap();
+    windows.rebuild([(slot, 7)]).unwrap();
     let lease = windows.lease(slot).unwrap();
     lease.write(&window(10)).unwrap();
     assert_eq!(windows.read(slot).unwrap(), window(10));
@@ -69,14 +74,9 @@ fn after_a_power_failure_a_slot_is_untrusted_until_it_is_written_again() {
 #[test]
 fn a_second_power_failure_does_not_bring_back_trust_in_what_the_first_one_spoilt() {
     let rig = Rig::new();
-    let (windows, _) = rig.open(MONDAY);
-    let lease = windows.take().unwrap();
-    lease.write(&window(9)).unwrap();
-    windows.keep(lease.slot());
-    let slot = lease.slot();
-    std::mem::forget((windows, lease));
+    let slot = killed(rig.open(MONDAY).0, &window(9));
     let (windows, _) = rig.open(TUESDAY);
-    windows.rebuild([slot]).unwrap();
+    windows.rebuild([(slot, 7)]).unwrap();
     windows.close().unwrap();
     drop(windows);
     let (windows, past) = rig.open(MONDAY);
@@ -88,11 +88,7 @@ fn a_second_power_failure_does_not_bring_back_trust_in_what_the_first_one_spoilt
 fn what_was_closed_cleanly_is_believed_after_any_boot() {
     let rig = Rig::new();
     let (windows, _) = rig.open(MONDAY);
-    let lease = windows.take().unwrap();
-    lease.write(&window(3)).unwrap();
-    windows.keep(lease.slot());
-    let slot = lease.slot();
-    drop(lease);
+    let slot = stored(&windows, &window(3)).slot();
     windows.close().unwrap();
     drop(windows);
     let (windows, past) = rig.open(TUESDAY);
@@ -108,7 +104,7 @@ fn a_slot_has_one_holder_and_is_free_when_nobody_owns_it() {
     let slot = lease.slot();
     lease.write(&window(1)).unwrap();
     assert!(windows.lease(slot).is_none(), "nobody stored a session there");
-    windows.keep(slot);
+    windows.keep(slot, 7).unwrap();
     assert!(windows.lease(slot).is_none(), "it is held");
     drop(lease);
     assert_eq!(windows.read(slot).unwrap().generation, 7, "its session sleeps");
@@ -118,6 +114,25 @@ fn a_slot_has_one_holder_and_is_free_when_nobody_owns_it() {
     assert_eq!(windows.count(), 0);
     drop(lease);
     assert_eq!(windows.read(slot).unwrap(), Window::default());
+}
+
+#[test]
+fn a_session_is_found_by_its_generations_first_bits_as_long_as_it_has_its_slot() {
+    let rig = Rig::new();
+    let (windows, _) = rig.open(MONDAY);
+    let generation = |n: u32| n.wrapping_mul(2_654_435_761) | 1;
+    // So many that the table is made anew several times.
+    let leases: Vec<_> = (0..5000)
+        .map(|n| stored(&windows, &Window { generation: generation(n), ..window(0) }))
+        .collect();
+    for (lease, n) in leases.iter().zip(0..) {
+        assert!(windows.named(generation(n) ^ 0xF0).unwrap().contains(&lease.slot()), "{n}");
+    }
+    windows.forget(leases[7].slot());
+    assert!(!windows.named(generation(7)).unwrap().contains(&leases[7].slot()));
+    let slot = leases[4999].slot();
+    std::mem::forget((windows, leases));
+    assert!(rig.open(MONDAY).0.named(generation(4999)).unwrap().contains(&slot));
 }
 
 #[test]
@@ -132,37 +147,29 @@ fn a_file_of_something_else_is_refused() {
 #[test]
 fn what_a_power_failure_left_is_put_right_once_for_all_starts_after() {
     let rig = Rig::new();
-    let (windows, _) = rig.open(MONDAY);
-    let gone = windows.take().unwrap();
-    gone.write(&window(1)).unwrap();
-    windows.keep(gone.slot());
-    let gone_slot = gone.slot();
-    std::mem::forget((windows, gone));
+    let gone_slot = killed(rig.open(MONDAY).0, &window(1));
     // The store has a session in a slot behind the end of the file, and none in the first.
     let there = Slot::new(5000).unwrap();
     let (windows, past) = rig.open(TUESDAY);
     assert_eq!(past, Past::Lost);
-    windows.rebuild([there]).unwrap();
+    windows.rebuild([(there, 5 << 8)]).unwrap();
     std::mem::forget(windows);
     let (windows, past) = rig.open(TUESDAY);
     assert_eq!((past, windows.count()), (Past::Known, 1));
     assert!(windows.keeps(there) && !windows.keeps(gone_slot));
     assert_eq!(windows.read(there).unwrap().trust, Trust::No);
+    assert_eq!(windows.named(5 << 8).unwrap(), [there], "its name is known again");
     assert_eq!(windows.take().unwrap().slot(), gone_slot);
 }
 
 #[test]
 fn an_unproven_session_stays_so_whoever_starts_again() {
     let rig = Rig::new();
-    let (windows, _) = rig.open(MONDAY);
-    let lease = windows.take().unwrap();
-    lease.write(&untrusted(5)).unwrap();
-    windows.keep(lease.slot());
+    let slot = killed(rig.open(MONDAY).0, &untrusted(5));
     let unproven = Window { trust: Trust::Writes, ..window(5) };
-    assert_eq!(windows.read(lease.slot()).unwrap(), unproven);
-    let slot = lease.slot();
-    std::mem::forget((windows, lease));
-    assert_eq!(rig.open(MONDAY).0.read(slot).unwrap(), unproven);
+    for _ in 0..2 {
+        assert_eq!(rig.open(MONDAY).0.read(slot).unwrap(), unproven);
+    }
 }
 
 #[test]
@@ -205,7 +212,7 @@ proptest! {
                 }
                 1 if !leases.is_empty() => {
                     let slot = which.get(&leases).slot();
-                    windows.keep(slot);
+                    windows.keep(slot, 7).unwrap();
                     if !kept.contains(&slot) {
                         kept.push(slot);
                     }

@@ -6,28 +6,40 @@ use coap_lite::{CoapOption, Packet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::rig::{Rig, block, empty, non, post};
-use crate::coap::message::{Block, Encoder, Kind, Malformed, Message, Token};
+use super::rig::{Rig, ask, block, empty, non, post, request};
+use crate::coap::message::{Block, Encoder, Kind, Malformed, Message, Token, code};
 use crate::coap::{Answer, Effect, Endpoint, Limits, Millis, UnixMillis};
 
 /// Most an endpoint may hold under the rig's limits: the body and a retransmitted answer for each
-/// open exchange, 1,024 remembered entries of 16 bytes (twice, for growth), and change.
-const HEAP_MAX: usize = 4096 + 4 * 256 + 1_028 * 16 * 2 + 1_024;
+/// open exchange, an answer that is kept, 1,024 remembered entries of 16 bytes (twice, for growth), and
+/// change.
+const HEAP_MAX: usize = 4096 + 4 * 1_400 + ANSWER_MAX + 1_028 * 16 * 2 + 1_024;
+
+/// The longest answer of a local resource here.
+const ANSWER_MAX: usize = 3_000;
 
 #[derive(Debug, Clone)]
 enum Step {
     Bytes(Vec<u8>),
     Send(Packet),
     Outcome { which: usize, answer: Answer },
+    Content { which: usize, len: usize },
     Pass(Millis),
 }
 
 fn packet() -> impl Strategy<Value = Packet> {
     let blocks = prop_oneof![Just(None), (0_u32..6, any::<bool>(), 0_u8..8).prop_map(Some)];
-    (0_u16..24, 0_usize..80, blocks, any::<bool>()).prop_map(|(id, len, blocks, is_non)| {
-        let mut packet = post(id, &vec![7; len]);
+    let to = 0_u8..6;
+    (0_u16..24, 0_usize..80, blocks, any::<bool>(), to).prop_map(|(id, len, blocks, is_non, to)| {
+        let mut packet = match to {
+            0 => request(code::GET, "base/get", id),
+            1 => ask(id, &vec![7; len]),
+            2 => ask(id, &[]),
+            _ => post(id, &vec![7; len]),
+        };
+        let option = if matches!(to, 0 | 2) { CoapOption::Block2 } else { CoapOption::Block1 };
         if let Some((number, more, exponent)) = blocks {
-            packet.add_option(CoapOption::Block1, block(number, more, exponent));
+            packet.add_option(option, block(number, more, exponent));
         }
         if is_non { non(packet) } else { packet }
     })
@@ -57,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => packet().prop_map(Step::Send),
         2 => settling.prop_map(Step::Send),
         4 => (0_usize..8, answer()).prop_map(|(which, answer)| Step::Outcome { which, answer }),
+        3 => (0_usize..4, 0..ANSWER_MAX).prop_map(|(which, len)| Step::Content { which, len }),
         2 => (0_u64..4_000).prop_map(Step::Pass),
         1 => (0_u64..300_000).prop_map(Step::Pass),
     ]
@@ -70,7 +83,11 @@ fn take(rig: &mut Rig, step: Step) {
             let which = rig.delivered.len() - 1 - which;
             rig.outcome(which, answer);
         }
-        Step::Outcome { .. } => {}
+        Step::Content { which, len } if which < rig.asked.len() => {
+            let which = rig.asked.len() - 1 - which;
+            rig.content(which, code::CHANGED, &vec![9; len]);
+        }
+        Step::Outcome { .. } | Step::Content { .. } => {}
         Step::Pass(ms) => drop(rig.pass(ms)),
     }
 }
@@ -91,7 +108,7 @@ proptest! {
 
     #[test]
     fn any_interleaving_stays_within_bounds(steps in vec(step(), 0..200)) {
-        let mut rig = Rig::new();
+        let mut rig = Rig::with_locals();
         for step in steps {
             take(&mut rig, step);
             prop_assert!(rig.endpoint.heap_bytes() <= HEAP_MAX);

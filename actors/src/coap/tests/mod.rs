@@ -4,6 +4,8 @@ mod arbitrary;
 mod blocks;
 mod echo;
 mod exchanges;
+mod fetching;
+mod locals;
 mod refusals;
 mod rig;
 mod time;
@@ -12,7 +14,7 @@ use super::{Effect, Endpoint};
 
 #[test]
 fn an_idle_endpoint_is_small() {
-    assert!(size_of::<Endpoint>() <= 104, "{} bytes", size_of::<Endpoint>());
+    assert!(size_of::<Endpoint>() <= 88, "{} bytes", size_of::<Endpoint>());
     assert!(size_of::<Effect>() <= 40, "{} bytes", size_of::<Effect>());
 }
 

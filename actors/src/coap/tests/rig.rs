@@ -4,7 +4,8 @@ use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
 
 use crate::coap::message::code;
 use crate::coap::{
-    Answer, DropReason, Effect, Endpoint, ExchangeId, Limits, Millis, Resources, UnixMillis,
+    Answer, Ask, Content, DropReason, Effect, Endpoint, ExchangeId, Limits, Local, Method, Millis,
+    Resources, UnixMillis,
 };
 
 pub(super) const LIMITS: Limits = Limits {
@@ -18,6 +19,12 @@ pub(super) const LIMITS: Limits = Limits {
 
 /// The time of day when the rig's clock stood at nought: 2026-01-01.
 pub(super) const BOOTED_MS: u64 = 1_767_225_600_000;
+
+/// A resource to GET and one to POST to, as a hub's own.
+pub(super) const LOCALS: &[Local] = &[
+    Local { name: "get", kind: "test.get", method: Method::Get, gives: &[281, 287] },
+    Local { name: "do", kind: "test.do", method: Method::Post { takes: 286 }, gives: &[281, 287] },
+];
 
 /// A delivery as the shell sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +42,7 @@ pub(super) struct Rig {
     pub(super) now: Millis,
     pub(super) sent: Vec<Packet>,
     pub(super) delivered: Vec<Delivery>,
+    pub(super) asked: Vec<(ExchangeId, Ask)>,
     pub(super) dropped: Vec<DropReason>,
     pub(super) counted: Vec<u8>,
 }
@@ -48,9 +56,18 @@ impl Rig {
             now: 1_000_000,
             sent: Vec::new(),
             delivered: Vec::new(),
+            asked: Vec::new(),
             dropped: Vec::new(),
             counted: Vec::new(),
         }
+    }
+
+    /// A rig with the hub's own resources.
+    pub(super) fn with_locals() -> Self {
+        let mut rig = Self::new();
+        let resources = std::mem::take(&mut rig.resources);
+        rig.resources = resources.with_locals("base", "acme", LOCALS);
+        rig
     }
 
     fn drain(&mut self) {
@@ -61,6 +78,7 @@ impl Rig {
                     assert_eq!(payload.len(), payload.capacity());
                     self.delivered.push(Delivery { exchange, resource, content_format, payload });
                 }
+                Effect::Serve { exchange, ask } => self.asked.push((exchange, *ask)),
                 Effect::Counted { code } => self.counted.push(code),
                 Effect::Dropped { reason } => self.dropped.push(reason),
             }
@@ -82,6 +100,17 @@ impl Rig {
     pub(super) fn outcome(&mut self, delivery: usize, answer: Answer) -> &mut Self {
         let exchange = self.delivered[delivery].exchange;
         self.endpoint.handle_outcome(self.now, exchange, answer);
+        self.drain();
+        self
+    }
+
+    /// Answers the n-th request for a local resource.
+    pub(super) fn content(&mut self, asked: usize, code: u8, body: &[u8]) -> &mut Self {
+        let (exchange, ask) = &self.asked[asked];
+        let format = (code >> 5 == 2).then_some(ask.format);
+        let max_age_s = if code == code::UNAVAILABLE { 30 } else { 0 };
+        let content = Content { code, format, max_age_s, body: body.into() };
+        self.endpoint.handle_content(self.now, *exchange, content);
         self.drain();
         self
     }
@@ -151,6 +180,14 @@ pub(super) fn upload(id: u16, body: &[u8], number: u32, exponent: u8) -> Packet 
     let end = (begin + size).min(body.len());
     let mut packet = post(id, &body[begin.min(end)..end]);
     packet.add_option(CoapOption::Block1, block(number, end < body.len(), exponent));
+    packet
+}
+
+/// A POST to the local resource `do`.
+pub(super) fn ask(id: u16, body: &[u8]) -> Packet {
+    let mut packet = request(code::POST, "base/do", id);
+    packet.add_option(CoapOption::ContentFormat, vec![1, 30]);
+    packet.payload = body.to_vec();
     packet
 }
 

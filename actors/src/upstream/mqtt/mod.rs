@@ -25,6 +25,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::delivery::{Deliver, Outcome};
+use crate::barred::Barred;
 use crate::metrics::{ConnectionEnd, Metrics, UpstreamMetrics};
 use backoff::Backoff;
 use connection::{Connection, Failure};
@@ -44,10 +45,11 @@ pub(super) fn start(
     spec: Spec,
     arbiter: &ArbiterHandle,
     metrics: &Arc<Metrics>,
-) -> (Addr<Adapter>, Arc<AtomicBool>) {
+) -> (Addr<Adapter>, Arc<AtomicBool>, Arc<Barred>) {
     let metrics = metrics.upstream(spec.tenant.as_str(), spec.name.as_str());
     let up = Arc::new(AtomicBool::new(false));
-    let shared = Arc::clone(&up);
+    let barred = Arc::<Barred>::default();
+    let (shared, held_back) = (Arc::clone(&up), Arc::clone(&barred));
     let adapter = Adapter::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         Adapter {
@@ -56,10 +58,11 @@ pub(super) fn start(
             outstanding: Rc::default(),
             backoff: Backoff::default(),
             up: shared,
+            barred: held_back,
             state: State::Connecting,
         }
     });
-    (adapter, up)
+    (adapter, up, barred)
 }
 
 /// The actor; see [`super::UpstreamHandle`] for its face.
@@ -70,6 +73,8 @@ pub(super) struct Adapter {
     backoff: Backoff,
     /// Whether a connection is at work, for those who do not wait for outcomes.
     up: Arc<AtomicBool>,
+    /// Whose readings are not to be published any more.
+    barred: Arc<Barred>,
     /// The last field: dropping it is what says that the rest has gone.
     state: State,
 }
@@ -183,8 +188,9 @@ impl Adapter {
         self.metrics.connected(true);
         let (queue, parcels) = mpsc::channel(self.spec.queue_max);
         self.state = State::Connected { queue, since: Instant::now() };
-        let metrics = Rc::clone(&self.metrics);
-        let work = contained(async move { pump::pump(connection, parcels, &metrics).await });
+        let (metrics, barred) = (Rc::clone(&self.metrics), Arc::clone(&self.barred));
+        let work =
+            contained(async move { pump::pump(connection, parcels, barred, &metrics).await });
         ctx.spawn(work.into_actor(self).map(|ended, adapter, ctx| {
             // A panic drops what was in flight, which says the same as Down.
             let ended =

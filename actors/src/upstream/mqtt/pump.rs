@@ -5,6 +5,7 @@
 //! Invariant: a parcel leaves here answered by the broker's word, or unanswered for the adapter to
 //! answer [`Outcome::Down`]; none is published twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -16,6 +17,7 @@ use super::connection::{Connection, Failure, Stream};
 use super::dialect::{Dialect, Received, Verdict};
 use super::parcel::{Awaiting, Parcel};
 use super::window::Window;
+use crate::barred::Barred;
 use crate::metrics::{ConnectionEnd, UpstreamMetrics};
 use crate::upstream::Outcome;
 
@@ -42,6 +44,7 @@ pub(super) struct Ended {
 pub(super) async fn pump(
     connection: Connection,
     mut queue: mpsc::Receiver<Parcel>,
+    barred: Arc<Barred>,
     metrics: &UpstreamMetrics,
 ) -> Ended {
     let Connection { stream, received, dialect, in_flight_max, packet_max, keep_alive } =
@@ -50,6 +53,7 @@ pub(super) async fn pump(
         dialect,
         packet_max,
         window: Window::new(in_flight_max),
+        barred,
         received,
         unsent: BytesMut::with_capacity(UNSENT_MAX),
         heard: true,
@@ -70,6 +74,7 @@ struct Flow {
     dialect: Dialect,
     packet_max: usize,
     window: Window<Awaiting>,
+    barred: Arc<Barred>,
     received: BytesMut,
     unsent: BytesMut,
     /// Whether anything came since the last ping.
@@ -148,6 +153,9 @@ impl Flow {
 
     fn publish(&mut self, parcel: Parcel) {
         let Parcel { uplink, awaiting } = parcel;
+        if self.barred.holds(&uplink.board, std::time::Instant::now) {
+            return awaiting.answer(Outcome::Refused { reason: "the board was shut out" });
+        }
         let Some(id) = self.window.next() else {
             // Not reached: no more parcels are taken than there is room for.
             return awaiting.answer(Outcome::Full { retry_after: super::FULL_RETRY_AFTER });

@@ -4,26 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use openssl::x509::X509;
-use storage::{CertificateLife, Fingerprint, Tenant, TenantId, UnixSeconds};
+use storage::{CertificateLife, Tenant, TenantId, UnixSeconds};
 
 use super::{Refusal, Request};
-use crate::trust::{Authority, Expiry, Pki, fingerprint};
+use crate::trust::{Authority, Expiry, Issued, Pki};
 
 /// The tenants' authorities.
 pub(super) struct Issuers {
     pki: Pki,
-    open: RwLock<HashMap<TenantId, Arc<Opened>>>,
-}
-
-struct Opened {
-    authority: Authority,
-    der: Vec<u8>,
-}
-
-/// A certificate that was just made.
-pub(super) struct Issued {
-    pub(super) der: Vec<u8>,
-    pub(super) fingerprint: Fingerprint,
+    open: RwLock<HashMap<TenantId, Arc<Authority>>>,
 }
 
 impl Issuers {
@@ -43,18 +32,13 @@ impl Issuers {
             CertificateLife::Years(years) => Expiry::Years(years),
             CertificateLife::Never => Expiry::Never,
         };
-        let opened = self.of(tenant)?;
-        let certificate =
-            opened.authority.issue_board(&request.board, request.public_key(), expiry, now)?;
-        let der = certificate.to_der().map_err(|source| {
-            crate::trust::TrustError::Cryptography { doing: "encode a certificate", source }
-        })?;
-        Ok(Issued { fingerprint: fingerprint(&certificate)?, der })
+        let authority = self.of(tenant)?;
+        Ok(authority.issue_board(&request.board, request.public_key(), expiry, now)?)
     }
 
     /// The DER of the hub's root.
     pub(super) fn root(&self) -> Result<Vec<u8>, Refusal> {
-        let file = self.pki.root_files().certificate;
+        let file = self.pki.root_file();
         let pem = std::fs::read(&file).map_err(|source| crate::trust::TrustError::File {
             doing: "read",
             file: file.clone(),
@@ -64,12 +48,13 @@ impl Issuers {
         Ok(read.map_err(|_| crate::trust::TrustError::NotA { what: "certificate", file })?)
     }
 
-    fn of(&self, tenant: &Tenant) -> Result<Arc<Opened>, Refusal> {
+    fn of(&self, tenant: &Tenant) -> Result<Arc<Authority>, Refusal> {
         let known =
             self.open.read().unwrap_or_else(PoisonError::into_inner).get(&tenant.id).cloned();
-        if let Some(opened) = known.filter(|opened| tenant.authority.as_ref() == Some(&opened.der))
-        {
-            return Ok(opened);
+        let is_theirs =
+            |authority: &Authority| tenant.authority.as_deref() == Some(authority.certificate());
+        if let Some(authority) = known.filter(|authority| is_theirs(authority)) {
+            return Ok(authority);
         }
         // A tenant with an authority of its own has no key here.
         let own = || Refusal::OwnAuthority(tenant.id.clone());
@@ -77,13 +62,12 @@ impl Issuers {
             crate::trust::TrustError::Missing { .. } => own(),
             other => other.into(),
         })?;
-        let der = authority.certificate_der()?;
-        if tenant.authority.as_ref() != Some(&der) {
+        if !is_theirs(&authority) {
             return Err(own());
         }
-        let opened = Arc::new(Opened { authority, der });
+        let authority = Arc::new(authority);
         let mut all = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        all.insert(tenant.id.clone(), Arc::clone(&opened));
-        Ok(opened)
+        all.insert(tenant.id.clone(), Arc::clone(&authority));
+        Ok(authority)
     }
 }

@@ -14,8 +14,8 @@ mod request;
 
 use openssl::x509::X509;
 use storage::{
-    BatchName, Board, BoardState, CertificateLife, Enrolment, EnrolmentRefusal, Fingerprint, Store,
-    Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
+    BatchName, Board, BoardState, CertificateLife, Enrolment, EnrolmentRefusal, Fingerprint,
+    Renewal, Store, Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
 };
 
 use self::client::Station;
@@ -82,23 +82,24 @@ impl Est {
         let batch = self.store.batches().find(&wanted.tenant, &wanted.batch)?;
         let life = batch.map_or(CertificateLife::Years(BOARD_YEARS), |batch| batch.certificates);
         let issued = self.issuers.issue_board(&vouched.tenant, &request, life, now)?;
-        let enrolled = self.store.enrol(&wanted, issued.fingerprint)??;
+        let enrolled = self.store.enrol(&wanted, issued.fingerprint())??;
         self.store.flush_together()?;
         tracing::debug!(board = %request.board, tenant = %wanted.tenant, batch = %wanted.batch,
-                        fingerprint = %issued.fingerprint, "enrolled");
+                        fingerprint = %issued.fingerprint(), "enrolled");
         let entry = Entry {
             key: *request.key_digest(),
-            fingerprint: issued.fingerprint,
+            fingerprint: issued.fingerprint(),
             replaced: enrolled.replaced,
-            der: issued.der.clone(),
+            der: issued.der().to_vec(),
             at: now,
         };
         self.recent.put(request.board, entry);
-        Ok(issued.der)
+        Ok(issued.into_der())
     }
 
-    /// A certificate (DER) in the place of `certificate` (DER), which a board has shown that it has
-    /// the key of. The new one is the board's from now on.
+    /// A certificate (DER) that takes the place of `certificate` (DER), which a board has shown that
+    /// it has the key of, once it is used; until then both are the board's. Asked again with the same
+    /// key within minutes, the same certificate.
     pub fn renew(
         &self,
         label: Option<&TenantId>,
@@ -110,38 +111,54 @@ impl Est {
         let shown = Fingerprint(openssl::sha::sha256(certificate));
         let request = Request::check(csr)?;
         let _turn = self.recent.turn(&request.board);
-        let lately = self.recent.find(&request.board, request.key_digest(), now);
-        let lately = lately.filter(|entry| entry.replaced == Some(shown));
-        let current = lately.as_ref().map_or(shown, |entry| entry.fingerprint);
-        let board = self.store.boards().find_by_fingerprint(&current)?.ok_or(Refusal::NotABoard)?;
+        let holder = crate::trust::hardware_id(certificate).map_err(|_| Refusal::NotABoard)?;
+        let board = self.store.boards().find(&holder)?;
+        let board = board.filter(|board| board.fingerprint == Some(shown));
+        let board = board.ok_or(Refusal::NotABoard)?;
         let tenant = self.serving(&board.tenant)?;
         of_label(label, &tenant.id)?;
         client::verify(&old, &tenant, now)?;
+        self.not_revoked(&tenant.id, certificate)?;
         may_connect(&board)?;
         if board.id != request.board || !same_names(certificate, &request.csr) {
             return Err(Refusal::OtherNames);
         }
-        if let Some(entry) = lately {
+        let lately = self.recent.find(&request.board, request.key_digest(), now);
+        if let Some(entry) = lately.filter(|entry| entry.replaced == Some(shown)) {
             return Ok(entry.der);
         }
         let issued = self.issuers.issue_board(&tenant, &request, self.life_of(&board)?, now)?;
-        let changed = self.store.boards().change(&board.id, |board| {
-            if board.fingerprint == Some(shown) {
-                board.fingerprint = Some(issued.fingerprint);
-            }
-        })?;
-        if changed.and_then(|board| board.fingerprint) != Some(issued.fingerprint) {
-            return Err(Refusal::NotABoard);
-        }
+        let renewal = Renewal {
+            board: board.id,
+            fingerprint: issued.fingerprint(),
+            replaces: shown,
+            not_after: actors::identity::identity(issued.der()).map_or(now, |it| it.not_after),
+            issued: now,
+        };
+        self.store.renewals().put(&renewal)?;
         let entry = Entry {
             key: *request.key_digest(),
-            fingerprint: issued.fingerprint,
+            fingerprint: renewal.fingerprint,
             replaced: Some(shown),
-            der: issued.der.clone(),
+            der: issued.der().to_vec(),
             at: now,
         };
         self.recent.put(request.board, entry);
-        Ok(issued.der)
+        Ok(issued.into_der())
+    }
+
+    fn not_revoked(&self, tenant: &TenantId, der: &[u8]) -> Result<(), Refusal> {
+        use x509_parser::prelude::{FromDer as _, X509Certificate};
+        let revoked = self.store.revoked();
+        let by_digest = revoked.has_fingerprint(&Fingerprint(openssl::sha::sha256(der)))?;
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| Refusal::NotABoard)?;
+        let serial = certificate.raw_serial();
+        let first = serial.iter().position(|byte| *byte != 0).unwrap_or(serial.len());
+        let serial = serial.get(first..).unwrap_or_default();
+        match by_digest || revoked.has_serial(tenant, serial)? {
+            true => Err(Refusal::Revoked(certificate.raw_serial_as_string())),
+            false => Ok(()),
+        }
     }
 
     fn vouched(
@@ -156,6 +173,7 @@ impl Est {
                 let tenant = self.serving(&station.tenant)?;
                 let certificate = X509::from_der(der).map_err(|_| Refusal::NotAStation)?;
                 client::verify(&certificate, &tenant, now)?;
+                self.not_revoked(&tenant.id, der)?;
                 of_label(label, &tenant.id)?;
                 Ok(Vouched { tenant, batches: station.batches, token: None })
             }

@@ -64,11 +64,14 @@ mod tests {
 
     #[test]
     fn openssl_finds_the_certificates_again() {
-        let root = crate::trust::Authority::new_root(storage::UnixSeconds(1_700_000_000)).unwrap();
-        let first = root.certificate_der().unwrap();
-        let tenant =
-            root.issue_tenant(&"acme".parse().unwrap(), storage::UnixSeconds(1_700_000_000));
-        let second = tenant.unwrap().certificate_der().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let keys = std::sync::Arc::new(crate::trust::keys::MemoryStore::default());
+        let (pki, now) =
+            (crate::trust::Pki::new(folder.path(), keys), storage::UnixSeconds(1_700_000_000));
+        pki.init(&["localhost".parse().unwrap()], now).unwrap();
+        let first = pki.root().unwrap().certificate().to_vec();
+        let (tenant, _) = pki.add_tenant(&"acme".parse().unwrap(), now).unwrap();
+        let second = tenant.certificate().to_vec();
         let made = Pkcs7::from_der(&certificates_only(&[&first, &second])).unwrap();
         let inside = made.signed().unwrap().certificates().unwrap();
         let mut found: Vec<_> = inside.iter().map(|c| c.to_der().unwrap()).collect();

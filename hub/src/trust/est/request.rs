@@ -1,11 +1,11 @@
 //! A board's signing request whose proof of possession holds.
 
-use openssl::pkey::{PKey, PKeyRef, Public};
 use openssl::sha::sha256;
 use openssl::x509::X509Req;
 use storage::BoardId;
 
 use super::{Csr, CsrError};
+use crate::trust::keys::PublicKey;
 
 /// A request that is signed by the key in it, which is on P-256, and names a board.
 pub struct Request<'a> {
@@ -13,7 +13,7 @@ pub struct Request<'a> {
     pub board: BoardId,
     /// Its names.
     pub csr: Csr<'a>,
-    key: PKey<Public>,
+    key: PublicKey,
     key_digest: [u8; 32],
 }
 
@@ -24,17 +24,16 @@ impl<'a> Request<'a> {
         let board = csr.hardware_id.parse().map_err(|_| CsrError::NotABoardId)?;
         let request = X509Req::from_der(der).map_err(|_| CsrError::Malformed)?;
         let key = request.public_key().map_err(|_| CsrError::KeyUnsuited)?;
-        let on_curve = key.ec_key().and_then(|key| key.check_key());
-        on_curve.map_err(|_| CsrError::KeyUnsuited)?;
+        let public = PublicKey::of(&key).ok_or(CsrError::KeyUnsuited)?;
         if !request.verify(&key).unwrap_or(false) {
             return Err(CsrError::NotSigned);
         }
         let encoded = key.public_key_to_der().map_err(|_| CsrError::KeyUnsuited)?;
-        Ok(Self { board, csr, key_digest: sha256(&encoded), key })
+        Ok(Self { board, csr, key_digest: sha256(&encoded), key: public })
     }
 
     /// The board's public key.
-    pub fn public_key(&self) -> &PKeyRef<Public> {
+    pub const fn public_key(&self) -> &PublicKey {
         &self.key
     }
 

@@ -1,0 +1,176 @@
+//! What an admin has changed in the store takes effect in the running hub.
+//!
+//! Invariant: the store is changed before anybody is told here, so that who begins meanwhile is
+//! judged by the change; and no tenant's sessions are ended at another's cost.
+
+use std::sync::Arc;
+
+use actix::{Handler, Message, ResponseFuture};
+use storage::{BoardId, TenantId};
+
+use crate::hub::{Hub, StartError, tenants};
+use crate::link::handshaker::UseProfile;
+use crate::link::plain::Know;
+use crate::refusal::Refusal;
+use crate::tenant::{self, Tenant};
+
+/// Whose sessions are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// One board's.
+    Board {
+        /// Its tenant.
+        tenant: TenantId,
+        /// The board.
+        board: BoardId,
+    },
+    /// All of a tenant's boards: those its authority has issued.
+    Tenant(TenantId),
+}
+
+impl Of {
+    fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Board { tenant, .. } | Self::Tenant(tenant) => tenant,
+        }
+    }
+
+    fn board(&self) -> Option<&BoardId> {
+        match self {
+            Self::Board { board, .. } => Some(board),
+            Self::Tenant(_) => None,
+        }
+    }
+}
+
+/// Ends sessions with a fatal alert, `access_denied`; answers how many were awake. What of theirs the
+/// broker does not have yet is not given to it when this is answered; the sessions end a moment
+/// later. Those asleep stay stored, for the alert that answers their next record.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "usize")]
+pub struct EndSessions {
+    /// Whose.
+    pub of: Of,
+    /// Why, for the log.
+    pub reason: Refusal,
+}
+
+/// Boards that were shut out may have sessions again.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Readmit {
+    /// Whose.
+    pub of: Of,
+}
+
+/// Serves the tenant as the store has it now: its authority, routes, upstreams and quotas; or not at
+/// all where the store has none of this name.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), StartError>")]
+pub struct Serve(pub TenantId);
+
+/// Knows boards by the addresses that the store has now.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<(), StartError>")]
+pub struct Resettle;
+
+impl Handler<EndSessions> for Hub {
+    type Result = ResponseFuture<usize>;
+
+    fn handle(&mut self, end: EndSessions, _: &mut Self::Context) -> Self::Result {
+        let EndSessions { of, reason } = end;
+        for upstream in self.serving.upstreams_of(of.tenant()) {
+            upstream.bar(of.board());
+        }
+        let supervisor = self.tenants.find(of.tenant()).map(|tenant| tenant.supervisor());
+        if let Err(error) = self.resettle() {
+            tracing::error!(%error, "boards known by address are as they were");
+        }
+        Box::pin(async move {
+            let board = of.board().cloned();
+            let Some(supervisor) = supervisor else { return 0 };
+            // A supervisor that is dead has no sessions.
+            let ended = supervisor.send(tenant::EndSessions { board }).await.unwrap_or(0);
+            let board = of.board().map(tracing::field::display);
+            tracing::info!(tenant = %of.tenant(), board, %reason, ended, "sessions end");
+            ended
+        })
+    }
+}
+
+impl Handler<Readmit> for Hub {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, readmit: Readmit, _: &mut Self::Context) -> Self::Result {
+        let of = readmit.of;
+        for upstream in self.serving.upstreams_of(of.tenant()) {
+            upstream.admit(of.board());
+        }
+        let supervisor = self.tenants.find(of.tenant()).map(|tenant| tenant.supervisor());
+        if let Err(error) = self.resettle() {
+            tracing::error!(%error, "boards known by address are as they were");
+        }
+        Box::pin(async move {
+            let board = of.board().cloned();
+            if let Some(supervisor) = supervisor {
+                // A supervisor that is dead holds nobody back.
+                let _ = supervisor.send(tenant::Readmit { board }).await;
+            }
+        })
+    }
+}
+
+impl Handler<Serve> for Hub {
+    type Result = ResponseFuture<Result<(), StartError>>;
+
+    fn handle(&mut self, Serve(id): Serve, _: &mut Self::Context) -> Self::Result {
+        let served = self.serve(&id);
+        let profile = served.and_then(|()| {
+            let (certificate, key) = self.reloadable.credentials.clone();
+            self.reloadable.profile(&certificate, &key)
+        });
+        let handshakers = self.handshakers.clone();
+        Box::pin(async move {
+            let profile = profile?;
+            for handshaker in handshakers {
+                let _ = handshaker.send(UseProfile(Arc::clone(&profile))).await;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Handler<Resettle> for Hub {
+    type Result = Result<(), StartError>;
+
+    fn handle(&mut self, _: Resettle, _: &mut Self::Context) -> Self::Result {
+        self.resettle()
+    }
+}
+
+impl Hub {
+    fn serve(&mut self, id: &TenantId) -> Result<(), StartError> {
+        match self.serving.store.tenants().find(id)? {
+            Some(tenant) => {
+                let before: Option<Arc<Tenant>> = self.tenants.find(id);
+                let tenant = self.serving.one(tenant, before.as_deref())?;
+                self.tenants.put(&tenant);
+            }
+            None => {
+                self.tenants.remove(id);
+                self.serving.dismiss(id);
+            }
+        }
+        self.resettle()
+    }
+
+    fn resettle(&self) -> Result<(), StartError> {
+        let Some(plain) = &self.plain else { return Ok(()) };
+        let residents = tenants::residents(&self.serving.store, &self.tenants)?;
+        // Its mailbox is without bound for who is known: a handful of messages an hour.
+        if plain.try_send(Know(residents)).is_err() {
+            tracing::error!("the plain link is gone; it needs a restart");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! Changes of boards: added, blocked, let in again, revoked for good, removed.
+//!
+//! Invariant: a board that is shut out is so in the store first, then in the running hub, and the
+//! call returns after both.
+
+use actors::hub::Of;
+use actors::refusal::Refusal;
+use serde::Serialize;
+use serde_json::json;
+use storage::{Board, BoardId, BoardState, TenantId, UnixSeconds};
+
+use super::{Admin, AdminError, refused};
+
+/// A board's change, and what it ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// The board as it is now.
+    #[serde(flatten)]
+    pub board: Board,
+    /// Sessions that were awake and end now; `None` where no hub runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions_ended: Option<usize>,
+}
+
+/// Boards that share a label.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The label's name.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+}
+
+impl Admin {
+    /// Adds a board, or gives one that is there another certificate (`replaces`).
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn put_board(&self, board: &Board, what: &'static str) -> Result<(), AdminError> {
+        let _changing = self.changing();
+        let before = self.store.boards().find(&board.id)?;
+        if what == "board.add" && before.is_some() {
+            return Err(refused(format!("there is a board {} already", board.id)));
+        }
+        let board = match &before {
+            // What was changed or heard since it was read stays.
+            Some(_) => self.store.boards().change(&board.id, |known| {
+                known.fingerprint = board.fingerprint;
+            })?,
+            None => {
+                self.store.boards().put(board)?;
+                Some(board.clone())
+            }
+        };
+        let Some(board) = board else { return Err(refused("the board was removed meanwhile")) };
+        let detail = json!({ "tenant": board.tenant, "fingerprint": board.fingerprint });
+        self.record(what, &board.id, detail)?;
+        let of = of(&board);
+        if before.is_some_and(|before| before.fingerprint != board.fingerprint) {
+            self.tell(|live| live.end_sessions(of.clone(), Refusal::OtherCertificate))?;
+        }
+        if board.state == BoardState::Active {
+            self.tell(|live| live.readmit(of))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a board until it is unblocked; its sessions end.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] for one that is revoked.
+    pub fn block(&self, id: &BoardId, why: &str, now: UnixSeconds) -> Result<Ended, AdminError> {
+        let state = BoardState::Blocked { reason: why.to_owned(), since: now };
+        self.shut_out(id, &state, "board.block", Refusal::Blocked)
+    }
+
+    /// Refuses a board for good; its sessions end.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] for one that is revoked already.
+    pub fn revoke(&self, id: &BoardId, why: &str, now: UnixSeconds) -> Result<Ended, AdminError> {
+        let state = BoardState::Revoked { reason: why.to_owned(), since: now };
+        self.shut_out(id, &state, "board.revoke", Refusal::Revoked)
+    }
+
+    /// Lets a blocked board connect again.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] for one that is not blocked, or is revoked.
+    pub fn unblock(&self, id: &BoardId) -> Result<Ended, AdminError> {
+        let _changing = self.changing();
+        let board = self.board(id)?;
+        not_revoked(&board)?;
+        if board.state == BoardState::Active {
+            return Err(refused(format!("board {id} is not blocked")));
+        }
+        let board = self.set_board_state(id, &BoardState::Active)?;
+        self.record("board.unblock", id, json!({ "tenant": board.tenant }))?;
+        self.tell(|live| live.readmit(of(&board)))?;
+        Ok(Ended { board, sessions_ended: None })
+    }
+
+    /// Forgets a board; its sessions end.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`].
+    pub fn remove_board(&self, id: &BoardId) -> Result<(), AdminError> {
+        let _changing = self.changing();
+        let board = self.board(id)?;
+        self.store.boards().remove(id)?;
+        self.record("board.remove", id, json!({ "tenant": board.tenant }))?;
+        self.tell(|live| live.end_sessions(of(&board), Refusal::UnknownBoard))?;
+        Ok(())
+    }
+
+    /// The boards of a selection, by id.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`] without its tenant, and where there are none.
+    pub fn selected(&self, selection: &Selection) -> Result<Vec<BoardId>, AdminError> {
+        let Selection { tenant, key, value } = selection;
+        self.tenant(tenant)?;
+        let mut ids = Vec::new();
+        for board in self.store.boards().of_tenant(tenant) {
+            let board = board?;
+            if board.labels.get(key) == Some(value) {
+                ids.push(board.id);
+            }
+        }
+        if ids.is_empty() {
+            let way_out =
+                format!("`cellular-hub board show BOARD` shows a board's labels of {tenant}");
+            return Err(super::unknown(
+                "board with the label",
+                &format!("{key}={value}"),
+                &way_out,
+            ));
+        }
+        Ok(ids)
+    }
+
+    fn shut_out(
+        &self,
+        id: &BoardId,
+        state: &BoardState,
+        what: &'static str,
+        reason: Refusal,
+    ) -> Result<Ended, AdminError> {
+        let _changing = self.changing();
+        not_revoked(&self.board(id)?)?;
+        let board = self.set_board_state(id, state)?;
+        self.record(what, id, json!({ "tenant": board.tenant, "state": board.state }))?;
+        let sessions_ended = self.tell(|live| live.end_sessions(of(&board), reason))?;
+        Ok(Ended { board, sessions_ended })
+    }
+
+    fn set_board_state(&self, id: &BoardId, state: &BoardState) -> Result<Board, AdminError> {
+        let changed = self.store.boards().change(id, |board| board.state = state.clone())?;
+        changed.ok_or_else(|| refused("the board was removed meanwhile"))
+    }
+}
+
+pub(super) fn of(board: &Board) -> Of {
+    Of::Board { tenant: board.tenant.clone(), board: board.id.clone() }
+}
+
+fn not_revoked(board: &Board) -> Result<(), AdminError> {
+    match &board.state {
+        BoardState::Revoked { reason, .. } => {
+            Err(refused(format!("board {} is revoked for good: {reason}", board.id)))
+        }
+        BoardState::Active | BoardState::Blocked { .. } => Ok(()),
+    }
+}

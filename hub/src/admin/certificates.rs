@@ -1,0 +1,121 @@
+//! Certificates that are revoked while their boards are not: a board may get another one.
+//!
+//! Invariant: a revoked certificate is never trusted again, by whatever it was named.
+
+use actors::refusal::Refusal;
+use serde::Serialize;
+use serde_json::json;
+use storage::{
+    Board, BoardId, Fingerprint, Revocation, RevocationReason, RevokedCertificate, TenantId,
+    UnixSeconds,
+};
+
+use super::boards::of;
+use super::{Admin, AdminError, refused, unknown};
+
+/// Boards that are looked at together.
+const PAGE: usize = 1000;
+
+/// Which certificate is meant, as far as that is known.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// SHA-256 of its DER.
+    Fingerprint(Fingerprint),
+    /// Its serial number, big-endian without leading zeros, among those of a tenant's authority.
+    Serial(TenantId, Vec<u8>),
+    /// Both, of a certificate that is at hand and whose board is registered.
+    Both(BoardId, Fingerprint, Vec<u8>),
+}
+
+/// A certificate's revocation, and what it ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertificateRevoked {
+    /// What names it from now on.
+    pub revocations: Vec<Revocation>,
+    /// The board that had it until now.
+    pub board: Option<BoardId>,
+    /// Sessions that were awake and end now; `None` where no hub runs.
+    pub sessions_ended: Option<usize>,
+}
+
+impl Admin {
+    /// Revokes a certificate. The board that has it loses it, its sessions end, and it may get
+    /// another. By serial number alone no board is found: handshakes are refused from now on, and
+    /// sessions go on.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`] for a fingerprint or a board that is not registered;
+    /// [`AdminError::Refused`] for one that is revoked already.
+    pub fn revoke_certificate(
+        &self,
+        which: &Which,
+        reason: RevocationReason,
+        now: UnixSeconds,
+    ) -> Result<CertificateRevoked, AdminError> {
+        let _changing = self.changing();
+        let way_out = "`cellular-hub board show BOARD` shows a board's";
+        let (board, tenant, fingerprint, serial) = match which {
+            Which::Fingerprint(fingerprint) => {
+                let board = self.board_with(fingerprint)?;
+                let Some(board) = board else {
+                    if self.store.revoked().has_fingerprint(fingerprint)? {
+                        return Err(refused("that certificate is revoked already"));
+                    }
+                    return Err(unknown("board with the certificate", fingerprint, way_out));
+                };
+                (Some(board.id), board.tenant, Some(*fingerprint), None)
+            }
+            Which::Serial(tenant, serial) => {
+                (None, self.tenant(tenant)?.id, None, Some(serial.clone()))
+            }
+            Which::Both(board, fingerprint, serial) => {
+                let board = self.board(board)?;
+                (Some(board.id), board.tenant, Some(*fingerprint), Some(serial.clone()))
+            }
+        };
+        let mut revocations = Vec::new();
+        let by_fingerprint = fingerprint.map(RevokedCertificate::Fingerprint);
+        for certificate in by_fingerprint.into_iter().chain(serial.map(RevokedCertificate::Serial))
+        {
+            let (tenant, board, since) = (tenant.clone(), board.clone(), now);
+            let revocation = Revocation { tenant, board, certificate, reason, since };
+            if self.store.revoked().put(&revocation)? {
+                revocations.push(revocation);
+            }
+        }
+        if revocations.is_empty() {
+            return Err(refused("that certificate is revoked already"));
+        }
+        let detail = json!({ "tenant": tenant, "revocations": revocations });
+        let subject = board.as_ref().map_or_else(|| tenant.to_string(), ToString::to_string);
+        self.record("certificate.revoke", &subject, detail)?;
+        let (mut had_it, mut sessions_ended) = (None, None);
+        if let (Some(id), Some(fingerprint)) = (&board, fingerprint) {
+            let known = self.board(id)?;
+            if known.fingerprint == Some(fingerprint) {
+                self.store.boards().change(id, |board| {
+                    board.fingerprint = board.fingerprint.filter(|known| *known != fingerprint);
+                })?;
+                sessions_ended =
+                    self.tell(|live| live.end_sessions(of(&known), Refusal::Revoked))?;
+                had_it = Some(known.id);
+            }
+        }
+        Ok(CertificateRevoked { revocations, board: had_it, sessions_ended })
+    }
+
+    /// The board whose certificate this is. Looks at one after the other, for no index over
+    /// certificates is kept in memory: a second for a million boards.
+    fn board_with(&self, fingerprint: &Fingerprint) -> Result<Option<Board>, AdminError> {
+        let mut after = None;
+        loop {
+            let page = self.store.boards().list(after.as_ref(), PAGE)?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = Some(last.id.clone());
+            let found = page.into_iter().find(|board| board.fingerprint == Some(*fingerprint));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+}

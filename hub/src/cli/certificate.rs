@@ -1,0 +1,178 @@
+//! `cellular-hub certificate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use storage::{BoardId, Fingerprint, RevocationReason, RevokedCertificate, TenantId};
+
+use super::{Failure, Files, Invocation, now, output};
+use crate::admin::Which;
+use crate::trust::BoardCertificate;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Certificate {
+    /// Trust a certificate no more; its board may get another one (`ca issue`).
+    ///
+    /// In a running hub the session of the board that has it ends. To shut out the board itself, use
+    /// `board block` or `board revoke`.
+    Revoke(Revoke),
+    /// List what is revoked.
+    List,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    which: Chosen,
+    /// The tenant whose authority issued it, for --serial.
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<TenantId>,
+    /// The board it was issued to, for --certificate.
+    #[arg(long, value_name = "BOARD")]
+    board: Option<BoardId>,
+    /// Why (RFC 5280 5.3.1).
+    #[arg(long, value_name = "REASON", default_value = "unspecified")]
+    reason: Reason,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Chosen {
+    /// SHA-256 of the certificate's DER, as `board show` has it.
+    fingerprint: Option<Fingerprint>,
+    /// The certificate's serial number, in hexadecimal. Sessions that began with it go on: the hub
+    /// knows them by fingerprint.
+    #[arg(long, value_name = "HEX", value_parser = serial, requires = "tenant")]
+    serial: Option<Serial>,
+    /// The certificate itself, PEM or DER.
+    #[arg(long, value_name = "FILE", requires = "board")]
+    certificate: Option<PathBuf>,
+}
+
+/// A serial number, big-endian.
+#[derive(Clone, Debug)]
+struct Serial(Vec<u8>);
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reason {
+    Unspecified,
+    KeyCompromise,
+    CaCompromise,
+    AffiliationChanged,
+    Superseded,
+    CessationOfOperation,
+    PrivilegeWithdrawn,
+}
+
+impl From<Reason> for RevocationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Unspecified => Self::Unspecified,
+            Reason::KeyCompromise => Self::KeyCompromise,
+            Reason::CaCompromise => Self::CaCompromise,
+            Reason::AffiliationChanged => Self::AffiliationChanged,
+            Reason::Superseded => Self::Superseded,
+            Reason::CessationOfOperation => Self::CessationOfOperation,
+            Reason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
+        }
+    }
+}
+
+impl Certificate {
+    pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        match self {
+            Self::Revoke(revoke) => revoke.run(hub),
+            Self::List => list(hub),
+        }
+    }
+
+    /// The files that it names.
+    pub(super) fn files(&self) -> Files {
+        let read = match self {
+            Self::Revoke(revoke) => revoke.which.certificate.clone(),
+            Self::List => None,
+        };
+        Files { read: read.into_iter().collect(), made: Vec::new() }
+    }
+}
+
+impl Revoke {
+    fn run(self, hub: &Invocation) -> Result<(), Failure> {
+        let admin = hub.admin()?;
+        let which = match (self.which, self.tenant, self.board) {
+            (Chosen { fingerprint: Some(fingerprint), .. }, ..) => Which::Fingerprint(fingerprint),
+            (Chosen { serial: Some(Serial(serial)), .. }, Some(tenant), _) => {
+                Which::Serial(tenant, serial)
+            }
+            (Chosen { certificate: Some(file), .. }, _, Some(board)) => {
+                let tenant = admin.tenant(&admin.board(&board)?.tenant)?;
+                let certificate = BoardCertificate::parse(&file, &hub.read(&file)?)?;
+                certificate.check(&board, tenant.authority.as_deref())?;
+                Which::Both(board, certificate.fingerprint()?, certificate.serial()?)
+            }
+            _ => return Err(Failure::Unusable(String::from("name a certificate"))),
+        };
+        let revoked = admin.revoke_certificate(&which, self.reason.into(), now())?;
+        hub.output.answer(&revoked, || match &revoked.board {
+            Some(board) => {
+                let sessions = output::ended(revoked.sessions_ended);
+                format!("certificate of board {board} revoked{sessions}")
+            }
+            None => String::from("certificate revoked; no board has it"),
+        })
+    }
+}
+
+fn list(hub: &Invocation) -> Result<(), Failure> {
+    let admin = hub.admin()?;
+    let head = format!("{:<76} {:<32} {:<20} REASON", "CERTIFICATE", "BOARD", "SINCE");
+    let revoked = admin.store().revoked().list().map(|revoked| Ok(revoked?));
+    hub.output.list(&head, revoked, |revoked| {
+        let named = match &revoked.certificate {
+            RevokedCertificate::Fingerprint(fingerprint) => format!("sha-256 {fingerprint}"),
+            RevokedCertificate::Serial(serial) => {
+                let digits: String = serial.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("serial {digits} of {}", revoked.tenant)
+            }
+        };
+        let board = revoked.board.as_ref().map_or("", |board| board.as_ref());
+        let (since, reason) = (output::moment(revoked.since), revoked.reason.code());
+        format!("{named:<76} {board:<32} {since:<20} {reason} {:?}", revoked.reason)
+    })
+}
+
+/// Up to 20 bytes (RFC 5280 4.1.2.2), without leading zeros.
+fn serial(text: &str) -> Result<Serial, String> {
+    let rule = || String::from("a serial number is 1 to 40 hexadecimal digits, not all of them 0");
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| *byte != b':')
+        .map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()
+        .ok_or_else(rule)?;
+    let digits: Vec<u8> = digits.into_iter().skip_while(|digit| *digit == 0).collect();
+    if digits.is_empty() || digits.len() > 40 {
+        return Err(rule());
+    }
+    let bytes = digits.rchunks(2).rev().map(|pair| match *pair {
+        [high, low] => high << 4 | low,
+        [low] => low,
+        _ => 0,
+    });
+    Ok(Serial(bytes.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_number_is_read_with_and_without_colons_and_zeros() {
+        for text in ["1ab", "01AB", "00:01:ab", "0001:ab"] {
+            assert_eq!(serial(text).unwrap().0, [1, 0xab], "{text}");
+        }
+        for text in ["", "0", "xy", "é", &"1".repeat(41)] {
+            assert!(serial(text).is_err(), "{text:?}");
+        }
+    }
+}

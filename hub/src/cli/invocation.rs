@@ -1,0 +1,137 @@
+//! What a command works on: this process's own surroundings, or a running hub that carries the
+//! command out for another process of its user.
+//!
+//! Invariant: a running hub opens none of the files that its clients' commands name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use storage::Store;
+
+use super::output::{Output, To};
+use super::{Failure, now};
+use crate::admin::{Admin, Author};
+use crate::config::{Config, Source};
+use crate::trust::{Pki, TrustError, write_new};
+
+/// What a command works on and how it answers.
+pub(super) struct Invocation {
+    pub(super) place: Place,
+    pub(super) output: Output,
+}
+
+/// Where a command is carried out.
+pub(super) enum Place {
+    /// In the process that was asked.
+    Here(Source),
+    /// In a running hub.
+    Hub(Box<InHub>),
+}
+
+/// What a running hub carries a command out with.
+pub(super) struct InHub {
+    pub(super) config: Config,
+    pub(super) admin: Admin,
+    pub(super) pki: Pki,
+    pub(super) folder: PathBuf,
+    pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Invocation {
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        match &self.place {
+            Place::Here(source) => Ok(Config::load(source)?),
+            Place::Hub(hub) => Ok(hub.config.clone()),
+        }
+    }
+
+    /// Where the configuration is.
+    pub(super) fn source(&self) -> Result<Source, Failure> {
+        match &self.place {
+            Place::Here(source) => Ok(source.clone()),
+            Place::Hub(_) => Err(Failure::not_in_a_hub()),
+        }
+    }
+
+    /// The store's admin; the store is made when there is none.
+    pub(super) fn admin_or_new(&self) -> Result<Admin, Failure> {
+        match &self.place {
+            Place::Here(_) => Ok(Admin::stopped(Store::open(&self.config()?.store.dir)?, author())),
+            Place::Hub(hub) => Ok(hub.admin.clone()),
+        }
+    }
+
+    /// The store's admin; it must be there: a mistyped --config makes no empty store.
+    pub(super) fn admin(&self) -> Result<Admin, Failure> {
+        match &self.place {
+            Place::Here(_) => Ok(Admin::stopped(self.store()?, author())),
+            Place::Hub(hub) => Ok(hub.admin.clone()),
+        }
+    }
+
+    /// The store, which must be there.
+    pub(super) fn store(&self) -> Result<Store, Failure> {
+        match &self.place {
+            Place::Here(_) => Ok(Store::open(&self.store_dir()?)?),
+            Place::Hub(hub) => Ok(hub.admin.store().clone()),
+        }
+    }
+
+    /// The store's folder, which must be there.
+    pub(super) fn store_dir(&self) -> Result<PathBuf, Failure> {
+        let dir = self.config()?.store.dir;
+        if !dir.exists() {
+            let way_out = "`cellular-hub tenant add` makes one, or name another with --config";
+            return Err(Failure::unknown("store at", dir.display(), way_out));
+        }
+        Ok(dir)
+    }
+
+    pub(super) fn pki(&self) -> Result<Pki, Failure> {
+        match &self.place {
+            Place::Here(_) => Ok(Pki::of(&self.config()?.trust)),
+            Place::Hub(hub) => Ok(hub.pki.clone()),
+        }
+    }
+
+    /// What a file of the command line holds.
+    pub(super) fn read(&self, file: &Path) -> Result<Vec<u8>, Failure> {
+        let read = match &self.place {
+            Place::Here(_) => std::fs::read(file),
+            Place::Hub(hub) => hub.files.get(file).cloned().ok_or_else(|| {
+                std::io::Error::other("the command did not hand it over; use the hub's own version")
+            }),
+        };
+        let failed = |source| TrustError::File { doing: "read", file: file.to_owned(), source };
+        Ok(read.map_err(failed)?)
+    }
+
+    /// Writes a file of the command line that must not be there; in a hub, its client does.
+    pub(super) fn write_new(&self, file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        match &self.output.to {
+            To::Stdout => Ok(write_new(file, bytes)?),
+            To::Client(reply) => {
+                let mut reply = reply.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(reply.file(file, bytes)?)
+            }
+        }
+    }
+
+    /// A file of the command line, named so that a hub finds it that runs in another folder.
+    pub(super) fn absolute(&self, file: &Path) -> Result<String, Failure> {
+        let file = match &self.place {
+            Place::Here(_) => file.to_owned(),
+            Place::Hub(hub) => hub.folder.join(file),
+        };
+        let whole = file.canonicalize().map_err(|error| {
+            Failure::Unusable(format!("cannot read {}: {error}", file.display()))
+        })?;
+        Ok(whole.to_string_lossy().into_owned())
+    }
+}
+
+/// This process's user, at the command line or behind the control socket, which lets no other in.
+pub(crate) fn author() -> Author {
+    Author { who: format!("uid:{}", rustix::process::getuid().as_raw()), now }
+}

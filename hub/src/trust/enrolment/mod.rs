@@ -1,0 +1,193 @@
+//! What boards ask for over their sessions (EST over CoAP, RFC 9148): the certificates they may trust,
+//! and new ones for themselves.
+//!
+//! A new certificate is the board's second until it is first used. Invariant: blocking, so called off
+//! the arbiters; a board is given a certificate only when the disk has it that it may use it, and
+//! never one for another board.
+
+use std::sync::Arc;
+
+use actors::enrolment::{Answer, Enrolment, Operation, Request, format};
+use openssl::x509::X509;
+use storage::{
+    Board, BoardState, Fingerprint, Renewal, Store, StoreError, Tenant, TenantState, UnixSeconds,
+};
+
+use super::est::{CsrError, Request as SigningRequest, certificates_only, request_attributes};
+use super::{BOARD_YEARS, Expiry, Issued, Pki, TrustError};
+
+/// The authority as boards' sessions know it.
+pub struct BoardEnrolment {
+    store: Store,
+    pki: Pki,
+}
+
+/// Why a board gets nothing.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Malformed(#[from] CsrError),
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("cannot read or write the store")]
+    Store(#[from] StoreError),
+    #[error("cannot use the tenant's authority")]
+    Trust(#[from] TrustError),
+    #[error("the tenant's authority in {} is not the one its boards are admitted by", .0.display())]
+    OtherAuthority(std::path::PathBuf),
+}
+
+impl BoardEnrolment {
+    /// Certificates out of `pki` for the boards in `store`.
+    #[must_use]
+    pub fn new(store: Store, pki: Pki) -> Arc<Self> {
+        Arc::new(Self { store, pki })
+    }
+
+    fn given(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
+        match request.operation {
+            Operation::Certificates => self.authorities(request),
+            Operation::RequestAttributes => Ok(request_attributes()),
+            Operation::Enrol if now > request.not_after => {
+                Err(forbidden("your certificate has ended; renew it (sren)"))
+            }
+            Operation::Enrol | Operation::Renew => self.certificate(request, now),
+        }
+    }
+
+    /// The hub's root; with the tenant's authority where more than one can be given.
+    fn authorities(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
+        let root = self.root()?;
+        if request.format == format::CERTIFICATE {
+            return Ok(root);
+        }
+        let tenant = self.store.tenants().find(&request.tenant)?;
+        let own = tenant.and_then(|tenant| tenant.authority);
+        let all: Vec<&[u8]> =
+            [Some(&root), own.as_ref()].into_iter().flatten().map(Vec::as_slice).collect();
+        Ok(certificates_only(&all))
+    }
+
+    fn root(&self) -> Result<Vec<u8>, TrustError> {
+        let file = self.pki.root_file();
+        let pem = std::fs::read(&file).map_err(|source| TrustError::File {
+            doing: "read",
+            file: file.clone(),
+            source,
+        })?;
+        let der = X509::from_pem(&pem).and_then(|certificate| certificate.to_der());
+        der.map_err(|_| TrustError::NotA { what: "certificate", file })
+    }
+
+    fn certificate(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
+        let Some(board) = self.store.boards().find(&request.board)? else {
+            return Err(forbidden("no such board is registered"));
+        };
+        let Some(tenant) = self.store.tenants().find(&board.tenant)? else {
+            return Err(forbidden("no such board is registered"));
+        };
+        let replaces = self.may_have_one(&board, &tenant, request)?;
+        let signing = SigningRequest::check(&request.body)?;
+        if signing.board != request.board {
+            let (theirs, own) = (&signing.board, &request.board);
+            return Err(Refusal::Forbidden(format!(
+                "the request is {theirs}'s, the session {own}'s"
+            )));
+        }
+        let certificate = self.issue(&tenant, &signing, now)?;
+        let der = certificate.der().to_vec();
+        let renewal = Renewal {
+            board: board.id.clone(),
+            fingerprint: certificate.fingerprint(),
+            replaces,
+            not_after: actors::identity::identity(&der).map_or(now, |it| it.not_after),
+            issued: now,
+        };
+        self.store.renewals().put(&renewal)?;
+        tracing::info!(
+            board = %renewal.board, tenant = %tenant.id, certificate = %renewal.fingerprint,
+            replaces = %renewal.replaces, "issued over the board's session"
+        );
+        Ok(match request.format {
+            format::CERTIFICATE => der,
+            _ => certificates_only(&[&der]),
+        })
+    }
+
+    /// The certificate that a new one would replace.
+    fn may_have_one(
+        &self,
+        board: &Board,
+        tenant: &Tenant,
+        request: &Request,
+    ) -> Result<Fingerprint, Refusal> {
+        match &board.state {
+            BoardState::Active => {}
+            BoardState::Blocked { reason, .. } => {
+                return Err(Refusal::Forbidden(format!("the board is blocked: {reason}")));
+            }
+            BoardState::Revoked { reason, .. } => {
+                return Err(Refusal::Forbidden(format!("the board is revoked: {reason}")));
+            }
+        }
+        if tenant.id != request.tenant {
+            return Err(forbidden("the board is another tenant's by now"));
+        }
+        match tenant.state {
+            TenantState::Active => {}
+            TenantState::Suspended => return Err(forbidden("the tenant is suspended")),
+        }
+        if self.store.revoked().has_fingerprint(&request.certificate)? {
+            return Err(forbidden("your certificate is revoked"));
+        }
+        match board.fingerprint {
+            Some(current) if current == request.certificate => Ok(current),
+            _ => Err(forbidden("the board is registered with another certificate by now")),
+        }
+    }
+
+    /// The one place where certificates are made here.
+    fn issue(
+        &self,
+        tenant: &Tenant,
+        request: &SigningRequest<'_>,
+        now: UnixSeconds,
+    ) -> Result<Issued, Refusal> {
+        let authority = self.pki.tenant(&tenant.id)?;
+        if tenant.authority.as_deref() != Some(authority.certificate()) {
+            return Err(Refusal::OtherAuthority(self.pki.tenant_file(&tenant.id)));
+        }
+        let (board, key) = (&request.board, request.public_key());
+        Ok(authority.issue_board(board, key, Expiry::Years(BOARD_YEARS), now)?)
+    }
+}
+
+impl Enrolment for BoardEnrolment {
+    fn answer(&self, request: &Request, now: UnixSeconds) -> Answer {
+        let (board, tenant) = (&request.board, &request.tenant);
+        match self.given(request, now) {
+            Ok(body) => Answer::Given(body.into()),
+            Err(Refusal::Malformed(why)) => {
+                let why = why.to_string();
+                tracing::info!(%board, %tenant, why, "a signing request was refused");
+                Answer::BadRequest(why)
+            }
+            Err(Refusal::Forbidden(why)) => {
+                tracing::warn!(%board, %tenant, why, "a certificate was refused");
+                Answer::Forbidden(why)
+            }
+            Err(error @ (Refusal::Store(_) | Refusal::Trust(_) | Refusal::OtherAuthority(_))) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%board, %tenant, %error, cause, "no certificate can be given");
+                Answer::Failed
+            }
+        }
+    }
+}
+
+fn forbidden(why: &str) -> Refusal {
+    Refusal::Forbidden(String::from(why))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Secrets that unlock keys: a passphrase or a PIN, from a file of its owner alone or from a systemd
+//! credential.
+//!
+//! Invariant: a secret is wiped when dropped and never printed.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::KeyError;
+use crate::trust::TrustError;
+use crate::trust::files::{make_folder, write_new_secret};
+
+/// Whoever else may read a file.
+const OTHERS: u32 = 0o077;
+
+/// Bytes of the longest passphrase or PIN.
+const LENGTH_MAX: usize = 1024;
+
+/// Where a secret is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SecretFile {
+    /// The configuration's key that names the file.
+    pub key: &'static str,
+    /// The file; its first line counts.
+    pub file: PathBuf,
+    /// The same from systemd (`LoadCredential=`), which comes first where it exists. Its mode is
+    /// systemd's business.
+    pub credential: Option<PathBuf>,
+}
+
+impl SecretFile {
+    /// The file that is read.
+    pub fn source(&self) -> &Path {
+        match &self.credential {
+            Some(credential) if credential.exists() => credential,
+            Some(_) | None => &self.file,
+        }
+    }
+
+    /// The secret; `None` where there is no file.
+    pub(super) fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        let file = self.source();
+        let unreadable = |source| KeyError::File { doing: "read", file: file.to_owned(), source };
+        let open = match File::open(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(unreadable)?,
+        };
+        let mode = open.metadata().map_err(unreadable)?.permissions().mode();
+        if mode & OTHERS != 0 && file == self.file {
+            return Err(KeyError::Open { key: self.key, file: file.to_owned() });
+        }
+        // Room for all of it at once: a buffer that grows leaves copies behind.
+        let mut secret = Zeroizing::new(Vec::with_capacity(LENGTH_MAX + 2));
+        open.take(LENGTH_MAX as u64 + 1).read_to_end(&mut secret).map_err(unreadable)?;
+        let unfit = |problem| {
+            let file = file.to_owned();
+            Err(KeyError::UnfitSecret { key: self.key, file, problem })
+        };
+        if secret.len() > LENGTH_MAX {
+            return unfit("is longer than 1024 bytes");
+        }
+        if let Some(end) = secret.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            secret.truncate(end);
+        }
+        if secret.is_empty() {
+            return unfit("has nothing in its first line");
+        }
+        Ok(Some(secret))
+    }
+
+    /// The secret, or a new random one where there is none: 256 bits in hexadecimal.
+    pub(super) fn read_or_make(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        if let Some(secret) = self.read()? {
+            return Ok(secret);
+        }
+        let mut random = Zeroizing::new([0; 32]);
+        getrandom::fill(random.as_mut()).map_err(|_| KeyError::Random)?;
+        let mut text = Zeroizing::new(Vec::with_capacity(2 * random.len()));
+        for byte in *random {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+            }
+        }
+        let written = match self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            Some(folder) => make_folder(folder),
+            None => Ok(()),
+        };
+        written.and_then(|()| write_new_secret(&self.file, &text)).map_err(in_words)?;
+        Ok(text)
+    }
+}
+
+/// What [`crate::trust::files`] says, as a key store's.
+pub(super) fn in_words(error: TrustError) -> KeyError {
+    match error {
+        TrustError::File { doing, file, source } => KeyError::File { doing, file, source },
+        TrustError::Exists { file } => {
+            KeyError::File { doing: "write", file, source: io::ErrorKind::AlreadyExists.into() }
+        }
+        other => KeyError::File {
+            doing: "write",
+            file: PathBuf::new(),
+            source: io::Error::other(other.to_string()),
+        },
+    }
+}
