@@ -200,7 +200,7 @@ impl Station {
                 return Ok(());
             }
             if began.elapsed() > WITHIN {
-                return Err(self.silent(boards, done));
+                return Err(self.silent(boards as u64, done));
             }
             pause(LOOK);
         }
@@ -211,7 +211,7 @@ impl Station {
         text.iter().filter(|byte| **byte == b'\n').count()
     }
 
-    fn silent(&self, boards: usize, done: usize) -> ScenarioError {
+    fn silent(&self, boards: u64, done: usize) -> ScenarioError {
         let words = last_words(&fs::read(&self.log).unwrap_or_default());
         let words = format!("{done} of {boards} boards are enrolled; {words}");
         ScenarioError::Command { command: "factory", words }
@@ -233,10 +233,7 @@ impl Station {
                 return Ok(last_words(&fs::read(&self.log).unwrap_or_default()));
             }
             if began.elapsed() > WITHIN {
-                return Err(self.silent(
-                    usize::try_from(bar.length().unwrap_or_default()).unwrap_or(usize::MAX),
-                    self.done(),
-                ));
+                return Err(self.silent(bar.length().unwrap_or_default(), self.done()));
             }
             pause(LOOK);
         }

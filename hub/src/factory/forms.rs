@@ -147,16 +147,15 @@ mod tests {
     #[test]
     fn every_form_gives_its_request() {
         let base64 = "MAMCAfs=";
-        let pem = String::from(
-            "-----BEGIN CERTIFICATE REQUEST-----\nMAMC\nAfs=\n-----END CERTIFICATE REQUEST-----\n",
-        );
+        let pem =
+            "-----BEGIN CERTIFICATE REQUEST-----\nMAMC\nAfs=\n-----END CERTIFICATE REQUEST-----\n";
         assert_eq!(all(base64), [named(None)]);
         assert_eq!(all(&format!("{pem}\n# one more\n{pem}")), [named(None), named(None)]);
         assert_eq!(
             all(&format!("{{\"id\":\"CB-1\",\"csr\":\"{base64}\"}}")),
             [named(Some("CB-1"))]
         );
-        let inside = serde_json::to_string(&pem).unwrap();
+        let inside = serde_json::to_string(pem).unwrap();
         assert_eq!(all(&format!("{{\"csr\":{inside}}}")), [named(None)]);
         let modem =
             "AT%KEYGEN=16842753,2,0,\"CN=CB-1\"\r\n%KEYGEN: \"MAMCAfs.0oRDoQEm\"\r\n\r\nOK\r\n";

@@ -9,8 +9,6 @@
 //!
 //! Bodies are base64 (RFC 8951 3.1); refusals are one line of text.
 
-#![expect(clippy::result_large_err, reason = "the error is the answer, made once a request")]
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::answer::refused;
+use super::answer::Refused;
 use super::server::ClientCertificate;
 use crate::cli::in_one_line;
 use crate::trust::est::{CSR_MAX, Est, Refusal, Voucher, certificates_only, request_attributes};
@@ -41,6 +39,8 @@ const REQUEST: &str = "application/pkcs10";
 const AUTHORITIES: &str = "application/pkcs7-mime";
 const CERTIFICATE: &str = "application/pkcs7-mime; smime-type=certs-only";
 const ATTRIBUTES: &str = "application/csrattrs";
+
+type Answer = Result<HttpResponse, Refused>;
 
 /// Enrolment, as the server has it.
 pub struct Enrolment {
@@ -65,35 +65,23 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
     }
 }
 
-async fn authorities(request: HttpRequest, enrolment: web::Data<Enrolment>) -> HttpResponse {
-    let label = match label(&request) {
-        Ok(label) => label,
-        Err(answer) => return answer,
-    };
+async fn authorities(request: HttpRequest, enrolment: web::Data<Enrolment>) -> Answer {
+    let label = label(&request)?;
     run(&enrolment, AUTHORITIES, move |est| est.authorities(label.as_ref())).await
 }
 
-async fn attributes(request: HttpRequest) -> HttpResponse {
-    match label(&request) {
-        Ok(_) => encoded(ATTRIBUTES, &request_attributes()),
-        Err(answer) => answer,
-    }
+async fn attributes(request: HttpRequest) -> Answer {
+    label(&request)?;
+    Ok(encoded(ATTRIBUTES, &request_attributes()))
 }
 
 async fn enrol(
     request: HttpRequest,
     body: web::Payload,
     enrolment: web::Data<Enrolment>,
-) -> HttpResponse {
-    let asked = async {
-        let label = label(&request)?;
-        let who = who(&request)?;
-        Ok((label, who, signing_request(&request, body).await?))
-    };
-    let (label, who, csr) = match asked.await {
-        Ok(asked) => asked,
-        Err(answer) => return answer,
-    };
+) -> Answer {
+    let (label, who) = (label(&request)?, who(&request)?);
+    let csr = signing_request(&request, body).await?;
     run(&enrolment, CERTIFICATE, move |est| {
         let voucher = match &who {
             Who::Token(token) => Voucher::Token(token),
@@ -109,18 +97,12 @@ async fn renew(
     request: HttpRequest,
     body: web::Payload,
     enrolment: web::Data<Enrolment>,
-) -> HttpResponse {
-    let asked = async {
-        let label = label(&request)?;
-        let shown = shown(&request).ok_or_else(|| {
-            refused(401, "show the certificate that is to be renewed as TLS client")
-        })?;
-        Ok((label, shown, signing_request(&request, body).await?))
-    };
-    let (label, shown, csr) = match asked.await {
-        Ok(asked) => asked,
-        Err(answer) => return answer,
-    };
+) -> Answer {
+    let label = label(&request)?;
+    let shown = shown(&request).ok_or_else(|| {
+        Refused::new(401, "show the certificate that is to be renewed as TLS client")
+    })?;
+    let csr = signing_request(&request, body).await?;
     run(&enrolment, CERTIFICATE, move |est| {
         let certificate = est.renew(label.as_ref(), &shown.0, &csr, now())?;
         Ok(certificates_only(&[&certificate]))
@@ -133,19 +115,22 @@ async fn run(
     enrolment: &Enrolment,
     kind: &'static str,
     work: impl FnOnce(&Est) -> Result<Vec<u8>, Refusal> + Send + 'static,
-) -> HttpResponse {
+) -> Answer {
     let Ok(Ok(_turn)) = timeout(TURN_WITHIN, enrolment.turns.acquire()).await else {
-        return refused(503, "the hub has more to enrol than it can; come back in a moment");
+        return Err(Refused::new(
+            503,
+            "the hub has more to enrol than it can; come back in a moment",
+        ));
     };
     let est = Arc::clone(&enrolment.est);
     match web::block(move || work(&est)).await {
-        Ok(Ok(answer)) => encoded(kind, &answer),
-        Ok(Err(refusal)) => refusal_of(&refusal),
-        Err(_) => refused(503, "the hub is going down"),
+        Ok(Ok(answer)) => Ok(encoded(kind, &answer)),
+        Ok(Err(refusal)) => Err(refusal_of(&refusal)),
+        Err(_) => Err(Refused::new(503, "the hub is going down")),
     }
 }
 
-fn refusal_of(refusal: &Refusal) -> HttpResponse {
+fn refusal_of(refusal: &Refusal) -> Refused {
     let status = match refusal {
         Refusal::Request(_) => 400,
         Refusal::Nobody
@@ -170,14 +155,14 @@ fn refusal_of(refusal: &Refusal) -> HttpResponse {
         503 => tracing::error!(reason = %in_one_line(refusal), "enrolment failed"),
         _ => tracing::info!(status, reason = %refusal, "enrolment refused"),
     }
-    refused(status, refusal)
+    Refused::new(status, refusal)
 }
 
 /// The tenant that the path names.
-fn label(request: &HttpRequest) -> Result<Option<TenantId>, HttpResponse> {
+fn label(request: &HttpRequest) -> Result<Option<TenantId>, Refused> {
     let label = request.match_info().get("label");
     let label = label.map(str::parse).transpose();
-    label.map_err(|error| refused(404, format_args!("no tenant has this label: {error}")))
+    label.map_err(|error| Refused::new(404, format_args!("no tenant has this label: {error}")))
 }
 
 /// Who vouches for a board that is to be enrolled.
@@ -186,11 +171,14 @@ enum Who {
     Station(ClientCertificate),
 }
 
-fn who(request: &HttpRequest) -> Result<Who, HttpResponse> {
+fn who(request: &HttpRequest) -> Result<Who, Refused> {
     if let Some(header) = request.headers().get(AUTHORIZATION) {
         let token = header.to_str().ok().and_then(token);
         let token = token.ok_or_else(|| {
-            refused(401, "Authorization is Basic with the user `token`, or Bearer, with a token")
+            Refused::new(
+                401,
+                "Authorization is Basic with the user `token`, or Bearer, with a token",
+            )
         })?;
         return Ok(Who::Token(token));
     }
@@ -217,26 +205,25 @@ fn shown(request: &HttpRequest) -> Option<ClientCertificate> {
 }
 
 /// The DER of the signing request in the body.
-async fn signing_request(
-    request: &HttpRequest,
-    body: web::Payload,
-) -> Result<Vec<u8>, HttpResponse> {
+async fn signing_request(request: &HttpRequest, body: web::Payload) -> Result<Vec<u8>, Refused> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case(REQUEST)) {
-        return Err(refused(400, format_args!("the content type is to be {REQUEST}")));
+        return Err(Refused::new(400, format_args!("the content type is to be {REQUEST}")));
     }
     let body = timeout(BODY_WITHIN, body.to_bytes_limited(BODY_MAX)).await;
     let text = match body {
         Ok(Ok(Ok(text))) => text,
-        Ok(Ok(Err(_))) => return Err(refused(400, "the body breaks off")),
+        Ok(Ok(Err(_))) => return Err(Refused::new(400, "the body breaks off")),
         Ok(Err(_)) => {
-            return Err(refused(413, format_args!("the body has more than {BODY_MAX} bytes")));
+            return Err(Refused::new(413, format_args!("the body has more than {BODY_MAX} bytes")));
         }
-        Err(_) => return Err(refused(408, "the body takes too long")),
+        Err(_) => return Err(Refused::new(408, "the body takes too long")),
     };
     let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(text).map_err(|_| refused(400, "the body is not base64 of a signing request"))
+    STANDARD
+        .decode(text)
+        .map_err(|_| Refused::new(400, "the body is not base64 of a signing request"))
 }
 
 /// Lines of 64 characters, as OpenSSL's readers like them.

@@ -13,7 +13,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, ResponseError as _, web};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKeyRef, Private};
 use openssl::ssl::{
@@ -22,7 +22,7 @@ use openssl::ssl::{
 };
 use openssl::x509::X509Ref;
 
-use super::answer::refused;
+use super::answer::Refused;
 use super::est::{self, Enrolment};
 use super::rate::Rate;
 
@@ -105,7 +105,9 @@ pub fn https_on(
             .app_data(enrolment.clone())
             .wrap(from_fn(within_rate))
             .configure(est::routes)
-            .default_service(web::to(|| async { refused(404, "there is nothing here") }))
+            .default_service(web::to(|| async {
+                Refused::new(404, "there is nothing here").error_response()
+            }))
     });
     let server = server
         .workers(2)
@@ -138,6 +140,6 @@ async fn within_rate(
     if source.is_none_or(|source| rate.take(source, Instant::now())) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let answer = refused(429, "too many requests; wait a second");
+    let answer = Refused::new(429, "too many requests; wait a second").error_response();
     Ok(request.into_response(answer).map_into_boxed_body())
 }
