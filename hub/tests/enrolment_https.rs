@@ -71,9 +71,16 @@ fn a_station_enrols_a_board_and_the_board_renews_itself() {
     assert_refused(&other_tenant, 403, "tenant-1 is not its label");
 
     factory.stop();
+    // The old one is the board's until the new one has been used.
     let now = fingerprint_of(&pem);
     assert_ne!(now, first);
-    assert_eq!(factory.registered("CB-S1"), Some(now));
+    assert_eq!(factory.registered("CB-S1"), Some(first));
+    {
+        let store = factory.site.store();
+        let board = store.boards().find(&"CB-S1".parse().unwrap()).unwrap().unwrap();
+        let renewal = store.renewals().of(&board).unwrap().unwrap();
+        assert_eq!(renewal.fingerprint.to_string(), now);
+    }
     let shown = factory.done(&["batch", "show", "spring", "--tenant", "tenant-0"]);
     assert!(shown.contains("enrolled     1"), "{shown}");
 }
