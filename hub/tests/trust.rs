@@ -162,8 +162,11 @@ impl Rig {
             [
                 "ca.init root",
                 "certificate.issue server",
+                "authority.add acme",
                 "tenant.add acme",
+                "board.certificate CB-1",
                 "certificate.issue CB-1",
+                "board.certificate CB-2",
                 "certificate.issue CB-2",
                 "key.new firmware",
             ]

@@ -87,7 +87,7 @@ pub enum NotKept {
     #[error("the session's slot cannot be written")]
     Slot(#[source] std::io::Error),
     /// The store failed.
-    #[error("the store failed")]
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 

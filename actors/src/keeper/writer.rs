@@ -158,6 +158,9 @@ impl Keeper {
     }
 
     fn failed(&self, error: &NotKept, sessions: usize) {
+        if sessions == 0 {
+            return;
+        }
         for _ in 0..sessions {
             self.metrics.handshake_ended(HandshakeEnd::Internal);
         }
