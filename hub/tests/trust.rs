@@ -174,9 +174,9 @@ impl Rig {
         let head = &self.json(&["audit", "verify"])[0];
         let head = format!("{}:{}", head["entries"], head["digest"].as_str().unwrap());
         self.hub(&["key", "new", "audit"]);
-        assert!(self.hub(&["audit", "verify", "--head", &head]).contains("7:"));
-        let line = self.refused(1, &["audit", "verify", "--head", &head.replace("6:", "9:")]);
-        assert!(line.contains("does not hold the head 9"), "{line}");
+        assert!(self.hub(&["audit", "verify", "--head", &head]).contains("10:"));
+        let line = self.refused(1, &["audit", "verify", "--head", &head.replacen("9:", "12:", 1)]);
+        assert!(line.contains("does not hold the head 12"), "{line}");
     }
 }
 

@@ -13,6 +13,9 @@ use tokio::io::Interest;
 /// The largest datagram a board may send, in bytes; what is longer is dropped and counted.
 pub const DATAGRAM_MAX: usize = 2048;
 
+/// What the kernel makes at most of several datagrams of one peer.
+const COALESCED_MAX: usize = 65_535;
+
 /// The sockets that boards send to.
 #[derive(Debug)]
 pub struct Sockets {
@@ -172,8 +175,8 @@ impl Receiver {
     /// The system's.
     pub fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
-        let slots = BATCH_SIZE * state.gro_segments().max(1);
-        let buffers = vec![0; DATAGRAM_MAX * slots].into_boxed_slice();
+        let slot = (DATAGRAM_MAX * state.gro_segments().max(1)).min(COALESCED_MAX);
+        let buffers = vec![0; slot * BATCH_SIZE].into_boxed_slice();
         Ok(Self { socket: tokio::net::UdpSocket::from_std(socket)?, state, buffers })
     }
 
