@@ -212,11 +212,11 @@ impl Issue {
         let mut board = known
             .unwrap_or_else(|| storage::Board::new(self.board.clone(), self.tenant.clone(), now()));
         board.fingerprint = Some(print);
+        board.serial = Some(certificate.serial());
         admin.put_board(&board, "board.certificate")?;
 
-        let serial: String = certificate.serial().iter().map(|b| format!("{b:02x}")).collect();
         let detail = json!({
-            "tenant": self.tenant, "fingerprint": print, "serial": serial,
+            "tenant": self.tenant, "fingerprint": print, "serial": certificate.serial(),
             "not_after": expiry.moment(now()),
         });
         admin.record("certificate.issue", &self.board, detail)?;
