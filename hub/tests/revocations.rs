@@ -219,3 +219,78 @@ fn the_command_line_writes_the_list_with_and_without_a_running_hub() {
     assert!(log.contains("ca.crl"), "{log}");
     factory.done(&["store", "check"]);
 }
+
+/// What OpenSSL's program reads out of the server's answer about a board, its signature verified.
+fn status(factory: &Factory, board: &str, how: &[&str]) -> String {
+    let (question, answer) = (factory.file("question.der"), factory.file("answer.der"));
+    let (issuer, root) = (factory.file("pki/tenants/tenant-0.pem"), factory.file("pki/root.pem"));
+    let board = factory.file(&format!("{board}.pem"));
+    // The digest counts for the certificates named behind it.
+    let about = ["-issuer", &issuer, "-cert", &board, "-reqout", &question];
+    openssl(&[&["ocsp"], how, &about].concat());
+    let given = ask(factory, "tenant-0", &question);
+    assert_eq!(given.header("content-type"), "application/ocsp-response");
+    std::fs::write(&answer, &given.body).unwrap();
+    let mut verify = Command::new("openssl");
+    // No nonce is to be put beside that of the question.
+    verify.arg("ocsp").args(how).args([
+        "-no_nonce",
+        "-issuer",
+        &issuer,
+        "-cert",
+        &board,
+        "-CAfile",
+        &root,
+    ]);
+    verify.args(["-verify_other", &issuer, "-reqin", &question, "-respin", &answer]);
+    let said = Process::run(&mut verify, PATIENCE);
+    assert!(said.status.success() && said.stderr.contains("Response verify OK"), "{said:?}");
+    assert!(!said.stderr.contains("WARNING"), "the nonce is theirs: {said:?}");
+    said.stdout
+}
+
+fn ask(factory: &Factory, tenant: &str, question: &str) -> Fetched {
+    let data = format!("@{question}");
+    let kind = "Content-Type: application/ocsp-request";
+    fetch(factory, &format!("ocsp/{tenant}"), &["-H", kind, "--data-binary", &data])
+}
+
+#[test]
+fn a_foreign_client_is_told_of_single_certificates() {
+    let factory = enrolled();
+    for how in [&["-nonce"], &["-no_nonce"], &["-sha256"]] {
+        let good = status(&factory, "CB-S1", how);
+        assert!(good.contains(": good"), "{good}");
+    }
+    let print = fingerprint_of(&factory.path("CB-S1.pem"));
+    factory.done(&["certificate", "revoke", &print, "--reason", "key-compromise"]);
+    factory.done(&["board", "block", "CB-S2", "--reason", "lost"]);
+    let revoked = status(&factory, "CB-S1", &["-nonce"]);
+    assert!(revoked.contains(": revoked") && revoked.contains("keyCompromise"), "{revoked}");
+    let held = status(&factory, "CB-S2", &["-nonce"]);
+    assert!(held.contains(": revoked") && held.contains("certificateHold"), "{held}");
+    factory.done(&["board", "unblock", "CB-S2"]);
+    assert!(status(&factory, "CB-S2", &["-no_nonce"]).contains(": good"));
+
+    // In a path, as small questions are asked.
+    let question = std::fs::read(factory.path("question.der")).unwrap();
+    let text = openssl::base64::encode_block(&question);
+    let text = text.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+    let given = fetch(&factory, &format!("ocsp/tenant-0/{text}"), &[]);
+    std::fs::write(factory.path("given.der"), &given.body).unwrap();
+    let how = ["ocsp", "-noverify", "-resp_text", "-respin", &factory.file("given.der")];
+    assert!(openssl(&how).contains("Cert Status: good"));
+    // Another tenant knows nothing of it, and nobody signs for what is no question.
+    let other = ask(&factory, "tenant-1", &factory.file("question.der"));
+    std::fs::write(factory.path("given.der"), &other.body).unwrap();
+    assert!(openssl(&how).contains("Cert Status: unknown"));
+    std::fs::write(factory.path("bad.der"), b"no question").unwrap();
+    let malformed = ask(&factory, "tenant-0", &factory.file("bad.der"));
+    assert_eq!((malformed.status, &malformed.body[..]), (200, &[0x30, 3, 0x0a, 1, 1][..]));
+    assert_eq!(fetch(&factory, "ocsp/tenant-0/%25%25", &[]).body, malformed.body);
+    std::fs::write(factory.path("bad.der"), vec![0x30; 5000]).unwrap();
+    ask(&factory, "tenant-0", &factory.file("bad.der")).assert_refused(413, "more than 4096");
+    ask(&factory, "nobody", &factory.file("question.der")).assert_refused(404, "no tenant nobody");
+    let untyped = fetch(&factory, "ocsp/tenant-0", &["--data-binary", "x"]);
+    untyped.assert_refused(400, "application/ocsp-request");
+}

@@ -5,6 +5,7 @@
 //! | GET `/crl/<tenant>.crl` | the tenant's list of revoked certificates (RFC 5280), DER |
 //! | GET `/ca/<tenant>.cer` | its authority's certificate, DER |
 //! | GET `/ca/root.cer` | the root's, DER |
+//! | POST `/ocsp/<tenant>`, GET `/ocsp/<tenant>/<base64>` | answers about single certificates (RFC 6960) |
 //!
 //! For anybody: nothing in them is secret. Refusals are one line of text.
 
@@ -12,10 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::{
-    CacheControl, CacheDirective, ETag, EntityTag, Header as _, IfModifiedSince, IfNoneMatch,
-    LastModified,
+    CONTENT_TYPE, CacheControl, CacheDirective, ETag, EntityTag, Header as _, IfModifiedSince,
+    IfNoneMatch, LastModified,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use storage::{TenantId, UnixSeconds};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -32,6 +35,13 @@ const TURN_WITHIN: Duration = Duration::from_secs(5);
 const FRESH_S: u32 = 60;
 
 const LIST: &str = "application/pkix-crl";
+/// How long a client may take for its question.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of the longest question.
+const QUESTION_MAX: usize = 4096;
+
+const QUESTION: &str = "application/ocsp-request";
+const ANSWER: &str = "application/ocsp-response";
 const CERTIFICATE: &str = "application/pkix-cert";
 
 /// The lists, as the server has them.
@@ -56,7 +66,57 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
         web::resource("/ca/{tenant}.cer")
             .route(web::get().to(authority))
             .route(web::head().to(authority)),
-    );
+    )
+    .service(web::resource("/ocsp/{tenant}").route(web::post().to(asked)))
+    .service(web::resource("/ocsp/{tenant}/{question:.+}").route(web::get().to(asked_in_path)));
+}
+
+async fn asked(
+    request: HttpRequest,
+    tenant: web::Path<String>,
+    body: web::Payload,
+    publication: web::Data<Publication>,
+) -> HttpResponse {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if !kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(QUESTION)) {
+        return refused(400, format_args!("the content type is to be {QUESTION}"));
+    }
+    match timeout(BODY_WITHIN, body.to_bytes_limited(QUESTION_MAX)).await {
+        Ok(Ok(Ok(question))) => status(&publication, &tenant, question.to_vec()).await,
+        Ok(Ok(Err(_))) => refused(400, "the body breaks off"),
+        Ok(Err(_)) => refused(413, format_args!("the body has more than {QUESTION_MAX} bytes")),
+        Err(_) => refused(408, "the body takes too long"),
+    }
+}
+
+async fn asked_in_path(
+    path: web::Path<(String, String)>,
+    publication: web::Data<Publication>,
+) -> HttpResponse {
+    let (tenant, question) = path.into_inner();
+    // What the path's own decoding leaves alone.
+    let question = question.replace("%2F", "/").replace("%2f", "/");
+    // What is not base64 is no question either, and answered as such.
+    let question = STANDARD.decode(question).unwrap_or_default();
+    match question.len() > QUESTION_MAX {
+        true => refused(414, format_args!("a question has at most {QUESTION_MAX} bytes")),
+        false => status(&publication, &tenant, question).await,
+    }
+}
+
+async fn status(publication: &Publication, tenant: &str, question: Vec<u8>) -> HttpResponse {
+    let tenant: TenantId = match tenant.parse() {
+        Ok(tenant) => tenant,
+        Err(error) => return refused(404, format_args!("no tenant has this name: {error}")),
+    };
+    let now = now();
+    match run(publication, move |lists| lists.status(&tenant, &question, now)).await {
+        Ok(der) => HttpResponse::Ok()
+            .insert_header(CacheControl(vec![CacheDirective::NoStore]))
+            .content_type(ANSWER)
+            .body(der),
+        Err(answer) => answer,
+    }
 }
 
 async fn list(

@@ -1,14 +1,15 @@
-//! The lists of revoked certificates (RFC 5280, section 5) that the hub publishes, one a tenant.
+//! What the hub publishes of revoked certificates: a list a tenant (RFC 5280, section 5), and answers
+//! about single ones (RFC 6960).
 //!
-//! Invariant: asking makes nobody sign. A list is signed when something was revoked since, or half of
+//! Invariant: asking for a list makes nobody sign. It is signed when something was revoked since, or half of
 //! its life is over, and is the same for everybody until then; its number was never used before.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use storage::{RevokedCertificate, Store, StoreError, TenantId, UnixSeconds};
+use storage::{RevokedCertificate, Serial, Store, StoreError, TenantId, UnixSeconds};
 
-use super::{Pki, Revoked, TrustError};
+use super::{Authority, Pki, Revoked, TrustError, ocsp};
 
 /// Seconds until a signature that failed is tried again, while the list before it is in force.
 const TRY_AGAIN_S: u64 = 60;
@@ -53,6 +54,7 @@ pub struct Lists {
     pki: Pki,
     life_s: u64,
     kept: RwLock<HashMap<TenantId, Kept>>,
+    open: RwLock<HashMap<TenantId, Arc<Authority>>>,
     /// Held while one is signed, so that many who ask at once are one signature.
     signing: Mutex<()>,
 }
@@ -71,7 +73,8 @@ impl Lists {
     #[must_use]
     pub fn new(store: Store, pki: Pki, hours: u64) -> Self {
         let life_s = hours.saturating_mul(60 * 60);
-        Self { store, pki, life_s, kept: RwLock::default(), signing: Mutex::default() }
+        let (kept, open) = Default::default();
+        Self { store, pki, life_s, kept, open, signing: Mutex::default() }
     }
 
     /// The tenant's list where it is signed and up to date; does not block.
@@ -148,21 +151,53 @@ impl Lists {
         revoked: Vec<Revoked>,
         now: UnixSeconds,
     ) -> Result<List, Unlisted> {
-        let other = || Unlisted::OtherAuthority(id.clone());
-        let tenant = self.store.tenants().find(id)?;
-        let tenant = tenant.ok_or_else(|| Unlisted::UnknownTenant(id.clone()))?;
-        let authority = self.pki.tenant(id).map_err(|error| match error {
-            TrustError::Missing { .. } | TrustError::KeyElsewhere { .. } => other(),
-            error => Unlisted::Trust(error),
-        })?;
-        if tenant.authority.as_deref() != Some(authority.certificate()) {
-            return Err(other());
-        }
+        let authority = self.signer(id)?;
         let number = self.store.revoked().next_list_number(now.0)?;
         let until = UnixSeconds(now.0.saturating_add(self.life_s));
         let der = authority.sign_crl(&revoked, number, now, until).map_err(Unlisted::Trust)?;
         let count = revoked.len();
         tracing::info!(tenant = %id, number, revoked = count, "signed a list of revoked certificates");
         Ok(List { der, number, since: now, until, revoked })
+    }
+
+    /// The tenant's authority, opened once.
+    fn signer(&self, id: &TenantId) -> Result<Arc<Authority>, Unlisted> {
+        let other = || Unlisted::OtherAuthority(id.clone());
+        let tenant = self.store.tenants().find(id)?;
+        let tenant = tenant.ok_or_else(|| Unlisted::UnknownTenant(id.clone()))?;
+        let is_theirs =
+            |authority: &Authority| tenant.authority.as_deref() == Some(authority.certificate());
+        let known = self.open.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if let Some(authority) = known.filter(|authority| is_theirs(authority)) {
+            return Ok(authority);
+        }
+        let authority = self.pki.tenant(id).map_err(|error| match error {
+            TrustError::Missing { .. } | TrustError::KeyElsewhere { .. } => other(),
+            error => Unlisted::Trust(error),
+        })?;
+        if !is_theirs(&authority) {
+            return Err(other());
+        }
+        let authority = Arc::new(authority);
+        let mut all = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(id.clone(), Arc::clone(&authority));
+        Ok(authority)
+    }
+
+    /// The answer (DER) to a question after the tenant's certificates (OCSP, RFC 6960), signed now.
+    /// Blocks as [`Lists::of`] does.
+    ///
+    /// # Errors
+    /// [`Unlisted`]; a question that is none is answered with that.
+    pub fn status(
+        &self,
+        id: &TenantId,
+        question: &[u8],
+        now: UnixSeconds,
+    ) -> Result<Vec<u8>, Unlisted> {
+        let authority = self.signer(id)?;
+        let Some(question) = ocsp::Question::read(question) else { return Ok(ocsp::malformed()) };
+        let find = |serial: &Serial| self.store.revoked().of_serial(id, serial);
+        ocsp::answer(&question, &authority, find, now)
     }
 }

@@ -16,6 +16,7 @@ mod issued;
 mod key;
 pub mod keys;
 mod lists;
+mod ocsp;
 mod pki;
 mod profile;
 mod request;

@@ -124,6 +124,18 @@ impl<'a> Revoked<'a> {
         Ok(known.is_some_and(|known| !is_on_hold(&known)))
     }
 
+    /// The revocation, or hold, of the tenant's authority's certificate of this serial number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn of_serial(
+        self,
+        tenant: &TenantId,
+        serial: &Serial,
+    ) -> Result<Option<Revocation>, StoreError> {
+        self.find(&by_serial(tenant, serial.as_bytes()))
+    }
+
     fn find(self, key: &[u8]) -> Result<Option<Revocation>, StoreError> {
         let record = self.inner.revoked.get(key)?;
         record.map(|record| decode(TREE, key, &record)).transpose()
