@@ -43,8 +43,11 @@ fn main() {
     let expiry = Expiry::Years(STATION_YEARS);
     write_issued("station.pem", &tenant.issue_station(station, &key, expiry, now).unwrap());
 
-    let revoked =
-        |issued: &Issued, reason| Revoked { serial: issued.serial().to_vec(), since: now, reason };
+    let revoked = |issued: &Issued, reason| Revoked {
+        serial: issued.serial().as_bytes().to_vec(),
+        since: now,
+        reason,
+    };
     let list = [
         revoked(&issued, RevocationReason::KeyCompromise),
         revoked(&endless, RevocationReason::Unspecified),

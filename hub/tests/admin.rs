@@ -309,7 +309,7 @@ fn a_revoked_certificate_is_never_trusted_again_and_its_board_may_get_another() 
     refused(&site, &[&other[..], &[id.as_str()]].concat(), 1, "is for board");
     done(&site, &[&other[..], &[site.boards[1].id.as_str()]].concat());
     assert_eq!(connect(&site, &hub, 1).err(), Some(Refused::Alert(REVOKED)));
-    assert_eq!(done(&site, &["certificate", "list", "--json"]).lines().count(), 3);
+    assert_eq!(done(&site, &["certificate", "list", "--json"]).lines().count(), 4);
 
     done(&site, &["board", "remove", &id]);
     let add = ["board", "add", &id, "--tenant", "tenant-0", "--fingerprint"];

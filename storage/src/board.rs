@@ -7,7 +7,7 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::record::{Record, RecordError, decode_body};
-use crate::{BoardId, Fingerprint, Slot, TenantId, UnixSeconds};
+use crate::{BoardId, Fingerprint, Serial, Slot, TenantId, UnixSeconds};
 
 /// One board: who it is, whose it is, and when it was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -31,6 +31,10 @@ pub struct Board {
     pub first_seen: Option<UnixSeconds>,
     /// When it was last heard; may lag by what [`crate::Boards::mark_seen`] had not yet flushed.
     pub last_seen: Option<UnixSeconds>,
+    /// The serial number of that certificate, where the hub has seen it: what a list of revoked
+    /// certificates names it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<Serial>,
 }
 
 /// Whether a board may connect.
@@ -69,6 +73,40 @@ impl Board {
             created,
             first_seen: None,
             last_seen: None,
+            serial: None,
+        }
+    }
+}
+
+/// A board as it was written before its certificate's serial number was.
+#[derive(Decode)]
+struct WithoutSerial {
+    id: BoardId,
+    tenant: TenantId,
+    fingerprint: Option<Fingerprint>,
+    state: BoardState,
+    labels: BTreeMap<String, String>,
+    address: Option<IpAddr>,
+    created: UnixSeconds,
+    first_seen: Option<UnixSeconds>,
+    last_seen: Option<UnixSeconds>,
+}
+
+impl From<WithoutSerial> for Board {
+    fn from(older: WithoutSerial) -> Self {
+        let WithoutSerial { id, tenant, fingerprint, state, labels, address, .. } = older;
+        let WithoutSerial { created, first_seen, last_seen, .. } = older;
+        Self {
+            id,
+            tenant,
+            fingerprint,
+            state,
+            labels,
+            address,
+            created,
+            first_seen,
+            last_seen,
+            serial: None,
         }
     }
 }
@@ -83,13 +121,20 @@ pub(crate) struct BoardRecord {
 }
 
 impl Record for BoardRecord {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
-        // Before sessions were found by their board's record.
-        (version == 1).then(|| {
-            let (board, used) = decode_body(body)?;
-            Ok((Self { board, session: None }, used))
-        })
+        match version {
+            // Before sessions were found by their board's record.
+            1 => Some(decode_body::<WithoutSerial>(body).map(|(board, used)| {
+                let board = board.into();
+                (Self { board, session: None }, used)
+            })),
+            2 => Some(decode_body::<(WithoutSerial, _)>(body).map(|((board, session), used)| {
+                let board = board.into();
+                (Self { board, session }, used)
+            })),
+            _ => None,
+        }
     }
 }

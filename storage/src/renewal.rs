@@ -4,8 +4,8 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use crate::record::Record;
-use crate::{BoardId, Fingerprint, UnixSeconds};
+use crate::record::{Record, RecordError, decode_body};
+use crate::{BoardId, Fingerprint, Serial, UnixSeconds};
 
 /// The certificate a board has asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -21,8 +21,18 @@ pub struct Renewal {
     pub not_after: UnixSeconds,
     /// When it was issued.
     pub issued: UnixSeconds,
+    /// The new one's serial number.
+    pub serial: Option<Serial>,
 }
 
 impl Record for Renewal {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        // Before serial numbers were kept.
+        (version == 1).then(|| {
+            let ((board, fingerprint, replaces, not_after, issued), used) = decode_body(body)?;
+            Ok((Self { board, fingerprint, replaces, not_after, issued, serial: None }, used))
+        })
+    }
 }

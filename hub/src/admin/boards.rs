@@ -7,7 +7,10 @@ use actors::hub::Of;
 use actors::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
-use storage::{Board, BoardId, BoardState, TenantId, UnixSeconds};
+use storage::{
+    Board, BoardId, BoardState, Revocation, RevocationReason, RevokedCertificate, Serial, TenantId,
+    UnixSeconds,
+};
 
 use super::{Admin, AdminError, refused};
 
@@ -48,6 +51,7 @@ impl Admin {
             // What was changed or heard since it was read stays.
             Some(_) => self.store.boards().change(&board.id, |known| {
                 known.fingerprint = board.fingerprint;
+                known.serial.clone_from(&board.serial);
             })?,
             None => {
                 self.store.boards().put(board)?;
@@ -55,6 +59,10 @@ impl Admin {
             }
         };
         let Some(board) = board else { return Err(refused("the board was removed meanwhile")) };
+        if let (Some(before), BoardState::Blocked { since, .. }) = (&before, &board.state) {
+            self.let_go(before)?;
+            self.list(&board, RevocationReason::CertificateHold, *since)?;
+        }
         let detail = json!({ "tenant": board.tenant, "fingerprint": board.fingerprint });
         self.record(what, &board.id, detail)?;
         let of = of(&board);
@@ -97,6 +105,7 @@ impl Admin {
             return Err(refused(format!("board {id} is not blocked")));
         }
         let board = self.set_board_state(id, &BoardState::Active)?;
+        self.let_go(&board)?;
         self.record("board.unblock", id, json!({ "tenant": board.tenant }))?;
         self.tell(|live| live.readmit(of(&board)))?;
         Ok(Ended { board, sessions_ended: None })
@@ -109,6 +118,7 @@ impl Admin {
     pub fn remove_board(&self, id: &BoardId) -> Result<(), AdminError> {
         let _changing = self.changing();
         let board = self.board(id)?;
+        self.let_go(&board)?;
         self.store.boards().remove(id)?;
         self.record("board.remove", id, json!({ "tenant": board.tenant }))?;
         self.tell(|live| live.end_sessions(of(&board), Refusal::UnknownBoard))?;
@@ -151,9 +161,52 @@ impl Admin {
         let _changing = self.changing();
         not_revoked(&self.board(id)?)?;
         let board = self.set_board_state(id, state)?;
+        match &board.state {
+            BoardState::Active => {}
+            BoardState::Blocked { since, .. } => {
+                self.list(&board, RevocationReason::CertificateHold, *since)?;
+            }
+            BoardState::Revoked { since, .. } => {
+                self.list(&board, RevocationReason::PrivilegeWithdrawn, *since)?;
+            }
+        }
         self.record(what, id, json!({ "tenant": board.tenant, "state": board.state }))?;
         let sessions_ended = self.tell(|live| live.end_sessions(of(&board), reason))?;
         Ok(Ended { board, sessions_ended })
+    }
+
+    /// Has the board's certificates stand in its tenant's list of revoked ones, as far as their
+    /// serial numbers are known.
+    fn list(
+        &self,
+        board: &Board,
+        reason: RevocationReason,
+        since: UnixSeconds,
+    ) -> Result<(), AdminError> {
+        for serial in self.serials(board)? {
+            self.store.revoked().put(&Revocation {
+                tenant: board.tenant.clone(),
+                board: Some(board.id.clone()),
+                certificate: RevokedCertificate::Serial(serial.as_bytes().to_vec()),
+                reason,
+                since,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is on hold of the board out of that list.
+    fn let_go(&self, board: &Board) -> Result<(), AdminError> {
+        for serial in self.serials(board)? {
+            self.store.revoked().let_go(&board.tenant, &serial)?;
+        }
+        Ok(())
+    }
+
+    /// The serial numbers of the certificate that the board has, and of the one it renews it with.
+    fn serials(&self, board: &Board) -> Result<impl Iterator<Item = Serial>, AdminError> {
+        let pending = self.store.renewals().of(board)?.and_then(|renewal| renewal.serial);
+        Ok(board.serial.clone().into_iter().chain(pending))
     }
 
     fn set_board_state(&self, id: &BoardId, state: &BoardState) -> Result<Board, AdminError> {

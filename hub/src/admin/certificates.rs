@@ -6,8 +6,8 @@ use actors::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
 use storage::{
-    Board, BoardId, Fingerprint, Revocation, RevocationReason, RevokedCertificate, TenantId,
-    UnixSeconds,
+    Board, BoardId, Fingerprint, Revocation, RevocationReason, RevokedCertificate, Serial,
+    TenantId, UnixSeconds,
 };
 
 use super::boards::of;
@@ -21,10 +21,10 @@ const PAGE: usize = 1000;
 pub enum Which {
     /// SHA-256 of its DER.
     Fingerprint(Fingerprint),
-    /// Its serial number, big-endian without leading zeros, among those of a tenant's authority.
-    Serial(TenantId, Vec<u8>),
+    /// Its serial number among those of a tenant's authority.
+    Serial(TenantId, Serial),
     /// Both, of a certificate that is at hand and whose board is registered.
-    Both(BoardId, Fingerprint, Vec<u8>),
+    Both(BoardId, Fingerprint, Serial),
 }
 
 /// A certificate's revocation, and what it ended.
@@ -63,7 +63,7 @@ impl Admin {
                     }
                     return Err(unknown("board with the certificate", fingerprint, way_out));
                 };
-                (Some(board.id), board.tenant, Some(*fingerprint), None)
+                (Some(board.id), board.tenant, Some(*fingerprint), board.serial)
             }
             Which::Serial(tenant, serial) => {
                 (None, self.tenant(tenant)?.id, None, Some(serial.clone()))
@@ -73,6 +73,7 @@ impl Admin {
                 (Some(board.id), board.tenant, Some(*fingerprint), Some(serial.clone()))
             }
         };
+        let serial = serial.map(|serial| serial.as_bytes().to_vec());
         let mut revocations = Vec::new();
         let by_fingerprint = fingerprint.map(RevokedCertificate::Fingerprint);
         for certificate in by_fingerprint.into_iter().chain(serial.map(RevokedCertificate::Serial))
@@ -94,7 +95,9 @@ impl Admin {
             let known = self.board(id)?;
             if known.fingerprint == Some(fingerprint) {
                 self.store.boards().change(id, |board| {
-                    board.fingerprint = board.fingerprint.filter(|known| *known != fingerprint);
+                    if board.fingerprint == Some(fingerprint) {
+                        (board.fingerprint, board.serial) = (None, None);
+                    }
                 })?;
                 sessions_ended =
                     self.tell(|live| live.end_sessions(of(&known), Refusal::Revoked))?;

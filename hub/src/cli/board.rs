@@ -144,16 +144,16 @@ impl Add {
         if admin.store().boards().find(&self.board)?.is_some() {
             return Err(Failure::Refused(format!("there is a board {} already", self.board)));
         }
-        let fingerprint = match &self.certificate {
+        let (fingerprint, serial) = match &self.certificate {
             Some(file) => {
                 let certificate = BoardCertificate::parse(file, &hub.read(file)?)?;
                 certificate.check(&self.board, tenant.authority.as_deref())?;
-                Some(certificate.fingerprint()?)
+                (Some(certificate.fingerprint()?), Some(certificate.serial()?))
             }
-            None => self.fingerprint,
+            None => (self.fingerprint, None),
         };
         let mut board = storage::Board::new(self.board, self.tenant, now());
-        board.fingerprint = fingerprint;
+        (board.fingerprint, board.serial) = (fingerprint, serial);
         board.labels = BTreeMap::from_iter(self.labels);
         board.address = self.address;
         admin.put_board(&board, "board.add")?;
@@ -234,6 +234,7 @@ fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
             ("tenant", board.tenant.to_string()),
             ("state", state(&board.state)),
             ("certificate", board.fingerprint.map_or_else(none, |of| format!("sha-256 {of}"))),
+            ("serial", board.serial.as_ref().map_or_else(none, ToString::to_string)),
             ("address", board.address.map_or_else(none, |of| of.to_string())),
             ("labels", if labels.is_empty() { none() } else { labels.join(" ") }),
             ("created", output::moment(board.created)),

@@ -1,18 +1,18 @@
 //! `cellular-hub ca`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BoardId, Store, TenantId};
 
 use super::invocation::Place;
-use super::{Failure, Files, Invocation, now};
+use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Admin;
 use crate::trust::keys::{KeyLabel, PublicKey};
 use crate::trust::{
-    Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Made, Pki, ServerName,
-    TrustError, new_key, private_key_pem, write_new_secret,
+    Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Lists, Made, Pki,
+    ServerName, TrustError, new_key, private_key_pem, write_new_secret,
 };
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +31,17 @@ pub(super) enum Ca {
     },
     /// Issue a board's certificate with its tenant's authority, and register the board.
     Issue(Issue),
+    /// Write a tenant's list of revoked certificates (CRL, RFC 5280), signed now.
+    ///
+    /// A hub with [https] publishes it at /crl/TENANT.crl. Certificates that were revoked by
+    /// fingerprint alone cannot stand in it: a list names serial numbers.
+    Crl {
+        /// Whose authority signs it.
+        tenant: TenantId,
+        /// Where the list goes, DER; a new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -79,6 +90,7 @@ impl Ca {
         match self {
             Self::Init { server_names } => init(hub, &server_names),
             Self::Issue(issue) => issue.run(hub),
+            Self::Crl { tenant, out } => crl(hub, &tenant, &out),
         }
     }
 
@@ -91,6 +103,7 @@ impl Ca {
                 Some(Files { read: vec![csr.clone()], made })
             }
             Self::Init { .. } => Some(Files::default()),
+            Self::Crl { out, .. } => Some(Files { read: Vec::new(), made: vec![out.clone()] }),
             Self::Issue(_) => None,
         }
     }
@@ -127,6 +140,24 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
             text += &format!("\nits key made in {}", pki.keys().describe());
         }
         format!("{text}\n{}", line("server certificate", done.server, &server.certificate))
+    })
+}
+
+fn crl(hub: &Invocation, tenant: &TenantId, out: &Path) -> Result<(), Failure> {
+    let admin = hub.admin()?;
+    let lists = Lists::new(admin.store().clone(), hub.pki()?, hub.config()?.https.crl_hours);
+    let list = lists.of(tenant, now())?;
+    hub.write_new(out, &list.der)?;
+    let count = list.revoked.len();
+    let detail = json!({ "number": list.number, "revoked": count, "until": list.until });
+    admin.record("ca.crl", tenant, detail)?;
+    let answer = json!({
+        "tenant": tenant, "file": out, "number": list.number, "revoked": count,
+        "until": list.until,
+    });
+    hub.output.answer(&answer, || {
+        let (file, until) = (out.display(), output::moment(list.until));
+        format!("{count} revoked certificates of {tenant}, in force until {until}: {file}")
     })
 }
 
@@ -212,11 +243,11 @@ impl Issue {
         let mut board = known
             .unwrap_or_else(|| storage::Board::new(self.board.clone(), self.tenant.clone(), now()));
         board.fingerprint = Some(print);
+        board.serial = Some(certificate.serial());
         admin.put_board(&board, "board.certificate")?;
 
-        let serial: String = certificate.serial().iter().map(|b| format!("{b:02x}")).collect();
         let detail = json!({
-            "tenant": self.tenant, "fingerprint": print, "serial": serial,
+            "tenant": self.tenant, "fingerprint": print, "serial": certificate.serial(),
             "not_after": expiry.moment(now()),
         });
         admin.record("certificate.issue", &self.board, detail)?;

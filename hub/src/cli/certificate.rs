@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use storage::{BoardId, Fingerprint, RevocationReason, RevokedCertificate, TenantId};
+use storage::{BoardId, Fingerprint, RevocationReason, RevokedCertificate, Serial, TenantId};
 
 use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Which;
@@ -48,10 +48,6 @@ struct Chosen {
     #[arg(long, value_name = "FILE", requires = "board")]
     certificate: Option<PathBuf>,
 }
-
-/// A serial number, big-endian.
-#[derive(Clone, Debug)]
-struct Serial(Vec<u8>);
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Reason {
@@ -101,9 +97,7 @@ impl Revoke {
         let admin = hub.admin()?;
         let which = match (self.which, self.tenant, self.board) {
             (Chosen { fingerprint: Some(fingerprint), .. }, ..) => Which::Fingerprint(fingerprint),
-            (Chosen { serial: Some(Serial(serial)), .. }, Some(tenant), _) => {
-                Which::Serial(tenant, serial)
-            }
+            (Chosen { serial: Some(serial), .. }, Some(tenant), _) => Which::Serial(tenant, serial),
             (Chosen { certificate: Some(file), .. }, _, Some(board)) => {
                 let tenant = admin.tenant(&admin.board(&board)?.tenant)?;
                 let certificate = BoardCertificate::parse(&file, &hub.read(&file)?)?;
@@ -159,7 +153,7 @@ fn serial(text: &str) -> Result<Serial, String> {
         [low] => low,
         _ => 0,
     });
-    Ok(Serial(bytes.collect()))
+    Ok(Serial::new(&bytes.collect::<Vec<u8>>()))
 }
 
 #[cfg(test)]
@@ -169,7 +163,7 @@ mod tests {
     #[test]
     fn a_serial_number_is_read_with_and_without_colons_and_zeros() {
         for text in ["1ab", "01AB", "00:01:ab", "0001:ab"] {
-            assert_eq!(serial(text).unwrap().0, [1, 0xab], "{text}");
+            assert_eq!(serial(text).unwrap().as_bytes(), [1, 0xab], "{text}");
         }
         for text in ["", "0", "xy", "é", &"1".repeat(41)] {
             assert!(serial(text).is_err(), "{text:?}");

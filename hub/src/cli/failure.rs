@@ -11,8 +11,8 @@ use storage::StoreError;
 use crate::admin::AdminError;
 use crate::config::ConfigError;
 use crate::fixture::FixtureError;
-use crate::trust::TrustError;
 use crate::trust::keys::KeyError;
+use crate::trust::{TrustError, Unlisted};
 
 /// Why a command failed, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +111,19 @@ impl From<StoreError> for Failure {
             }
             StoreError::AddressTaken { .. } => Self::Refused(error.to_string()),
             _ => Self::Unusable(in_one_line(&error)),
+        }
+    }
+}
+
+impl From<Unlisted> for Failure {
+    fn from(error: Unlisted) -> Self {
+        match error {
+            Unlisted::UnknownTenant(id) => {
+                Self::unknown("tenant", id, "`cellular-hub tenant list` shows all")
+            }
+            Unlisted::OtherAuthority(_) => Self::Refused(error.to_string()),
+            Unlisted::Store(error) => error.into(),
+            Unlisted::Trust(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::key::section;
 
 section! {
-    /// HTTPS: enrolment of boards (EST, RFC 7030).
+    /// HTTPS: enrolment of boards (EST, RFC 7030), and lists of revoked certificates.
     pub struct Https in "https" {
         /// Whether to listen at all.
         pub enabled: bool = false;
@@ -20,5 +20,8 @@ section! {
         /// Requests of one source answered each second; a source is an IPv4 address or an IPv6 /64,
         /// and may use two seconds' worth at once. 0 is without bound.
         pub requests_per_source_s: u32 = 1000;
+        /// Hours for which a list of revoked certificates is in force. Another is signed after half
+        /// of it, and when something was revoked.
+        pub crl_hours: u64 = 24, from 1 to 8760;
     }
 }

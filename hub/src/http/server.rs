@@ -24,6 +24,7 @@ use openssl::x509::X509Ref;
 
 use super::answer::Refused;
 use super::est::{self, Enrolment};
+use super::lists::{self, Publication};
 use super::rate::Rate;
 
 /// Connections at a time; further ones wait in the system's queue.
@@ -94,17 +95,21 @@ pub fn https_on(
     tls: SslAcceptorBuilder,
     requests_per_source_s: u32,
     enrolment: Enrolment,
+    publication: Publication,
 ) -> Result<Server, HttpsError> {
     let unspecified = SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0));
     let listen = listener.local_addr().unwrap_or(unspecified);
     let rate = web::Data::new(Rate::new(requests_per_source_s));
     let enrolment = web::Data::new(enrolment);
+    let publication = web::Data::new(publication);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(rate.clone())
             .app_data(enrolment.clone())
+            .app_data(publication.clone())
             .wrap(from_fn(within_rate))
             .configure(est::routes)
+            .configure(lists::routes)
             .default_service(web::to(|| async {
                 Refused::new(404, "there is nothing here").error_response()
             }))

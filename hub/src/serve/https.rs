@@ -10,9 +10,9 @@ use storage::Store;
 use super::ServeError;
 use super::credentials::Credentials;
 use crate::config::Config;
-use crate::http::{Enrolment, bind_https, https_on, tls};
-use crate::trust::Pki;
+use crate::http::{Enrolment, Publication, bind_https, https_on, tls};
 use crate::trust::est::Est;
+use crate::trust::{Lists, Pki};
 
 /// A port that was taken, and who answers there.
 pub(super) struct Https {
@@ -39,10 +39,11 @@ impl Https {
         pki: Pki,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key } } = self;
+        let lists = Arc::new(Lists::new(store.clone(), pki.clone(), config.https.crl_hours));
         let est = Arc::new(Est::new(store.clone(), pki));
         let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
-        let server = https_on(listener, tls, rate, Enrolment::new(est))?;
+        let server = https_on(listener, tls, rate, Enrolment::new(est), Publication::new(lists))?;
         let handle = server.handle();
         actix_rt::spawn(server);
         Ok(handle)

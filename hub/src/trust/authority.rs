@@ -136,6 +136,12 @@ impl Authority {
         signed.map_err(|error| key.refusal("sign a revocation list", &error))
     }
 
+    /// The authority's signature over `message`: ECDSA with SHA-256, DER.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
+        let key = self.issuer.key();
+        Ok(key.keys.sign(&key.label, message)?)
+    }
+
     /// The DER of the authority's own certificate.
     pub fn certificate(&self) -> &[u8] {
         &self.der

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use openssl::hash::MessageDigest;
 use openssl::x509::{X509, X509Ref};
-use storage::{BoardId, Fingerprint};
+use storage::{BoardId, Fingerprint, Serial};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{TrustError, hardware_id};
@@ -49,11 +49,11 @@ impl BoardCertificate {
         }
     }
 
-    /// Its serial number, big-endian without leading zeros.
-    pub fn serial(&self) -> Result<Vec<u8>, TrustError> {
+    /// Its serial number.
+    pub fn serial(&self) -> Result<Serial, TrustError> {
         let number = self.certificate.serial_number().to_bn();
         let number = number.map_err(TrustError::cryptography("read a serial number"))?;
-        Ok(number.to_vec())
+        Ok(Serial::new(&number.to_vec()))
     }
 
     /// How the hub knows this certificate.

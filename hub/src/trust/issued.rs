@@ -1,7 +1,7 @@
 //! A certificate that was just issued.
 
 use openssl::x509::X509;
-use storage::Fingerprint;
+use storage::{Fingerprint, Serial};
 
 use super::TrustError;
 
@@ -27,9 +27,9 @@ impl Issued {
         self.der
     }
 
-    /// Its serial number, big-endian: a positive number without a sign byte.
-    pub const fn serial(&self) -> &[u8; 16] {
-        &self.serial
+    /// Its serial number.
+    pub fn serial(&self) -> Serial {
+        Serial::new(&self.serial)
     }
 
     /// Its PEM.

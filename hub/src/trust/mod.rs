@@ -15,6 +15,8 @@ mod files;
 mod issued;
 mod key;
 pub mod keys;
+mod lists;
+mod ocsp;
 mod pki;
 mod profile;
 mod request;
@@ -29,6 +31,7 @@ pub use self::error::TrustError;
 pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_new_unsynced};
 pub use self::issued::{Issued, pem};
 pub use self::key::{new_key, private_key_pem};
+pub use self::lists::{List, Lists, Unlisted};
 pub use self::pki::{Imported, Initialised, KeyPairFiles, Made, Pki};
 pub use self::profile::{
     BOARD_YEARS, Expiry, SERVER_YEARS, STATION_YEARS, ServerName, StationName,

@@ -113,6 +113,18 @@ impl Pki {
         })
     }
 
+    /// The DER of the root's certificate; its key may be elsewhere.
+    pub fn root_certificate(&self) -> Result<Vec<u8>, TrustError> {
+        let file = self.root_file();
+        let pem = fs::read(&file).map_err(|source| TrustError::File {
+            doing: "read",
+            file: file.clone(),
+            source,
+        })?;
+        let read = X509::from_pem(&pem).and_then(|certificate| certificate.to_der());
+        read.map_err(|_| TrustError::NotA { what: "certificate", file })
+    }
+
     /// A tenant's authority.
     pub fn tenant(&self, tenant: &TenantId) -> Result<Authority, TrustError> {
         let (file, label) = (self.tenant_file(tenant), KeyLabel::tenant(tenant));

@@ -8,7 +8,7 @@ use crate::sealed::survey;
 use crate::store::boards::{address_key, parse_id};
 use crate::store::revoked;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
-use crate::store::{ACKNOWLEDGED_KEY, Inner, SCHEMA, SCHEMA_KEY, scoped};
+use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY, scoped};
 use crate::{
     AuditEntry, Batch, Board, Renewal, Route, StoreError, Tenant, TenantId, Token, Upstream,
 };
@@ -53,7 +53,7 @@ fn meta(walk: &mut Walk<'_>) {
     walk.each(|_, key, value| match key {
         SCHEMA_KEY if value != SCHEMA.to_be_bytes() => Err(String::from("another schema")),
         SCHEMA_KEY => Ok(()),
-        ACKNOWLEDGED_KEY if value.len() == 8 => Ok(()),
+        ACKNOWLEDGED_KEY | LIST_NUMBER_KEY if value.len() == 8 => Ok(()),
         KEY_CHECK => Ok(()),
         _ => Err(String::from("not understood")),
     });

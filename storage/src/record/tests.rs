@@ -85,9 +85,15 @@ fn a_renewals_bytes_are_frozen() {
         replaces: Fingerprint([0xcd; 32]),
         not_after: UnixSeconds(1_700_000_000),
         issued: UnixSeconds(250),
+        serial: None,
     };
     let (new, old) = ("ab".repeat(32), "cd".repeat(32));
-    assert_golden(&renewal, &["01", "0443422d31", &new, &old, "fc00f15365", "fa"]);
+    let golden = ["0443422d31", &new, &old, "fc00f15365", "fa"].concat();
+    assert_golden(&renewal, &["02", &golden, "00"]);
+    let older = decode::<crate::Renewal>(&bytes(&["01", &golden].concat())).unwrap();
+    assert_eq!(older, renewal, "written before serial numbers were kept");
+    let renewal = crate::Renewal { serial: Some(Serial::new(&[0, 1, 2])), ..renewal };
+    assert_golden(&renewal, &["02", &golden, "01020102"]);
 }
 
 #[test]
@@ -97,9 +103,13 @@ fn a_boards_bytes_are_frozen() {
     let tenant = "0461636d65";
     let created = "fc00f15365";
     let bare = [id, tenant, "00", "00", "00", "00", created, "00", "00"].concat();
-    assert_golden(&kept(&board), &["02", &bare, "00"]);
+    assert_golden(&kept(&board), &["03", &bare, "00", "00"]);
     let session = Slot::new(300);
-    assert_golden(&BoardRecord { session, ..kept(&board) }, &["02", &bare, "01", "fb2c01"]);
+    let awake = BoardRecord { session, ..kept(&board) };
+    assert_golden(&awake, &["03", &bare, "00", "01", "fb2c01"]);
+    let older = bytes(&["02", &bare, "01", "fb2c01"].concat());
+    let older = decode::<BoardRecord>(&older).unwrap();
+    assert_eq!(older, awake, "written before serial numbers were kept");
     let older = decode::<BoardRecord>(&bytes(&["01", &bare].concat())).unwrap();
     assert_eq!(older, kept(&board), "written before sessions were found by it");
 
@@ -114,7 +124,7 @@ fn a_boards_bytes_are_frozen() {
     let seen = ["01fa", "01fbfb00"].concat();
     let blocked =
         [id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen].concat();
-    assert_golden(&kept(&board), &["02", &blocked, "00"]);
+    assert_golden(&kept(&board), &["03", &blocked, "00", "00"]);
     let older = decode::<BoardRecord>(&bytes(&["01", &blocked].concat())).unwrap();
     assert_eq!(older, kept(&board));
 
@@ -122,7 +132,8 @@ fn a_boards_bytes_are_frozen() {
     board.address = Some("2001:db8::1".parse().unwrap());
     let address = "010120010db8000000000000000000000001";
     let revoked = [id, tenant, digest, "020000", labels, address, created, &seen].concat();
-    assert_golden(&kept(&board), &["02", &revoked, "00"]);
+    board.serial = Some(Serial::new(&[0, 0, 0xab, 0]));
+    assert_golden(&kept(&board), &["03", &revoked, "0102ab00", "00"]);
 }
 
 #[test]
@@ -233,9 +244,9 @@ fn another_version_and_leftover_bytes_are_refused() {
     let mut bytes = encode(&kept(&bare_board())).unwrap();
     bytes.push(0);
     assert!(matches!(decode::<BoardRecord>(&bytes), Err(RecordError::TooLong { count: 1 })));
-    bytes[0] = 3;
+    bytes[0] = 4;
     let refused = decode::<BoardRecord>(&bytes);
-    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 3, known: 2 })));
+    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 4, known: 3 })));
     assert!(matches!(decode::<BoardRecord>(&[]), Err(RecordError::Malformed(_))));
 }
 
@@ -266,6 +277,7 @@ prop_compose! {
         address in any::<Option<IpAddr>>(),
         created in any::<u64>(),
         seen in any::<(Option<u64>, Option<u64>)>(),
+        serial in any::<Option<Vec<u8>>>(),
     ) -> Board {
         let state = match reason {
             None => BoardState::Active,
@@ -282,6 +294,7 @@ prop_compose! {
             created: UnixSeconds(created),
             first_seen: seen.0.map(UnixSeconds),
             last_seen: seen.1.map(UnixSeconds),
+            serial: serial.map(|serial| Serial::new(&serial)),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::batch::ListPiece;
 use crate::enrolment::{Counts, Remembered, judge};
 use crate::{
     Allowed, Batch, BatchName, Board, BoardId, Enrolled, Enrolment, EnrolmentRefusal, Fingerprint,
-    Store, StoreError, TenantId, TenantState, Token, TokenDigest, Used,
+    Serial, Store, StoreError, TenantId, TenantState, Token, TokenDigest, Used,
 };
 
 /// Board ids of a list that stand in one entry: a hundred thousand take 800 entries.
@@ -117,6 +117,7 @@ impl Store {
         &self,
         wanted: &Enrolment,
         fingerprint: Fingerprint,
+        serial: &Serial,
     ) -> Result<Result<Enrolled, EnrolmentRefusal>, StoreError> {
         if let Err(refusal) = self.tenant_serves(&wanted.tenant)? {
             return Ok(Err(refusal));
@@ -137,7 +138,7 @@ impl Store {
         inner.transaction(|| {
             trees.transaction(|(tenants, boards, by_address, by_tenant, batches, tokens)| {
                 let boards = BoardTrees { tenants, boards, by_address, by_tenant };
-                enrol(wanted, fingerprint, is_of_batch, &boards, batches, tokens)
+                enrol(wanted, (fingerprint, serial), is_of_batch, &boards, batches, tokens)
             })
         })
     }
@@ -163,7 +164,7 @@ impl Store {
 
 fn enrol(
     wanted: &Enrolment,
-    fingerprint: Fingerprint,
+    (fingerprint, serial): (Fingerprint, &Serial),
     is_of_batch: bool,
     boards: &BoardTrees<'_>,
     batches: &TransactionalTree,
@@ -203,6 +204,7 @@ fn enrol(
     let mut board =
         known.unwrap_or_else(|| Board::new(wanted.board.clone(), wanted.tenant.clone(), wanted.at));
     let replaced = board.fingerprint.replace(fingerprint);
+    board.serial = Some(serial.clone());
     let batch = wanted.batch.to_string();
     board.labels.insert(String::from("batch"), batch);
     boards.put(&board)?;

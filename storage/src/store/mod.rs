@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | `meta` | `schema` | u32, big-endian |
 //! | `meta` | `acknowledged` | u64, big-endian: flushes so far (see [`mark`]) |
+//! | `meta` | `list` | u64, big-endian: the last list of revoked certificates' number |
 //! | `tenants` | tenant | record |
 //! | `boards` | board | record, and the slot of its session |
 //! | `boards/address` | 4 or 16 bytes | board |
@@ -22,6 +23,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sled::Db;
@@ -53,6 +55,7 @@ pub const SCHEMA: u32 = 1;
 
 pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
 pub(crate) const ACKNOWLEDGED_KEY: &[u8] = b"acknowledged";
+pub(crate) const LIST_NUMBER_KEY: &[u8] = b"list";
 
 /// An open store; clones are the same store. The folder is free again when the last one is gone.
 #[derive(Clone)]
@@ -71,6 +74,8 @@ pub(crate) struct Inner {
     routes: Tree,
     upstreams: Tree,
     pub(crate) revoked: Tree,
+    /// Changes of `revoked` since the store was opened.
+    revocations: AtomicU64,
     pub(crate) batches: batches::BatchTrees,
     together: together::Together,
     pub(crate) db: Db,
@@ -112,6 +117,7 @@ impl Store {
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
             revoked: tree(revoked::TREE)?,
+            revocations: AtomicU64::new(0),
             batches: batches::BatchTrees::open(tree)?,
             together: together::Together::default(),
             db,

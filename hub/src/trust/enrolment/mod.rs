@@ -102,6 +102,7 @@ impl BoardEnrolment {
             replaces,
             not_after: actors::identity::identity(&der).map_or(now, |it| it.not_after),
             issued: now,
+            serial: Some(certificate.serial()),
         };
         self.store.renewals().put(&renewal)?;
         tracing::info!(

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use openssl::x509::X509;
 use storage::{CertificateLife, Tenant, TenantId, UnixSeconds};
 
 use super::{Refusal, Request};
@@ -38,14 +37,7 @@ impl Issuers {
 
     /// The DER of the hub's root.
     pub(super) fn root(&self) -> Result<Vec<u8>, Refusal> {
-        let file = self.pki.root_file();
-        let pem = std::fs::read(&file).map_err(|source| crate::trust::TrustError::File {
-            doing: "read",
-            file: file.clone(),
-            source,
-        })?;
-        let read = X509::from_pem(&pem).and_then(|certificate| certificate.to_der());
-        Ok(read.map_err(|_| crate::trust::TrustError::NotA { what: "certificate", file })?)
+        Ok(self.pki.root_certificate()?)
     }
 
     fn of(&self, tenant: &Tenant) -> Result<Arc<Authority>, Refusal> {

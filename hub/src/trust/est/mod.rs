@@ -82,7 +82,7 @@ impl Est {
         let batch = self.store.batches().find(&wanted.tenant, &wanted.batch)?;
         let life = batch.map_or(CertificateLife::Years(BOARD_YEARS), |batch| batch.certificates);
         let issued = self.issuers.issue_board(&vouched.tenant, &request, life, now)?;
-        let enrolled = self.store.enrol(&wanted, issued.fingerprint())??;
+        let enrolled = self.store.enrol(&wanted, issued.fingerprint(), &issued.serial())??;
         self.store.flush_together()?;
         tracing::debug!(board = %request.board, tenant = %wanted.tenant, batch = %wanted.batch,
                         fingerprint = %issued.fingerprint(), "enrolled");
@@ -134,6 +134,7 @@ impl Est {
             replaces: shown,
             not_after: actors::identity::identity(issued.der()).map_or(now, |it| it.not_after),
             issued: now,
+            serial: Some(issued.serial()),
         };
         self.store.renewals().put(&renewal)?;
         let entry = Entry {

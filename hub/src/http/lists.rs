@@ -1,0 +1,228 @@
+//! `/crl` and `/ca`: what is revoked, and by whom certificates are, for whoever verifies them.
+//!
+//! | route | body |
+//! | --- | --- |
+//! | GET `/crl/<tenant>.crl` | the tenant's list of revoked certificates (RFC 5280), DER |
+//! | GET `/ca/<tenant>.cer` | its authority's certificate, DER |
+//! | GET `/ca/root.cer` | the root's, DER |
+//! | POST `/ocsp/<tenant>`, GET `/ocsp/<tenant>/<base64>` | answers about single certificates (RFC 6960) |
+//!
+//! For anybody: nothing in them is secret. Refusals are one line of text.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix_web::http::header::{
+    CONTENT_TYPE, CacheControl, CacheDirective, ETag, EntityTag, Header as _, IfModifiedSince,
+    IfNoneMatch, LastModified,
+};
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use storage::{InvalidName, TenantId, UnixSeconds};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::answer::Refused;
+use crate::cli::in_one_line;
+use crate::trust::{List, Lists, Unlisted};
+
+/// Requests at a time for which the disk or the key store is asked; further ones wait.
+const AT_A_TIME: usize = 4;
+/// How long a request waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+/// Seconds for which an answer may be given again without asking: a revocation is known by then.
+const FRESH_S: u32 = 60;
+
+const LIST: &str = "application/pkix-crl";
+/// How long a client may take for its question.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of the longest question.
+const QUESTION_MAX: usize = 4096;
+
+const QUESTION: &str = "application/ocsp-request";
+const ANSWER: &str = "application/ocsp-response";
+const CERTIFICATE: &str = "application/pkix-cert";
+
+/// The lists, as the server has them.
+pub struct Publication {
+    lists: Arc<Lists>,
+    turns: Semaphore,
+}
+
+impl Publication {
+    /// Of `lists`.
+    #[must_use]
+    pub fn new(lists: Arc<Lists>) -> Self {
+        Self { lists, turns: Semaphore::new(AT_A_TIME) }
+    }
+}
+
+pub(super) fn routes(app: &mut web::ServiceConfig) {
+    app.service(
+        web::resource("/crl/{tenant}.crl").route(web::get().to(list)).route(web::head().to(list)),
+    )
+    .service(
+        web::resource("/ca/{tenant}.cer")
+            .route(web::get().to(authority))
+            .route(web::head().to(authority)),
+    )
+    .service(web::resource("/ocsp/{tenant}").route(web::post().to(asked)))
+    .service(web::resource("/ocsp/{tenant}/{question:.+}").route(web::get().to(asked_in_path)));
+}
+
+async fn asked(
+    request: HttpRequest,
+    tenant: web::Path<String>,
+    body: web::Payload,
+    publication: web::Data<Publication>,
+) -> Result<HttpResponse, Refused> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if !kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(QUESTION)) {
+        let reason = format_args!("the content type is to be {QUESTION}");
+        return Err(Refused::new(400, reason));
+    }
+    match timeout(BODY_WITHIN, body.to_bytes_limited(QUESTION_MAX)).await {
+        Ok(Ok(Ok(question))) => status(&publication, &tenant, question.to_vec()).await,
+        Ok(Ok(Err(_))) => Err(Refused::new(400, "the body breaks off")),
+        Ok(Err(_)) => {
+            Err(Refused::new(413, format_args!("the body has more than {QUESTION_MAX} bytes")))
+        }
+        Err(_) => Err(Refused::new(408, "the body takes too long")),
+    }
+}
+
+async fn asked_in_path(
+    path: web::Path<(String, String)>,
+    publication: web::Data<Publication>,
+) -> Result<HttpResponse, Refused> {
+    let (tenant, question) = path.into_inner();
+    // What the path's own decoding leaves alone.
+    let question = question.replace("%2F", "/").replace("%2f", "/");
+    // What is not base64 is no question either, and answered as such.
+    let question = STANDARD.decode(question).unwrap_or_default();
+    match question.len() > QUESTION_MAX {
+        true => Err(Refused::new(414, format_args!("a question has at most {QUESTION_MAX} bytes"))),
+        false => status(&publication, &tenant, question).await,
+    }
+}
+
+async fn status(
+    publication: &Publication,
+    tenant: &str,
+    question: Vec<u8>,
+) -> Result<HttpResponse, Refused> {
+    let tenant: TenantId = match tenant.parse() {
+        Ok(tenant) => tenant,
+        Err(error) => return Err(unnamed(&error)),
+    };
+    let now = now();
+    let der = run(publication, move |lists| lists.status(&tenant, &question, now)).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header(CacheControl(vec![CacheDirective::NoStore]))
+        .content_type(ANSWER)
+        .body(der))
+}
+
+async fn list(
+    request: HttpRequest,
+    tenant: web::Path<String>,
+    publication: web::Data<Publication>,
+) -> Result<HttpResponse, Refused> {
+    let tenant: TenantId = match tenant.parse() {
+        Ok(tenant) => tenant,
+        Err(error) => return Err(unnamed(&error)),
+    };
+    let now = now();
+    let list = match publication.lists.at_hand(&tenant, now) {
+        Some(list) => Ok(list),
+        None => run(&publication, move |lists| lists.of(&tenant, now)).await,
+    };
+    Ok(answer(&request, list?))
+}
+
+async fn authority(
+    tenant: web::Path<String>,
+    publication: web::Data<Publication>,
+) -> Result<HttpResponse, Refused> {
+    // The hub's root comes before a tenant of that name.
+    let of = match tenant.as_str() {
+        "root" => None,
+        tenant => match tenant.parse::<TenantId>() {
+            Ok(tenant) => Some(tenant),
+            Err(error) => return Err(unnamed(&error)),
+        },
+    };
+    let der = run(&publication, move |lists| lists.authority(of.as_ref())).await?;
+    Ok(HttpResponse::Ok().content_type(CERTIFICATE).body(der))
+}
+
+/// Does the blocking work off the arbiters when it is this request's turn.
+async fn run<T: Send + 'static>(
+    publication: &Publication,
+    work: impl FnOnce(&Lists) -> Result<T, Unlisted> + Send + 'static,
+) -> Result<T, Refused> {
+    let Ok(Ok(_turn)) = timeout(TURN_WITHIN, publication.turns.acquire()).await else {
+        return Err(Refused::new(
+            503,
+            "the hub has more to sign than it can; come back in a moment",
+        ));
+    };
+    let lists = Arc::clone(&publication.lists);
+    match web::block(move || work(&lists)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error @ (Unlisted::UnknownTenant(_) | Unlisted::OtherAuthority(_)))) => {
+            Err(Refused::new(404, error))
+        }
+        Ok(Err(error @ (Unlisted::Store(_) | Unlisted::Trust(_)))) => {
+            tracing::error!(reason = %in_one_line(&error), "no list of revoked certificates");
+            Err(Refused::new(503, "the hub cannot sign now; come back in a moment"))
+        }
+        Err(_) => Err(Refused::new(503, "the hub is going down")),
+    }
+}
+
+/// A tenant that nobody can be called.
+fn unnamed(error: &InvalidName) -> Refused {
+    Refused::new(404, format_args!("no tenant has this name: {error}"))
+}
+
+/// The list, or that the client has it (RFC 9110, 13.2.2).
+fn answer(request: &HttpRequest, list: Arc<List>) -> HttpResponse {
+    let tag = EntityTag::new_strong(list.number.to_string());
+    let since = UNIX_EPOCH + Duration::from_secs(list.since.0);
+    let has_it = match (IfNoneMatch::parse(request), IfModifiedSince::parse(request)) {
+        (Ok(IfNoneMatch::Any), _) => true,
+        (Ok(IfNoneMatch::Items(known)), _) if !known.is_empty() => {
+            known.iter().any(|known| known.weak_eq(&tag))
+        }
+        (_, Ok(IfModifiedSince(known))) => since <= SystemTime::from(known),
+        _ => false,
+    };
+    let mut answer = match has_it {
+        true => HttpResponse::NotModified(),
+        false => HttpResponse::Ok(),
+    };
+    answer
+        .insert_header(ETag(tag))
+        .insert_header(LastModified(since.into()))
+        .insert_header(CacheControl(vec![CacheDirective::MaxAge(FRESH_S)]));
+    match has_it {
+        true => answer.finish(),
+        false => answer.content_type(LIST).body(web::Bytes::from_owner(Der(list))),
+    }
+}
+
+/// The list's bytes, shared by all who are answered with them.
+struct Der(Arc<List>);
+
+impl AsRef<[u8]> for Der {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.der
+    }
+}
+
+/// The server's clock.
+fn now() -> UnixSeconds {
+    UnixSeconds(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
