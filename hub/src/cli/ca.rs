@@ -15,6 +15,10 @@ use crate::trust::{
     ServerName, TrustError, new_key, private_key_pem, write_new_secret,
 };
 
+/// Bytes of the longest list that a running hub hands to its client: a frame of its answer has a
+/// MiB, and in it up to four characters for each byte.
+const HANDED_MAX: usize = 240 * 1024;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Ca {
     /// Make what is missing: the root with its key in the key store, and the server's certificate.
@@ -147,6 +151,13 @@ fn crl(hub: &Invocation, tenant: &TenantId, out: &Path) -> Result<(), Failure> {
     let admin = hub.admin()?;
     let lists = Lists::new(admin.store().clone(), hub.pki()?, hub.config()?.https.crl_hours);
     let list = lists.of(tenant, now())?;
+    if matches!(hub.place, Place::Hub(_)) && list.der.len() > HANDED_MAX {
+        return Err(Failure::Refused(format!(
+            "a running hub hands over at most {HANDED_MAX} bytes, and the list has {}; fetch it \
+             over HTTPS, or stop the hub first",
+            list.der.len()
+        )));
+    }
     hub.write_new(out, &list.der)?;
     let count = list.revoked.len();
     let detail = json!({ "number": list.number, "revoked": count, "until": list.until });
