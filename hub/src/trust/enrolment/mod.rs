@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use actors::enrolment::{Answer, Enrolment, Operation, Request, format};
-use openssl::x509::X509;
 use storage::{
     Board, BoardState, Fingerprint, Renewal, Store, StoreError, Tenant, TenantState, UnixSeconds,
 };
@@ -57,7 +56,7 @@ impl BoardEnrolment {
 
     /// The hub's root; with the tenant's authority where more than one can be given.
     fn authorities(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
-        let root = self.root()?;
+        let root = self.pki.root_certificate()?;
         if request.format == format::CERTIFICATE {
             return Ok(root);
         }
@@ -66,17 +65,6 @@ impl BoardEnrolment {
         let all: Vec<&[u8]> =
             [Some(&root), own.as_ref()].into_iter().flatten().map(Vec::as_slice).collect();
         Ok(certificates_only(&all))
-    }
-
-    fn root(&self) -> Result<Vec<u8>, TrustError> {
-        let file = self.pki.root_file();
-        let pem = std::fs::read(&file).map_err(|source| TrustError::File {
-            doing: "read",
-            file: file.clone(),
-            source,
-        })?;
-        let der = X509::from_pem(&pem).and_then(|certificate| certificate.to_der());
-        der.map_err(|_| TrustError::NotA { what: "certificate", file })
     }
 
     fn certificate(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {

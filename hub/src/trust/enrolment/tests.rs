@@ -3,7 +3,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::x509::{X509Name, X509ReqBuilder};
+use openssl::x509::{X509, X509Name, X509ReqBuilder};
 use proptest::prelude::*;
 use storage::BoardId;
 

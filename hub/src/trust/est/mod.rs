@@ -15,7 +15,7 @@ mod request;
 use openssl::x509::X509;
 use storage::{
     BatchName, Board, BoardState, CertificateLife, Enrolment, EnrolmentRefusal, Fingerprint,
-    Renewal, Store, Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
+    Renewal, Serial, Store, Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
 };
 
 use self::client::Station;
@@ -153,10 +153,8 @@ impl Est {
         let revoked = self.store.revoked();
         let by_digest = revoked.has_fingerprint(&Fingerprint(openssl::sha::sha256(der)))?;
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| Refusal::NotABoard)?;
-        let serial = certificate.raw_serial();
-        let first = serial.iter().position(|byte| *byte != 0).unwrap_or(serial.len());
-        let serial = serial.get(first..).unwrap_or_default();
-        match by_digest || revoked.has_serial(tenant, serial)? {
+        let serial = Serial::new(certificate.raw_serial());
+        match by_digest || revoked.has_serial(tenant, serial.as_bytes())? {
             true => Err(Refusal::Revoked(certificate.raw_serial_as_string())),
             false => Ok(()),
         }
