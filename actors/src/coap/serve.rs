@@ -5,7 +5,7 @@
 use super::discovery::{Resources, TIME, WELL_KNOWN_CORE};
 use super::effect::{DropReason, Effect};
 use super::endpoint::Endpoint;
-use super::exchanges::{ExchangeId, Exchanges, Open, Stage};
+use super::exchanges::{ExchangeId, Exchanges, Open, Served, Stage};
 use super::kept::{Part, etag};
 use super::limits::Limits;
 use super::message::{Encoder, Kind, Message, code, option};
@@ -77,38 +77,8 @@ impl Endpoint {
         if last && self.exchanges.open.len() >= limits.in_flight_max {
             return self.refuse(message, until, &Reply::busy(limits, request.block1));
         }
-        let payload = match request.block1 {
-            None if message.payload.len() > limits.payload_max => {
-                return self.reply(message, &Reply::too_large(limits, None));
-            }
-            None => message.payload.to_vec(),
-            Some(block) => {
-                let slot = &mut self.upload;
-                match Upload::accept(slot, now, resource, request, block, message.payload, limits) {
-                    Progress::Complete(payload) => payload,
-                    Progress::Continue => {
-                        let block1 = request.block1;
-                        let reply = Reply { block1, ..Reply::new(code::CONTINUE, "") };
-                        return self.refuse(message, until, &reply);
-                    }
-                    Progress::Refused(code::ENTITY_TOO_LARGE, _) => {
-                        return self.refuse(
-                            message,
-                            until,
-                            &Reply::too_large(limits, request.block1),
-                        );
-                    }
-                    Progress::Refused(code, why) => {
-                        let block1 = request.block1;
-                        return self.refuse(
-                            message,
-                            until,
-                            &Reply { block1, ..Reply::new(code, why) },
-                        );
-                    }
-                }
-            }
-        };
+        let payload = self.gather(now, message, request, resource, until, limits);
+        let Some(payload) = payload else { return };
         if let Err(diagnostic) = check(request.content_format, &payload) {
             let block1 = request.block1;
             let reply = Reply { block1, ..Reply::new(code::BAD_REQUEST, diagnostic) };
@@ -117,6 +87,52 @@ impl Endpoint {
                 None => self.reply(message, &reply),
             };
         }
+        let exchange = self.begin(now, message, request, until, limits, None);
+        let content_format = request.content_format;
+        self.effect(Effect::Deliver { exchange, resource, content_format, payload });
+    }
+
+    /// The whole body of an upload: what the message has, or with its last block all of them. Where
+    /// there is none yet, or none will be, the board has been answered, and `None`.
+    pub(super) fn gather(
+        &mut self,
+        now: Millis,
+        message: &Message<'_>,
+        request: &Request,
+        resource: usize,
+        until: Millis,
+        limits: &Limits,
+    ) -> Option<Vec<u8>> {
+        let block1 = request.block1;
+        let Some(block) = block1 else {
+            if message.payload.len() > limits.payload_max {
+                self.reply(message, &Reply::too_large(limits, None));
+                return None;
+            }
+            return Some(message.payload.to_vec());
+        };
+        let slot = &mut self.upload;
+        let payload = message.payload;
+        let reply = match Upload::accept(slot, now, resource, request, block, payload, limits) {
+            Progress::Complete(body) => return Some(body),
+            Progress::Continue => Reply { block1, ..Reply::new(code::CONTINUE, "") },
+            Progress::Refused(code::ENTITY_TOO_LARGE, _) => Reply::too_large(limits, block1),
+            Progress::Refused(code, why) => Reply { block1, ..Reply::new(code, why) },
+        };
+        self.refuse(message, until, &reply);
+        None
+    }
+
+    /// Opens an exchange for a request whose answer comes from the shell.
+    pub(super) fn begin(
+        &mut self,
+        now: Millis,
+        message: &Message<'_>,
+        request: &Request,
+        until: Millis,
+        limits: &Limits,
+        served: Option<Box<Served>>,
+    ) -> ExchangeId {
         let exchange = ExchangeId(self.next_exchange);
         self.next_exchange = self.next_exchange.wrapping_add(1);
         let stage = match message.kind {
@@ -133,10 +149,9 @@ impl Endpoint {
             block1: request.block1,
             remember_until: until,
             stage,
-            served: None,
+            served,
         });
-        let content_format = request.content_format;
-        self.effect(Effect::Deliver { exchange, resource, content_format, payload });
+        exchange
     }
 
     /// `GET /time`: worked out anew for a duplicate, whose sender wants to know the time now.

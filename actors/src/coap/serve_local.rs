@@ -5,14 +5,13 @@
 use super::Millis;
 use super::effect::{Ask, Effect};
 use super::endpoint::Endpoint;
-use super::exchanges::{ExchangeId, Exchanges, Open, Served, Stage};
+use super::exchanges::{ExchangeId, Exchanges, Open, Served};
 use super::kept::{Content, Kept};
 use super::limits::Limits;
 use super::local::{Local, Method};
-use super::message::{Kind, Message, code};
+use super::message::{Message, code};
 use super::reply::Reply;
 use super::request::Request;
-use super::upload::{Progress, Upload};
 
 /// Blocks of 1024 bytes where the board names no size: the largest there is, and with every option
 /// and its record still below the 1280 bytes that any path carries.
@@ -75,30 +74,8 @@ impl Endpoint {
             return self.reply(message, &Reply::busy(limits, block1));
         }
         let until = Exchanges::remember_until(now, limits.exchange_lifetime_ms);
-        let body = match block1 {
-            None if message.payload.len() > limits.payload_max => {
-                return self.reply(message, &Reply::too_large(limits, None));
-            }
-            None => message.payload.to_vec(),
-            Some(block) => {
-                let resource = upload_key(place);
-                let slot = &mut self.upload;
-                match Upload::accept(slot, now, resource, request, block, message.payload, limits) {
-                    Progress::Complete(body) => body,
-                    Progress::Continue => {
-                        let reply = Reply { block1, ..Reply::new(code::CONTINUE, "") };
-                        return self.refuse(message, until, &reply);
-                    }
-                    Progress::Refused(code::ENTITY_TOO_LARGE, _) => {
-                        return self.refuse(message, until, &Reply::too_large(limits, block1));
-                    }
-                    Progress::Refused(code, why) => {
-                        let reply = Reply { block1, ..Reply::new(code, why) };
-                        return self.refuse(message, until, &reply);
-                    }
-                }
-            }
-        };
+        let body = self.gather(now, message, request, upload_key(place), until, limits);
+        let Some(body) = body else { return };
         if body.is_empty() {
             let reply = Reply { block1, ..Reply::new(code::BAD_REQUEST, "no payload") };
             return self.refuse(message, until, &reply);
@@ -123,29 +100,13 @@ impl Endpoint {
         if self.exchanges.open.len() >= limits.in_flight_max {
             return self.refuse(message, until, &Reply::busy(limits, request.block1));
         }
-        let exchange = ExchangeId(self.next_exchange);
-        self.next_exchange = self.next_exchange.wrapping_add(1);
-        let stage = match message.kind {
-            Kind::Confirmable => {
-                let acknowledge_by = now.saturating_add(limits.acknowledge_within_ms);
-                Stage::Fresh { acknowledge_by }
-            }
-            Kind::NonConfirmable | Kind::Acknowledgement | Kind::Reset => Stage::Unconfirmed,
-        };
         let safe = message.code == code::GET;
         let keep_ms = limits.block_timeout_ms;
         let block2 = request.block2;
         let served =
             Served { local, format, block2, safe, keep_ms, retry_after_s: limits.retry_after_s };
-        self.exchanges.open(Open {
-            exchange,
-            id: message.id,
-            token: message.token,
-            block1: request.block1,
-            remember_until: until,
-            stage,
-            served: Some(Box::new(served)),
-        });
+        let served = Some(Box::new(served));
+        let exchange = self.begin(now, message, request, until, limits, served);
         self.effect(Effect::Serve { exchange, ask: Box::new(Ask { local, format, body }) });
     }
 
