@@ -8,8 +8,7 @@ use std::sync::Arc;
 use actix::{Handler, Message, ResponseFuture};
 use storage::{BoardId, TenantId};
 
-use crate::hub::{Hub, StartError, tenants};
-use crate::link::handshaker::UseProfile;
+use crate::hub::{Hub, StartError, reload, tenants};
 use crate::link::plain::Know;
 use crate::refusal::Refusal;
 use crate::tenant::{self, Tenant};
@@ -131,10 +130,7 @@ impl Handler<Serve> for Hub {
         });
         let handshakers = self.handshakers.clone();
         Box::pin(async move {
-            let profile = profile?;
-            for handshaker in handshakers {
-                let _ = handshaker.send(UseProfile(Arc::clone(&profile))).await;
-            }
+            reload::give(&handshakers, &profile?).await;
             Ok(())
         })
     }

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use actix::{Handler, Message, ResponseFuture};
+use actix::{Addr, Handler, Message, ResponseFuture};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use storage::Store;
 
 use crate::admission::Admission;
 use crate::hub::{Hub, StartError};
-use crate::link::handshaker::UseProfile;
+use crate::link::handshaker::{Handshaker, UseProfile};
 use crate::link::profile::Profile;
 
 /// The hub's certificate and key, as handshakes are to use them from now on; the tenants' authorities
@@ -62,12 +62,16 @@ impl Handler<Reload> for Hub {
         }
         let handshakers = self.handshakers.clone();
         Box::pin(async move {
-            let profile = profile?;
-            for handshaker in handshakers {
-                // Waits for room: a flood must not keep the old certificate. A dead worker needs none.
-                let _ = handshaker.send(UseProfile(Arc::clone(&profile))).await;
-            }
+            give(&handshakers, &profile?).await;
             Ok(())
         })
+    }
+}
+
+/// Has all workers use another profile. Waits for room: a flood must not keep the old one. A dead
+/// worker needs none.
+pub(super) async fn give(handshakers: &[Addr<Handshaker>], profile: &Arc<Profile>) {
+    for handshaker in handshakers {
+        let _ = handshaker.send(UseProfile(Arc::clone(profile))).await;
     }
 }
