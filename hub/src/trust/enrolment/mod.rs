@@ -9,16 +9,19 @@ use std::sync::Arc;
 
 use actors::enrolment::{Answer, Enrolment, Operation, Request, format};
 use storage::{
-    Board, BoardState, Fingerprint, Renewal, Store, StoreError, Tenant, TenantState, UnixSeconds,
+    Board, BoardState, CertificateLife, Fingerprint, Renewal, Store, StoreError, Tenant,
+    TenantState, UnixSeconds,
 };
 
-use super::est::{CsrError, Request as SigningRequest, certificates_only, request_attributes};
-use super::{BOARD_YEARS, Expiry, Issued, Pki, TrustError};
+use super::est::{
+    self, CsrError, Issuers, Request as SigningRequest, certificates_only, request_attributes,
+};
+use super::{BOARD_YEARS, Pki};
 
 /// The authority as boards' sessions know it.
 pub struct BoardEnrolment {
     store: Store,
-    pki: Pki,
+    issuers: Issuers,
 }
 
 /// Why a board gets nothing.
@@ -30,17 +33,15 @@ enum Refusal {
     Forbidden(String),
     #[error("cannot read or write the store")]
     Store(#[from] StoreError),
-    #[error("cannot use the tenant's authority")]
-    Trust(#[from] TrustError),
-    #[error("the tenant's authority in {} is not the one its boards are admitted by", .0.display())]
-    OtherAuthority(std::path::PathBuf),
+    #[error("cannot use the hub's root or the tenant's authority")]
+    Unissued(#[from] est::Refusal),
 }
 
 impl BoardEnrolment {
     /// Certificates out of `pki` for the boards in `store`.
     #[must_use]
     pub fn new(store: Store, pki: Pki) -> Arc<Self> {
-        Arc::new(Self { store, pki })
+        Arc::new(Self { store, issuers: Issuers::new(pki) })
     }
 
     fn given(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
@@ -56,7 +57,7 @@ impl BoardEnrolment {
 
     /// The hub's root; with the tenant's authority where more than one can be given.
     fn authorities(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
-        let root = self.pki.root_certificate()?;
+        let root = self.issuers.root()?;
         if request.format == format::CERTIFICATE {
             return Ok(root);
         }
@@ -82,7 +83,8 @@ impl BoardEnrolment {
                 "the request is {theirs}'s, the session {own}'s"
             )));
         }
-        let certificate = self.issue(&tenant, &signing, now)?;
+        let life = CertificateLife::Years(BOARD_YEARS);
+        let certificate = self.issuers.issue_board(&tenant, &signing, life, now)?;
         let der = certificate.der().to_vec();
         let renewal = Renewal {
             board: board.id.clone(),
@@ -134,21 +136,6 @@ impl BoardEnrolment {
             _ => Err(forbidden("the board is registered with another certificate by now")),
         }
     }
-
-    /// The one place where certificates are made here.
-    fn issue(
-        &self,
-        tenant: &Tenant,
-        request: &SigningRequest<'_>,
-        now: UnixSeconds,
-    ) -> Result<Issued, Refusal> {
-        let authority = self.pki.tenant(&tenant.id)?;
-        if tenant.authority.as_deref() != Some(authority.certificate()) {
-            return Err(Refusal::OtherAuthority(self.pki.tenant_file(&tenant.id)));
-        }
-        let (board, key) = (&request.board, request.public_key());
-        Ok(authority.issue_board(board, key, Expiry::Years(BOARD_YEARS), now)?)
-    }
 }
 
 impl Enrolment for BoardEnrolment {
@@ -165,7 +152,7 @@ impl Enrolment for BoardEnrolment {
                 tracing::warn!(%board, %tenant, why, "a certificate was refused");
                 Answer::Forbidden(why)
             }
-            Err(error @ (Refusal::Store(_) | Refusal::Trust(_) | Refusal::OtherAuthority(_))) => {
+            Err(error @ (Refusal::Store(_) | Refusal::Unissued(_))) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%board, %tenant, %error, cause, "no certificate can be given");
                 Answer::Failed

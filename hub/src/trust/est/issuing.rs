@@ -9,18 +9,18 @@ use super::{Refusal, Request};
 use crate::trust::{Authority, Expiry, Issued, Pki};
 
 /// The tenants' authorities.
-pub(super) struct Issuers {
+pub(in crate::trust) struct Issuers {
     pki: Pki,
     open: RwLock<HashMap<TenantId, Arc<Authority>>>,
 }
 
 impl Issuers {
-    pub(super) fn new(pki: Pki) -> Self {
+    pub(in crate::trust) fn new(pki: Pki) -> Self {
         Self { pki, open: RwLock::default() }
     }
 
     /// A certificate by the tenant's authority for the board of the request.
-    pub(super) fn issue_board(
+    pub(in crate::trust) fn issue_board(
         &self,
         tenant: &Tenant,
         request: &Request<'_>,
@@ -36,7 +36,7 @@ impl Issuers {
     }
 
     /// The DER of the hub's root.
-    pub(super) fn root(&self) -> Result<Vec<u8>, Refusal> {
+    pub(in crate::trust) fn root(&self) -> Result<Vec<u8>, Refusal> {
         Ok(self.pki.root_certificate()?)
     }
 

@@ -19,11 +19,11 @@ use storage::{
 };
 
 use self::client::Station;
-use self::issuing::Issuers;
 use self::recent::{Entry, Recent};
 use crate::trust::{BOARD_YEARS, Pki};
 
 pub use self::csr::{CSR_MAX, Csr, CsrError};
+pub(super) use self::issuing::Issuers;
 pub use self::pkcs7::{certificates_only, request_attributes};
 pub use self::refusal::Refusal;
 pub use self::request::Request;
