@@ -73,7 +73,7 @@ impl Handler<Seen> for Recorder {
     type Result = ();
 
     fn handle(&mut self, Seen(board): Seen, _: &mut Self::Context) {
-        self.note(board, UnixSeconds(wall_clock::now().0 / 1000));
+        self.note(board, wall_clock::seconds());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::handshake_quota::HandshakeQuota;
 use crate::link::cipher::Suite;
 use crate::link::offer::SESSION_ID_LEN;
 use crate::link::resumptions::{Resumable, Resumptions};
-use crate::wall_clock::seconds as wall_clock;
+use crate::wall_clock;
 
 /// The stored sessions that may be resumed.
 pub struct Resuming {
@@ -61,6 +61,6 @@ impl Resuming {
 
 impl Resumptions for Resuming {
     fn find(&self, session_id: &[u8; SESSION_ID_LEN]) -> Option<Resumable> {
-        self.find_at(session_id, wall_clock())
+        self.find_at(session_id, wall_clock::seconds())
     }
 }
