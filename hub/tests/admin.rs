@@ -15,7 +15,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use openssl::hash::MessageDigest;
@@ -25,12 +24,12 @@ use rig::board::Board;
 use rig::broker::Broker;
 use rig::client::{Client, Refused};
 use rig::coap::{Carrier, Message, POST};
+use rig::command::{done, refused};
 use rig::gate::Gate;
 use rig::hub::Hub;
 use rig::pki::{Authority, Certificate};
-use rig::process::{Finished, Process};
 use rig::records::{ALERT, APPLICATION_DATA, Record};
-use rig::site::{CELLULAR_HUB, Plan, Site};
+use rig::site::{Plan, Site};
 use rig::subscriber::Subscriber;
 use serde_json::Value;
 
@@ -38,27 +37,6 @@ const ACCESS_DENIED: i32 = 49;
 const REVOKED: i32 = 44;
 /// What may pass from a command's call to its last effect, the command's own start included.
 const SOON: Duration = Duration::from_secs(1);
-
-fn run(site: &Site, arguments: &[&str]) -> Finished {
-    let mut command = Command::new(CELLULAR_HUB);
-    command.args(arguments).arg("--config").arg(site.path("hub.toml"));
-    Process::run(&mut command, PATIENCE)
-}
-
-/// Runs a command that must succeed.
-fn done(site: &Site, arguments: &[&str]) -> String {
-    let said = run(site, arguments);
-    assert!(said.status.success(), "{arguments:?}: {said:?}");
-    said.stdout
-}
-
-/// Runs a command that must fail with this code, saying this.
-fn refused(site: &Site, arguments: &[&str], code: i32, words: &str) {
-    let said = run(site, arguments);
-    assert_eq!(said.status.code(), Some(code), "{arguments:?}: {said:?}");
-    assert!(said.stderr.contains(words), "{words:?} is missing: {}", said.stderr);
-    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
-}
 
 fn connect(site: &Site, hub: &Hub, board: usize) -> Result<Client, Refused> {
     Client::connect(hub.listen, &site.root(), &site.boards[board].identity())
@@ -118,7 +96,7 @@ fn a_blocked_board_is_told_so_within_a_second_and_nothing_more_of_it_reaches_the
     let arrived: Vec<_> = subscriber.arrived().iter().map(|it| it.text()).collect();
     assert_eq!(arrived, ["before", "another's"]);
 
-    refused(&site, &["board", "unblock", "CB-nobody"], 2, "there is no board");
+    refused(&site, &["board", "unblock", "CB-nobody"], 2, &["there is no board"]);
     done(&site, &["board", "unblock", &id]);
     let mut board = connected(&site, &hub, 0);
     assert_eq!(board.post("t", b"again").message.dotted(), "2.04");
@@ -129,9 +107,9 @@ fn a_blocked_board_is_told_so_within_a_second_and_nothing_more_of_it_reaches_the
     assert_eq!((&said["state"], &said["sessions_ended"]), (&"revoked".into(), &1.into()));
     assert_eq!(next_record(&board.carrier), ALERT);
     assert_eq!(connect(&site, &hub, 0).err(), Some(Refused::Alert(REVOKED)));
-    refused(&site, &["board", "unblock", &id], 1, "revoked for good: sold");
+    refused(&site, &["board", "unblock", &id], 1, &["revoked for good: sold"]);
     assert!(hub.terminate(PATIENCE).success());
-    refused(&site, &["board", "block", &id, "--reason", "x"], 1, "revoked for good: sold");
+    refused(&site, &["board", "block", &id, "--reason", "x"], 1, &["revoked for good: sold"]);
     let mut hub = site.start();
     assert_eq!(connect(&site, &hub, 0).err(), Some(Refused::Alert(REVOKED)));
     hub.assert_alive();
@@ -210,7 +188,7 @@ fn every_session_of_a_suspended_tenant_ends_and_no_others() {
     assert!(sessions.iter().all(|client| next_record(client) == ALERT));
     assert_eq!(other.post("d", b"not disturbed").message.dotted(), "2.04");
     assert_eq!(connect(&site, &hub, theirs[0]).err(), Some(Refused::Alert(ACCESS_DENIED)));
-    refused(&site, &["tenant", "suspend", "tenant-0", "--reason", "x"], 1, "suspended already");
+    refused(&site, &["tenant", "suspend", "tenant-0", "--reason", "x"], 1, &["suspended already"]);
     done(&site, &["tenant", "resume", "tenant-0"]);
     assert_eq!(connected(&site, &hub, theirs[0]).post("d", b"back").message.dotted(), "2.04");
 }
@@ -254,7 +232,12 @@ fn a_tenant_added_to_a_running_hub_is_served_by_it() {
     assert!(session().is_ok());
     done(&site, &["board", "remove", "AC-1"]);
     assert!(session().is_err());
-    refused(&site, &["upstream", "remove", "nowhere", "--tenant", "acme"], 1, "leads to nowhere");
+    refused(
+        &site,
+        &["upstream", "remove", "nowhere", "--tenant", "acme"],
+        1,
+        &["leads to nowhere"],
+    );
     done(&site, &["route", "remove", "m", "--tenant", "acme"]);
     done(&site, &["upstream", "remove", "nowhere", "--tenant", "acme"]);
     done(&site, &["tenant", "remove", "acme"]);
@@ -284,9 +267,9 @@ fn a_board_gets_its_certificate_while_the_hub_runs() {
     assert_eq!(connect(&site, &hub, 0).err(), Some(Refused::Alert(46)));
     fs::copy(&out, &site.boards[0].certificate).unwrap();
     assert_eq!(connected(&site, &hub, 0).post("d", b"new").message.dotted(), "2.04");
-    refused(&site, &[&issue[..], &csr].concat(), 1, "exists already");
+    refused(&site, &[&issue[..], &csr].concat(), 1, &["exists already"]);
     let key = ["--key", "key.pem"];
-    refused(&site, &[&issue[..], &key].concat(), 2, "stop it first");
+    refused(&site, &[&issue[..], &key].concat(), 2, &["stop it first"]);
 }
 
 #[test]
@@ -299,14 +282,14 @@ fn a_revoked_certificate_is_never_trusted_again_and_its_board_may_get_another() 
     assert!(done(&site, &revoke).contains("revoked; 1 session ends"));
     assert_eq!(next_record(&board.carrier), ALERT);
     assert_eq!(connect(&site, &hub, 0).err(), Some(Refused::Alert(REVOKED)));
-    refused(&site, &revoke, 1, "revoked already");
+    refused(&site, &revoke, 1, &["revoked already"]);
     let new = site
         .authority("tenant-0")
         .board(&Certificate { hardware_id: Some(&id), ..Certificate::default() });
     let file = site.path("other.pem");
     fs::write(&file, site.boards[1].identity().certificate.to_pem().unwrap()).unwrap();
     let other = ["certificate", "revoke", "--certificate", file.to_str().unwrap(), "--board"];
-    refused(&site, &[&other[..], &[id.as_str()]].concat(), 1, "is for board");
+    refused(&site, &[&other[..], &[id.as_str()]].concat(), 1, &["is for board"]);
     done(&site, &[&other[..], &[site.boards[1].id.as_str()]].concat());
     assert_eq!(connect(&site, &hub, 1).err(), Some(Refused::Alert(REVOKED)));
     assert_eq!(done(&site, &["certificate", "list", "--json"]).lines().count(), 4);
@@ -330,8 +313,8 @@ fn each_hub_answers_for_its_own_store_and_others_are_told_why_not() {
     assert_eq!((boards(&one), boards(&other)), (1, 2));
     done(&other, &["board", "block", &other.boards[0].id, "--reason", "lost"]);
     assert!(connect(&one, &first, 0).is_ok());
-    refused(&one, &["store", "forget-sessions"], 2, "stop it first");
-    refused(&one, &["tenant", "show", "nobody"], 2, "`cellular-hub tenant list`");
+    refused(&one, &["store", "forget-sessions"], 2, &["stop it first"]);
+    refused(&one, &["tenant", "show", "nobody"], 2, &["`cellular-hub tenant list`"]);
 
     let ask = |body: &[u8]| {
         let mut stream = UnixStream::connect(one.path("store/control.sock")).unwrap();

@@ -15,39 +15,15 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rig::PATIENCE;
 use rig::board::Board;
 use rig::client::Client;
+use rig::command::{done, refused, run};
 use rig::hub::Hub;
-use rig::process::{Finished, Process};
-use rig::site::{CELLULAR_HUB, Plan, Site};
+use rig::site::{Plan, Site};
 use serde_json::Value;
-
-fn run(site: &Site, arguments: &[&str]) -> Finished {
-    let mut command = Command::new(CELLULAR_HUB);
-    command.args(arguments).arg("--config").arg(site.path("hub.toml"));
-    Process::run(&mut command, PATIENCE)
-}
-
-/// Runs a command that must succeed.
-fn done(site: &Site, arguments: &[&str]) -> String {
-    let said = run(site, arguments);
-    assert!(said.status.success(), "{arguments:?}: {said:?}");
-    said.stdout
-}
-
-/// Runs a command that must fail like this.
-fn refused(site: &Site, arguments: &[&str], code: i32, words: &[&str]) {
-    let said = run(site, arguments);
-    assert_eq!(said.status.code(), Some(code), "{arguments:?}: {said:?}");
-    for word in words {
-        assert!(said.stderr.contains(word), "{word:?} is missing: {}", said.stderr);
-    }
-    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -10,7 +10,6 @@
 
 mod rig;
 
-use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rig::PATIENCE;
@@ -20,8 +19,7 @@ use rig::client::{Client, Refused};
 use rig::coap::{Carrier, GET, MAX_AGE, Message, POST};
 use rig::gate::Gate;
 use rig::hub::Hub;
-use rig::process::Process;
-use rig::site::{CELLULAR_HUB, Plan, Site};
+use rig::site::{Plan, Site};
 
 fn board_of(site: &Site, hub: &Hub, tenant: &str, number: usize) -> Board<Client> {
     let identity = site.of_tenant(tenant)[number].identity();
@@ -30,9 +28,7 @@ fn board_of(site: &Site, hub: &Hub, tenant: &str, number: usize) -> Board<Client
 
 /// A command on the site while no hub runs; its exit code and all it said.
 fn command(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(CELLULAR_HUB);
-    command.args(arguments).arg("--config").arg(site.path("hub.toml"));
-    let done = Process::run(&mut command, PATIENCE);
+    let done = rig::command::run(site, arguments);
     (done.status.code(), done.stdout + &done.stderr)
 }
 

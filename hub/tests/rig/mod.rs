@@ -18,6 +18,7 @@ pub mod board;
 pub mod broker;
 pub mod client;
 pub mod coap;
+pub mod command;
 pub mod est;
 pub mod gate;
 pub mod hub;
