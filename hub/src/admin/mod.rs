@@ -1,9 +1,10 @@
 //! Every change of what is registered: the store's, the audit log's, and the running hub's.
 //!
 //! The command line uses it, on a stopped hub's store or through the control socket in a running
-//! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream or
-//! certificate; changes come one after the other; and the store has a change before anybody acts on it.
+//! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream, batch
+//! or certificate, but for the certificates that enrolment gives; changes come one after the other; and the store has a change before anybody acts on it.
 
+mod batches;
 mod boards;
 mod certificates;
 mod journal;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 use storage::{
     Again, Allowed, BatchName, BatchState, BoardId, BoardPrefix, CertificateLife, TenantId,
     UnixSeconds,
@@ -98,10 +97,7 @@ impl Batch {
             Self::Add(add) => add.run(hub),
             Self::List { tenant } => list(hub, tenant.as_ref()),
             Self::Show { batch, tenant } => {
-                let admin = hub.admin()?;
-                let store = admin.store();
-                let batch =
-                    store.batches().find(&tenant, &batch)?.ok_or_else(|| unknown(&batch))?;
+                let batch = hub.admin()?.batch(&tenant, &batch)?;
                 hub.output.answer(&batch, || table(&batch))
             }
             Self::Close { batch, tenant } => close(hub, &tenant, &batch),
@@ -117,7 +113,6 @@ impl Add {
             _ => return Err(Failure::Unusable(String::from("give --ids, or --prefix and --max"))),
         };
         let admin = hub.admin()?;
-        let store = admin.store();
         admin.tenant(&self.tenant)?;
         let batch = storage::Batch {
             tenant: self.tenant,
@@ -133,13 +128,7 @@ impl Add {
             created: now(),
             expires: self.expires_in_days.map(|days| UnixSeconds(now().0 + days * DAY)),
         };
-        if !store.batches().add(&batch, ids)? {
-            let (tenant, name) = (&batch.tenant, &batch.name);
-            return Err(Failure::Refused(format!("tenant {tenant} has a batch {name} already")));
-        }
-        let subject = format!("{}/{}", batch.tenant, batch.name);
-        admin.record("batch.add", &subject, json!({ "certificates": batch.certificates }))?;
-        let added = store.batches().find(&batch.tenant, &batch.name)?.unwrap_or(batch);
+        let added = admin.add_batch(batch, ids)?;
         hub.output.answer(&added, || {
             let (name, tenant, room) = (&added.name, &added.tenant, added.room());
             format!("batch {name} of {tenant} added, for {room} boards")
@@ -215,18 +204,6 @@ fn table(batch: &storage::Batch) -> String {
 }
 
 fn close(hub: &Invocation, tenant: &TenantId, name: &BatchName) -> Result<(), Failure> {
-    let admin = hub.admin()?;
-    let store = admin.store();
-    let batch = store.batches().find(tenant, name)?.ok_or_else(|| unknown(name))?;
-    if let BatchState::Closed { .. } = batch.state {
-        return Err(Failure::Refused(format!("batch {name} is closed already")));
-    }
-    let closed = BatchState::Closed { since: now() };
-    let batch = store.batches().change(tenant, name, |batch| batch.state = closed)?;
-    admin.record("batch.close", &format_args!("{tenant}/{name}"), json!({}))?;
+    let batch = hub.admin()?.close_batch(tenant, name, now())?;
     hub.output.answer(&batch, || format!("batch {name} of {tenant} closed"))
-}
-
-pub(super) fn unknown(name: &BatchName) -> Failure {
-    Failure::unknown("batch", name, "`cellular-hub batch list` shows all")
 }

@@ -11,8 +11,8 @@ use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Admin;
 use crate::trust::keys::{KeyLabel, PublicKey};
 use crate::trust::{
-    Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Lists, Made, Pki,
-    ServerName, TrustError, new_key, private_key_pem, write_new_secret,
+    Authorities, Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Lists, Made,
+    Pki, ServerName, TrustError, new_key, private_key_pem, write_new_secret,
 };
 
 /// Bytes of the longest list that a running hub hands to its client: a frame of its answer has a
@@ -149,7 +149,11 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
 
 fn crl(hub: &Invocation, tenant: &TenantId, out: &Path) -> Result<(), Failure> {
     let admin = hub.admin()?;
-    let lists = Lists::new(admin.store().clone(), hub.pki()?, hub.config()?.https.crl_hours);
+    let lists = Lists::new(
+        admin.store().clone(),
+        Authorities::new(hub.pki()?),
+        hub.config()?.https.crl_hours,
+    );
     let list = lists.of(tenant, now())?;
     if matches!(hub.place, Place::Hub(_)) && list.der.len() > HANDED_MAX {
         return Err(Failure::Refused(format!(

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BatchName, TenantId};
 
-use super::{Failure, Invocation, batch, now};
+use super::{Failure, Invocation, now};
 use crate::trust::keys::PublicKey;
 use crate::trust::{
     Expiry, StationName, TrustError, new_key, private_key_pem, write_new, write_new_secret,
@@ -54,10 +54,9 @@ impl Station {
 impl Issue {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let admin = hub.admin()?;
-        let store = admin.store();
         let tenant = admin.tenant(&self.tenant)?;
         for name in &self.batches {
-            store.batches().find(&self.tenant, name)?.ok_or_else(|| batch::unknown(name))?;
+            admin.batch(&self.tenant, name)?;
         }
         let authority = hub.pki()?.tenant(&self.tenant)?;
         if tenant.authority != Some(authority.certificate().to_vec()) {

@@ -7,7 +7,7 @@ use serde_json::json;
 use storage::{BatchName, TenantId, TokenDigest, UnixSeconds};
 use zeroize::Zeroizing;
 
-use super::{Failure, Invocation, batch, now, output};
+use super::{Failure, Invocation, now, output};
 
 /// Random bytes of a token.
 const BYTES: usize = 32;
@@ -35,18 +35,13 @@ impl Token {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let Self::New { tenant, batch, hours } = self;
         let admin = hub.admin()?;
-        let store = admin.store();
-        admin.tenant(&tenant)?;
-        store.batches().find(&tenant, &batch)?.ok_or_else(|| batch::unknown(&batch))?;
         let mut random = Zeroizing::new([0; BYTES]);
         getrandom::fill(random.as_mut())
             .map_err(|_| Failure::Unusable(String::from("the system gives no random bytes")))?;
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
         let expires = UnixSeconds(now().0 + hours * 3600);
         let token = storage::Token { tenant, batch, created: now(), expires, used: None };
-        store.put_token(&TokenDigest::of(&text), &token)?;
-        let subject = format!("{}/{}", token.tenant, token.batch);
-        admin.record("token.new", &subject, json!({ "expires": token.expires }))?;
+        admin.add_token(&TokenDigest::of(&text), &token)?;
         let answer = json!({
             "token": text.as_str(), "tenant": token.tenant, "batch": token.batch,
             "expires": token.expires,

@@ -12,7 +12,7 @@ use super::credentials::Credentials;
 use crate::config::Config;
 use crate::http::{Enrolment, Publication, bind_https, https_on, tls};
 use crate::trust::est::Est;
-use crate::trust::{Lists, Pki};
+use crate::trust::{Authorities, Lists};
 
 /// A port that was taken, and who answers there.
 pub(super) struct Https {
@@ -36,11 +36,12 @@ impl Https {
         self,
         config: &Config,
         store: &Store,
-        pki: Pki,
+        authorities: Authorities,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key } } = self;
-        let lists = Arc::new(Lists::new(store.clone(), pki.clone(), config.https.crl_hours));
-        let est = Arc::new(Est::new(store.clone(), pki));
+        let lists =
+            Arc::new(Lists::new(store.clone(), authorities.clone(), config.https.crl_hours));
+        let est = Arc::new(Est::new(store.clone(), authorities));
         let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
         let server = https_on(listener, tls, rate, Enrolment::new(est), Publication::new(lists))?;

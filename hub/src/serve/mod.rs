@@ -29,7 +29,7 @@ use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
 use crate::quota;
-use crate::trust::{BoardEnrolment, Pki};
+use crate::trust::{Authorities, BoardEnrolment, Pki};
 use crate::vault::{self, VaultError};
 
 /// Why the hub did not run.
@@ -119,7 +119,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let inherited = Inherited::take(&config)?;
     let master_key = vault::master_key(&config.vault.master_key)?;
     let pki = Pki::of(&config.trust);
-    let enrolment = BoardEnrolment::new(store.clone(), pki.clone());
+    let authorities = Authorities::new(pki.clone());
+    let enrolment = BoardEnrolment::new(store.clone(), authorities.clone());
     let settings = settings(&config, credentials, master_key, enrolment, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
@@ -141,7 +142,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
-        let https = https.map(|https| https.start(&config, &store, pki.clone())).transpose()?;
+        let https = https.map(|https| https.start(&config, &store, authorities)).transpose()?;
         let control = control(&store, &config, &running, pki);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use storage::{RevokedCertificate, Serial, Store, StoreError, TenantId, UnixSeconds};
 
-use super::{Authority, Pki, Revoked, TrustError, ocsp};
+use super::{Authorities, Authority, Revoked, TrustError, ocsp};
 
 /// Seconds until a signature that failed is tried again, while the list before it is in force.
 const TRY_AGAIN_S: u64 = 60;
@@ -51,10 +51,9 @@ pub struct List {
 /// The lists of a hub's tenants.
 pub struct Lists {
     store: Store,
-    pki: Pki,
+    authorities: Authorities,
     life_s: u64,
     kept: RwLock<HashMap<TenantId, Kept>>,
-    open: RwLock<HashMap<TenantId, Arc<Authority>>>,
     /// Held while one is signed, so that many who ask at once are one signature.
     signing: Mutex<()>,
 }
@@ -69,12 +68,11 @@ struct Kept {
 }
 
 impl Lists {
-    /// Of what `store` has revoked, signed with the keys of `pki`, each in force for `hours`.
+    /// Of what `store` has revoked, signed by `authorities`, each in force for `hours`.
     #[must_use]
-    pub fn new(store: Store, pki: Pki, hours: u64) -> Self {
+    pub fn new(store: Store, authorities: Authorities, hours: u64) -> Self {
         let life_s = hours.saturating_mul(60 * 60);
-        let (kept, open) = Default::default();
-        Self { store, pki, life_s, kept, open, signing: Mutex::default() }
+        Self { store, authorities, life_s, kept: RwLock::default(), signing: Mutex::default() }
     }
 
     /// The tenant's list where it is signed and up to date; does not block.
@@ -127,7 +125,7 @@ impl Lists {
     /// # Errors
     /// [`Unlisted`].
     pub fn authority(&self, of: Option<&TenantId>) -> Result<Vec<u8>, Unlisted> {
-        let Some(id) = of else { return self.pki.root_certificate().map_err(Unlisted::Trust) };
+        let Some(id) = of else { return self.authorities.root().map_err(Unlisted::Trust) };
         let tenant = self.store.tenants().find(id)?;
         let tenant = tenant.ok_or_else(|| Unlisted::UnknownTenant(id.clone()))?;
         tenant.authority.ok_or_else(|| Unlisted::OtherAuthority(id.clone()))
@@ -160,28 +158,15 @@ impl Lists {
         Ok(List { der, number, since: now, until, revoked })
     }
 
-    /// The tenant's authority, opened once.
     fn signer(&self, id: &TenantId) -> Result<Arc<Authority>, Unlisted> {
         let other = || Unlisted::OtherAuthority(id.clone());
         let tenant = self.store.tenants().find(id)?;
         let tenant = tenant.ok_or_else(|| Unlisted::UnknownTenant(id.clone()))?;
-        let is_theirs =
-            |authority: &Authority| tenant.authority.as_deref() == Some(authority.certificate());
-        let known = self.open.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(authority) = known.filter(|authority| is_theirs(authority)) {
-            return Ok(authority);
+        match self.authorities.of(&tenant) {
+            Ok(authority) => authority.ok_or_else(other),
+            Err(TrustError::KeyElsewhere { .. }) => Err(other()),
+            Err(error) => Err(Unlisted::Trust(error)),
         }
-        let authority = self.pki.tenant(id).map_err(|error| match error {
-            TrustError::Missing { .. } | TrustError::KeyElsewhere { .. } => other(),
-            error => Unlisted::Trust(error),
-        })?;
-        if !is_theirs(&authority) {
-            return Err(other());
-        }
-        let authority = Arc::new(authority);
-        let mut all = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        all.insert(id.clone(), Arc::clone(&authority));
-        Ok(authority)
     }
 
     /// The answer (DER) to a question after the tenant's certificates (OCSP, RFC 6960), signed now.

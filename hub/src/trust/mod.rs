@@ -5,6 +5,7 @@
 //! module only into a new file of mode 0600; nothing here overwrites a file, logs a key or reads a
 //! clock.
 
+mod authorities;
 mod authority;
 mod certificate;
 mod crl;
@@ -23,6 +24,7 @@ mod request;
 
 pub use actors::identity::{IdentityError, hardware_id};
 
+pub use self::authorities::Authorities;
 pub use self::authority::{Authority, Station};
 pub use self::certificate::{BoardCertificate, authority_certificate, fingerprint};
 pub use self::crl::Revoked;

@@ -20,7 +20,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyUsagePurpose, SanType,
 };
-use storage::{BoardId, TenantId, UnixSeconds};
+use storage::{BoardId, CertificateLife, TenantId, UnixSeconds};
 use time::{Duration, OffsetDateTime};
 use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::{ParsedExtension, X509Certificate};
@@ -122,6 +122,15 @@ impl FromStr for StationName {
         match (1..=64).contains(&text.len()) && is_printable {
             true => Ok(Self(text.to_owned())),
             false => Err("a station's name is 1 to 64 printable ASCII characters"),
+        }
+    }
+}
+
+impl From<CertificateLife> for Expiry {
+    fn from(life: CertificateLife) -> Self {
+        match life {
+            CertificateLife::Years(years) => Self::Years(years),
+            CertificateLife::Never => Self::Never,
         }
     }
 }

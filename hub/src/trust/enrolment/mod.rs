@@ -9,19 +9,17 @@ use std::sync::Arc;
 
 use actors::enrolment::{Answer, Enrolment, Operation, Request, format};
 use storage::{
-    Board, BoardState, CertificateLife, Fingerprint, Renewal, Store, StoreError, Tenant,
-    TenantState, UnixSeconds,
+    Board, BoardState, Fingerprint, Renewal, Store, StoreError, Tenant, TenantId, TenantState,
+    UnixSeconds,
 };
 
-use super::est::{
-    self, CsrError, Issuers, Request as SigningRequest, certificates_only, request_attributes,
-};
-use super::{BOARD_YEARS, Pki};
+use super::est::{CsrError, Request as SigningRequest, certificates_only, request_attributes};
+use super::{Authorities, BOARD_YEARS, Expiry, TrustError};
 
 /// The authority as boards' sessions know it.
 pub struct BoardEnrolment {
     store: Store,
-    issuers: Issuers,
+    authorities: Authorities,
 }
 
 /// Why a board gets nothing.
@@ -34,14 +32,16 @@ enum Refusal {
     #[error("cannot read or write the store")]
     Store(#[from] StoreError),
     #[error("cannot use the hub's root or the tenant's authority")]
-    Unissued(#[from] est::Refusal),
+    Trust(#[from] TrustError),
+    #[error("the authority of tenant {0} is another than the one that was made here")]
+    OtherAuthority(TenantId),
 }
 
 impl BoardEnrolment {
-    /// Certificates out of `pki` for the boards in `store`.
+    /// Certificates by `authorities` for the boards in `store`.
     #[must_use]
-    pub fn new(store: Store, pki: Pki) -> Arc<Self> {
-        Arc::new(Self { store, issuers: Issuers::new(pki) })
+    pub fn new(store: Store, authorities: Authorities) -> Arc<Self> {
+        Arc::new(Self { store, authorities })
     }
 
     fn given(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
@@ -57,7 +57,7 @@ impl BoardEnrolment {
 
     /// The hub's root; with the tenant's authority where more than one can be given.
     fn authorities(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
-        let root = self.issuers.root()?;
+        let root = self.authorities.root()?;
         if request.format == format::CERTIFICATE {
             return Ok(root);
         }
@@ -83,8 +83,10 @@ impl BoardEnrolment {
                 "the request is {theirs}'s, the session {own}'s"
             )));
         }
-        let life = CertificateLife::Years(BOARD_YEARS);
-        let certificate = self.issuers.issue_board(&tenant, &signing, life, now)?;
+        let authority = self.authorities.of(&tenant)?;
+        let authority = authority.ok_or_else(|| Refusal::OtherAuthority(tenant.id.clone()))?;
+        let (expiry, key) = (Expiry::Years(BOARD_YEARS), signing.public_key());
+        let certificate = authority.issue_board(&board.id, key, expiry, now)?;
         let der = certificate.der().to_vec();
         let renewal = Renewal {
             board: board.id.clone(),
@@ -152,7 +154,7 @@ impl Enrolment for BoardEnrolment {
                 tracing::warn!(%board, %tenant, why, "a certificate was refused");
                 Answer::Forbidden(why)
             }
-            Err(error @ (Refusal::Store(_) | Refusal::Unissued(_))) => {
+            Err(error @ (Refusal::Store(_) | Refusal::Trust(_) | Refusal::OtherAuthority(_))) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%board, %tenant, %error, cause, "no certificate can be given");
                 Answer::Failed

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use storage::BoardId;
 
 use super::*;
-use crate::trust::fingerprint;
+use crate::trust::{Pki, fingerprint};
 
 const NOW: UnixSeconds = UnixSeconds(1_770_000_000);
 
@@ -41,7 +41,7 @@ fn scene() -> Scene {
     let own = Fingerprint([1; 32]);
     board.fingerprint = Some(own);
     store.boards().put(&board).unwrap();
-    let enrolment = BoardEnrolment::new(store.clone(), pki);
+    let enrolment = BoardEnrolment::new(store.clone(), Authorities::new(pki));
     Scene { _folder: folder, store, enrolment, board: board.id, own }
 }
 

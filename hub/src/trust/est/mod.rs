@@ -6,7 +6,6 @@
 
 mod client;
 mod csr;
-mod issuing;
 mod pkcs7;
 mod recent;
 mod refusal;
@@ -20,10 +19,9 @@ use storage::{
 
 use self::client::Station;
 use self::recent::{Entry, Recent};
-use crate::trust::{BOARD_YEARS, Pki};
+use crate::trust::{Authorities, BOARD_YEARS, Issued};
 
 pub use self::csr::{CSR_MAX, Csr, CsrError};
-pub(super) use self::issuing::Issuers;
 pub use self::pkcs7::{certificates_only, request_attributes};
 pub use self::refusal::Refusal;
 pub use self::request::Request;
@@ -40,20 +38,20 @@ pub enum Voucher<'a> {
 /// The enrolment of one hub.
 pub struct Est {
     store: Store,
-    issuers: Issuers,
+    authorities: Authorities,
     recent: Recent,
 }
 
 impl Est {
-    /// Enrolment into `store` with the authorities of `pki`.
-    pub fn new(store: Store, pki: Pki) -> Self {
-        Self { store, issuers: Issuers::new(pki), recent: Recent::new() }
+    /// Enrolment into `store`, with certificates by `authorities`.
+    pub fn new(store: Store, authorities: Authorities) -> Self {
+        Self { store, authorities, recent: Recent::new() }
     }
 
     /// What vouches for boards and for the hub, as PKCS#7 (DER): the root, and with a label that
     /// tenant's authority.
     pub fn authorities(&self, label: Option<&TenantId>) -> Result<Vec<u8>, Refusal> {
-        let root = self.issuers.root()?;
+        let root = self.authorities.root()?;
         let tenant = label.map(|label| self.tenant(label)).transpose()?;
         let own = tenant.as_ref().and_then(|tenant| tenant.authority.as_deref());
         Ok(certificates_only(
@@ -81,7 +79,7 @@ impl Est {
         }
         let batch = self.store.batches().find(&wanted.tenant, &wanted.batch)?;
         let life = batch.map_or(CertificateLife::Years(BOARD_YEARS), |batch| batch.certificates);
-        let issued = self.issuers.issue_board(&vouched.tenant, &request, life, now)?;
+        let issued = self.issue(&vouched.tenant, &request, life, now)?;
         let enrolled = self.store.enrol(&wanted, issued.fingerprint(), &issued.serial())??;
         self.store.flush_together()?;
         tracing::debug!(board = %request.board, tenant = %wanted.tenant, batch = %wanted.batch,
@@ -127,7 +125,7 @@ impl Est {
         if let Some(entry) = lately.filter(|entry| entry.replaced == Some(shown)) {
             return Ok(entry.der);
         }
-        let issued = self.issuers.issue_board(&tenant, &request, self.life_of(&board)?, now)?;
+        let issued = self.issue(&tenant, &request, self.life_of(&board)?, now)?;
         let renewal = Renewal {
             board: board.id,
             fingerprint: issued.fingerprint(),
@@ -146,6 +144,19 @@ impl Est {
         };
         self.recent.put(request.board, entry);
         Ok(issued.into_der())
+    }
+
+    /// A certificate by the tenant's authority for the board of the request.
+    fn issue(
+        &self,
+        tenant: &Tenant,
+        request: &Request<'_>,
+        life: CertificateLife,
+        now: UnixSeconds,
+    ) -> Result<Issued, Refusal> {
+        let authority = self.authorities.of(tenant)?;
+        let authority = authority.ok_or_else(|| Refusal::OwnAuthority(tenant.id.clone()))?;
+        Ok(authority.issue_board(&request.board, request.public_key(), life.into(), now)?)
     }
 
     fn not_revoked(&self, tenant: &TenantId, der: &[u8]) -> Result<(), Refusal> {
