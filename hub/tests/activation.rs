@@ -1,27 +1,17 @@
 //! Sockets that outlive the hub: what is sent while no hub runs is answered by the next.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::client::Client;
-use rig::hub::Hub;
-use rig::records::{HANDSHAKE, Record};
-use rig::site::{Plan, Site};
-use rig::{PATIENCE, eventually};
+use crate::rig::board::Board;
+use crate::rig::client::Client;
+use crate::rig::hub::Hub;
+use crate::rig::records::{HANDSHAKE, Record};
+use crate::rig::site::{Plan, Site};
+use crate::rig::{PATIENCE, eventually};
 use socket2::{Domain, Socket, Type};
 
 /// The socket that a service manager would hold.
@@ -98,7 +88,7 @@ fn a_socket_that_cannot_be_shared_serves_alone() {
 #[test]
 fn a_socket_for_nothing_in_the_configuration_is_an_error() {
     let site = Plan::boards(1).build();
-    let socket = UdpSocket::bind((rig::own_address(), 0)).unwrap();
+    let socket = UdpSocket::bind((crate::rig::own_address(), 0)).unwrap();
     let mut process = site.spawn_with_socket(socket);
     let status = eventually("it gives up", PATIENCE, || process.has_ended());
     assert_eq!(status.code(), Some(2));

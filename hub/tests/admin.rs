@@ -1,36 +1,26 @@
 //! Administration of a running hub: commands reach it through its control socket, and what they
 //! change takes effect at once.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::broker::Broker;
+use crate::rig::client::{Client, Refused};
+use crate::rig::coap::{Carrier, Message, POST};
+use crate::rig::command::{done, refused};
+use crate::rig::gate::Gate;
+use crate::rig::hub::Hub;
+use crate::rig::pki::{Authority, Certificate};
+use crate::rig::records::{ALERT, APPLICATION_DATA, Record};
+use crate::rig::site::{Plan, Site};
+use crate::rig::subscriber::Subscriber;
 use openssl::hash::MessageDigest;
 use openssl::x509::X509Req;
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::broker::Broker;
-use rig::client::{Client, Refused};
-use rig::coap::{Carrier, Message, POST};
-use rig::command::{done, refused};
-use rig::gate::Gate;
-use rig::hub::Hub;
-use rig::pki::{Authority, Certificate};
-use rig::records::{ALERT, APPLICATION_DATA, Record};
-use rig::site::{Plan, Site};
-use rig::subscriber::Subscriber;
 use serde_json::Value;
 
 const ACCESS_DENIED: i32 = 49;

@@ -1,7 +1,5 @@
 //! Keeps the direction of dependencies of the workspace: hub -> actors -> storage -> wire, and the
 //! firmware apart from the hub.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's failure is its report")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

@@ -1,15 +1,5 @@
 //! Backup, restore and check of a store, with a hub on it and without.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -17,12 +7,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::client::Client;
-use rig::command::{done, refused, run};
-use rig::hub::Hub;
-use rig::site::{Plan, Site};
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::client::Client;
+use crate::rig::command::{done, refused, run};
+use crate::rig::hub::Hub;
+use crate::rig::site::{Plan, Site};
 use serde_json::Value;
 
 fn text(path: &Path) -> &str {
@@ -77,7 +67,7 @@ fn a_backup_made_under_load_becomes_a_hub_that_the_same_boards_trust() {
             let said: Value = serde_json::from_str(&said).unwrap();
             assert_eq!(said["from"], "hub");
             assert_eq!(said["bytes"], fs::metadata(&file).unwrap().len());
-            rig::eventually("boards go on", PATIENCE, || {
+            crate::rig::eventually("boards go on", PATIENCE, || {
                 (posted.load(Ordering::Relaxed) > before).then_some(())
             });
         }

@@ -1,6 +1,4 @@
 //! The program `cellular-hub` as a person or a script meets it.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

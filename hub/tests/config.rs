@@ -1,6 +1,4 @@
 //! The configuration file: what is printed, what is read, and what is said about mistakes.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

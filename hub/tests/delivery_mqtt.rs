@@ -1,27 +1,17 @@
 //! What a 2.04 is worth: a reading that was acknowledged is at the customer's broker, once, and one
 //! that is not there was not acknowledged.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::time::{Duration, Instant};
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::broker::Broker;
-use rig::client::Client;
-use rig::coap::{ACK, CON, CONTENT_FORMAT, Carrier, MAX_AGE, Message, POST};
-use rig::gate::Gate;
-use rig::hub::Hub;
-use rig::site::{Plan, Site};
-use rig::subscriber::Subscriber;
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::broker::Broker;
+use crate::rig::client::Client;
+use crate::rig::coap::{ACK, CON, CONTENT_FORMAT, Carrier, MAX_AGE, Message, POST};
+use crate::rig::gate::Gate;
+use crate::rig::hub::Hub;
+use crate::rig::site::{Plan, Site};
+use crate::rig::subscriber::Subscriber;
 use storage::Acknowledge;
 
 /// A hub whose tenant's broker is behind a gate, and a subscriber at that broker.
@@ -207,12 +197,12 @@ fn a_broker_killed_and_started_mid_stream_loses_no_acknowledged_reading() {
     for withheld_first in [false, true] {
         // Into the stream: some readings more have arrived since the last time.
         let before = delivery.subscriber.arrived().len();
-        rig::eventually("the stream runs", PATIENCE, || {
+        crate::rig::eventually("the stream runs", PATIENCE, || {
             (delivery.subscriber.arrived().len() > before + 40).then_some(())
         });
         if withheld_first {
             delivery.gate.withhold();
-            rig::eventually("PUBACKs are withheld", PATIENCE, || {
+            crate::rig::eventually("PUBACKs are withheld", PATIENCE, || {
                 (delivery.gate.withheld() > 0).then_some(())
             });
         }

@@ -1,25 +1,15 @@
 //! One tenant's trouble is its own: another tenant's boards do not notice it.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::broker::Broker;
-use rig::client::Client;
-use rig::coap::{Carrier, NON, POST};
-use rig::gate::Gate;
-use rig::hub::Hub;
-use rig::site::{Plan, Site};
+use crate::rig::board::Board;
+use crate::rig::broker::Broker;
+use crate::rig::client::Client;
+use crate::rig::coap::{Carrier, NON, POST};
+use crate::rig::gate::Gate;
+use crate::rig::hub::Hub;
+use crate::rig::site::{Plan, Site};
 
 fn board_of(site: &Site, hub: &Hub, tenant: &str, number: usize) -> Board<Client> {
     let identity = site.of_tenant(tenant)[number].identity();
@@ -98,7 +88,7 @@ fn a_flood_of_one_tenants_boards_leaves_the_others_latency() {
                 }
             });
         }
-        rig::eventually("the flood runs", rig::PATIENCE, || {
+        crate::rig::eventually("the flood runs", crate::rig::PATIENCE, || {
             (sent.load(Ordering::Relaxed) > 2000).then_some(())
         });
         let disturbed = median_latency(&mut board, "t", 50);
@@ -111,7 +101,7 @@ fn a_flood_of_one_tenants_boards_leaves_the_others_latency() {
 #[test]
 fn boards_of_two_tenants_publish_under_their_own_tenant_only() {
     let (site, hub, broker, _troubled, _calm) = two_tenants(4);
-    let subscriber = rig::subscriber::Subscriber::start(broker.plain);
+    let subscriber = crate::rig::subscriber::Subscriber::start(broker.plain);
     for tenant in ["tenant-0", "tenant-1"] {
         let mut board = board_of(&site, &hub, tenant, 1);
         assert_eq!(board.post("t", tenant.as_bytes()).message.dotted(), "2.04");

@@ -3,27 +3,17 @@
 //! The limit on a file's size stands for the full disk: it needs no mount and no right that a
 //! container may lack, and a write fails in the same place (EFBIG where a disk says ENOSPC).
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::client::{Client, Settings, untouched};
-use rig::hub::Hub;
-use rig::process::Process;
-use rig::site::{CELLULAR_HUB, Plan, Site};
-use rig::{PATIENCE, metrics};
+use crate::rig::board::Board;
+use crate::rig::client::{Client, Settings, untouched};
+use crate::rig::hub::Hub;
+use crate::rig::process::Process;
+use crate::rig::site::{CELLULAR_HUB, Plan, Site};
+use crate::rig::{PATIENCE, metrics};
 
 /// A hub to which a write beyond the limit is an error and not a signal.
 fn start(site: &Site) -> Hub {

@@ -1,27 +1,17 @@
 //! Certificates over boards' sessions (EST over CoAPS, RFC 9148), asked for by clients nobody here wrote:
 //! libcoap's with requests made by OpenSSL, and virtual boards on webrtc-dtls.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::client::{Client, Refused};
-use rig::coap::{CONTENT_FORMAT, Message, POST};
-use rig::pki::{Certificate, Identity};
-use rig::process::{Finished, Process};
-use rig::proxy::{Proxy, Way, storm};
-use rig::site::{Plan, Site};
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::client::{Client, Refused};
+use crate::rig::coap::{CONTENT_FORMAT, Message, POST};
+use crate::rig::pki::{Certificate, Identity};
+use crate::rig::process::{Finished, Process};
+use crate::rig::proxy::{Proxy, Way, storm};
+use crate::rig::site::{Plan, Site};
 use storage::{BoardState, UnixSeconds};
 use virtual_board::{Connector, Fixture, Wanted, renew};
 

@@ -1,10 +1,8 @@
 //! Enrolment where boards are made, on the real program: an EST client that is not ours, and
 //! whoever tries to get a certificate that is not theirs.
 
-mod rig;
-
-use rig::est::{Answer, Factory, base64_of, fingerprint_of, openssl};
-use rig::pki::{Authority, Certificate};
+use crate::rig::est::{Answer, Factory, base64_of, fingerprint_of, openssl};
+use crate::rig::pki::{Authority, Certificate};
 
 const ENROL: &str = "tenant-0/simpleenroll";
 const RENEW: &str = "tenant-0/simplereenroll";

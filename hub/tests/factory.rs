@@ -1,13 +1,11 @@
 //! The production station's program against a real hub.
 
-mod rig;
-
 use std::process::Command;
 
-use rig::PATIENCE;
-use rig::est::{Factory, fingerprint_of};
-use rig::process::{Finished, Process};
-use rig::site::CELLULAR_HUB;
+use crate::rig::PATIENCE;
+use crate::rig::est::{Factory, fingerprint_of};
+use crate::rig::process::{Finished, Process};
+use crate::rig::site::CELLULAR_HUB;
 
 fn station(factory: &Factory, more: &[&str]) -> Command {
     let mut command = Command::new(CELLULAR_HUB);
@@ -85,7 +83,7 @@ fn standard_input_is_answered_as_it_comes_and_a_result_may_be_csv() {
     for id in ["CB-S1", "CB-S2"] {
         process.write(format!("{}\n", factory.request(id).replace('\n', "")).as_bytes());
         let enrolled = format!("{id},enrolled,");
-        rig::eventually("the board is in the result file", PATIENCE, || {
+        crate::rig::eventually("the board is in the result file", PATIENCE, || {
             let text = std::fs::read_to_string(&csv).unwrap_or_default();
             text.lines().any(|line| line.starts_with(&enrolled)).then_some(())
         });

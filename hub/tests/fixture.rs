@@ -1,7 +1,5 @@
 //! A fixture is a whole hub: its layout, its store, and certificates that OpenSSL's own program
 //! and x509-parser agree with.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,28 +1,18 @@
 //! Floods and abuse over real sockets: each is bounded and counted, and a board with a session goes on
 //! being served.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::client::{Client, Refused, Settings};
-use rig::coap::{BLOCK1, Carrier, Message};
-use rig::hub::Hub;
-use rig::mbedtls::{Mbedtls, Offer};
-use rig::proxy::{Proxy, Way};
-use rig::records::{APPLICATION_DATA, Record, TLS12_CID};
-use rig::site::{Plan, Site};
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::client::{Client, Refused, Settings};
+use crate::rig::coap::{BLOCK1, Carrier, Message};
+use crate::rig::hub::Hub;
+use crate::rig::mbedtls::{Mbedtls, Offer};
+use crate::rig::proxy::{Proxy, Way};
+use crate::rig::records::{APPLICATION_DATA, Record, TLS12_CID};
+use crate::rig::site::{Plan, Site};
 
 fn connected(site: &Site, hub: &Hub, board: usize) -> Board<Client> {
     let identity = site.boards[board].identity();
@@ -174,7 +164,7 @@ fn garbage_from_the_boards_own_address_does_not_end_its_session() {
 
 /// One block of an upload: number, whether more follow, size exponent.
 fn block(board: &mut Board<Client>, number: u32, more: u32, exponent: u32, bytes: &[u8]) -> String {
-    let request = board.message(rig::coap::POST, "d", bytes);
+    let request = board.message(crate::rig::coap::POST, "d", bytes);
     let request = request.with(BLOCK1, number << 4 | more << 3 | exponent);
     board.ask(&request).message.dotted()
 }
@@ -190,7 +180,7 @@ fn an_upload_beyond_the_bound_or_in_blocks_too_large_is_refused_and_costs_nobody
     // More bytes than the block says, and the reserved size.
     assert_eq!(block(&mut abuser, 0, 1, 0, &[b'x'; 1024]), "4.00");
     let _ = block(&mut abuser, 0, 1, 7, &[b'x'; 64]);
-    let whole = abuser.message(rig::coap::POST, "d", &[b'x'; 1500]);
+    let whole = abuser.message(crate::rig::coap::POST, "d", &[b'x'; 1500]);
     assert_eq!(abuser.ask(&whole).message.dotted(), "2.04");
     still_served(&mut abuser, &mut hub);
     still_served(&mut board, &mut hub);

@@ -1,25 +1,15 @@
 //! Boards whose DTLS nobody here wrote: each shakes hands, posts a reading and gets its 2.04.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::process::Command;
 use std::time::Duration;
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::coap::{CON, CONTENT_FORMAT, Message, POST};
-use rig::mbedtls::{Mbedtls, Offer};
-use rig::process::{Finished, Process};
-use rig::proxy::{Proxy, Way, lose};
-use rig::site::{Plan, Site};
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::coap::{CON, CONTENT_FORMAT, Message, POST};
+use crate::rig::mbedtls::{Mbedtls, Offer};
+use crate::rig::process::{Finished, Process};
+use crate::rig::proxy::{Proxy, Way, lose};
+use crate::rig::site::{Plan, Site};
 
 /// Whether output that carries datagrams as they are holds the answer 2.04 to `request`.
 fn holds_changed(output: &[u8], request: &Message) -> bool {

@@ -1,24 +1,14 @@
 //! CoAP without DTLS: off unless asked for, and a board is whoever has its address.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::coap::{Carrier, Message};
-use rig::process::Process;
-use rig::site::Plan;
-use rig::{PATIENCE, free_udp, installed};
+use crate::rig::board::Board;
+use crate::rig::coap::{Carrier, Message};
+use crate::rig::process::Process;
+use crate::rig::site::Plan;
+use crate::rig::{PATIENCE, free_udp, installed};
 
 /// A socket to the plain listener.
 struct Plain(UdpSocket);

@@ -1,27 +1,17 @@
 //! Virtual boards: the firmware's own core over webrtc-dtls, a DTLS that nobody here wrote, all the
 //! way to a subscriber at mosquitto.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rig::broker::Broker;
-use rig::gate::Gate;
-use rig::proxy::{Proxy, storm};
-use rig::site::{self, Site};
-use rig::subscriber::Subscriber;
-use rig::{PATIENCE, eventually};
+use crate::rig::broker::Broker;
+use crate::rig::gate::Gate;
+use crate::rig::proxy::{Proxy, storm};
+use crate::rig::site::{self, Site};
+use crate::rig::subscriber::Subscriber;
+use crate::rig::{PATIENCE, eventually};
 use tokio::sync::watch;
 use virtual_board::{Connector, Fixture, Fleet, Plan, Snapshot, Tally, run_fleet};
 

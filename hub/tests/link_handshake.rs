@@ -1,22 +1,12 @@
 //! Handshakes over networks that lose, repeat and reorder, in datagrams small and large.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::client::{Client, Settings, untouched};
-use rig::proxy::{Fate, Proxy, Way, lose, storm};
-use rig::site::{Plan, Site};
+use crate::rig::board::Board;
+use crate::rig::client::{Client, Settings, untouched};
+use crate::rig::proxy::{Fate, Proxy, Way, lose, storm};
+use crate::rig::site::{Plan, Site};
 
 fn connect(site: &Site, board: usize, proxy: &Proxy, mtu: u32) -> Client {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");

@@ -1,27 +1,19 @@
 //! Records that no honest peer sends: each is dropped and counted, and the session lives on.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::client::{Client, Refused, Settings};
-use rig::coap::{CON, Carrier, Message, POST};
-use rig::hub::Hub;
-use rig::mbedtls::{Mbedtls, Offer};
-use rig::proxy::{Proxy, Way};
-use rig::records::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, ClientKey, HANDSHAKE, Record};
-use rig::site::{Plan, Site};
-use rig::{PATIENCE, eventually};
+use crate::rig::board::Board;
+use crate::rig::client::{Client, Refused, Settings};
+use crate::rig::coap::{CON, Carrier, Message, POST};
+use crate::rig::hub::Hub;
+use crate::rig::mbedtls::{Mbedtls, Offer};
+use crate::rig::proxy::{Proxy, Way};
+use crate::rig::records::{
+    ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, ClientKey, HANDSHAKE, Record,
+};
+use crate::rig::site::{Plan, Site};
+use crate::rig::{PATIENCE, eventually};
 
 fn connected(site: &Site, hub: &Hub) -> Client {
     Client::connect(hub.listen, &site.root(), &site.boards[0].identity()).expect("a session")
@@ -248,7 +240,7 @@ fn another_address_takes_no_session_over_with_what_it_heard_or_made_up() {
     let mut board = Board::new(peer);
     assert_eq!(board.post("d", b"one").message.dotted(), "2.04");
     let heard = proxy.seen(Way::ToHub).pop().expect("a record with a Connection ID");
-    assert_eq!(heard[0], rig::records::TLS12_CID);
+    assert_eq!(heard[0], crate::rig::records::TLS12_CID);
     proxy.inject_from_elsewhere(&heard);
     let mut forged = heard.clone();
     forged[10] = forged[10].wrapping_add(1); // a newer sequence number

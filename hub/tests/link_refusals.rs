@@ -1,20 +1,10 @@
 //! Who is refused: each fault of a certificate gets its alert, a counter and a line in words, and
 //! leaves nothing behind.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
-use rig::client::{Client, Refused, Settings, untouched};
-use rig::hub::Hub;
-use rig::pki::{Authority, Certificate, Identity};
-use rig::site::{Plan, Site};
+use crate::rig::client::{Client, Refused, Settings, untouched};
+use crate::rig::hub::Hub;
+use crate::rig::pki::{Authority, Certificate, Identity};
+use crate::rig::site::{Plan, Site};
 use storage::{BoardState, UnixSeconds};
 
 /// Shakes hands with `identity` and asserts that it is refused as a board should be refused.

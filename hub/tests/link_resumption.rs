@@ -1,28 +1,18 @@
 //! Sessions that go on by an abbreviated handshake (RFC 5246 7.3), with DTLS that nobody here wrote.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::coap::Message;
-use rig::hub::Hub;
-use rig::mbedtls::{Mbedtls, Offer};
-use rig::process::Process;
-use rig::proxy::{Proxy, Way, lose, storm};
-use rig::site::{Plan, Site};
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::coap::Message;
+use crate::rig::hub::Hub;
+use crate::rig::mbedtls::{Mbedtls, Offer};
+use crate::rig::process::Process;
+use crate::rig::proxy::{Proxy, Way, lose, storm};
+use crate::rig::site::{Plan, Site};
 use storage::{BoardState, UnixSeconds};
 
 fn board(site: &Site, hub: &Hub, offer: &Offer<'_>) -> Board<Mbedtls> {

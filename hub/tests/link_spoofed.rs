@@ -1,24 +1,14 @@
 //! Datagrams from addresses that are not their senders': the front door answers them without
 //! remembering anything.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::client::Client;
-use rig::records::{HANDSHAKE, Record};
-use rig::site::Plan;
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::client::Client;
+use crate::rig::records::{HANDSHAKE, Record};
+use crate::rig::site::Plan;
 
 /// A ClientHello with a random of its own.
 fn hello(template: &[u8], number: u32) -> Vec<u8> {
@@ -86,7 +76,7 @@ fn a_cookie_is_worth_nothing_at_another_address() {
         hub.listen,
         &site.root(),
         Some(&site.boards[0].identity()),
-        &rig::client::Settings::default(),
+        &crate::rig::client::Settings::default(),
         &mut tamper,
     );
     assert!(client.is_ok());
@@ -117,9 +107,9 @@ fn no_more_handshakes_are_begun_than_are_allowed_and_boards_get_in_afterwards() 
                 number += 1;
                 if number <= 2 { vec![datagram] } else { vec![] }
             };
-            let settings = rig::client::Settings {
+            let settings = crate::rig::client::Settings {
                 patience: Duration::from_millis(150),
-                ..rig::client::Settings::default()
+                ..crate::rig::client::Settings::default()
             };
             let root = site.root();
             let identity = site.boards[0].identity();

@@ -1,25 +1,15 @@
 //! Quotas of boards and tenants, and the time of day, at the real program.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rig::PATIENCE;
-use rig::board::Board;
-use rig::broker::Broker;
-use rig::client::{Client, Refused};
-use rig::coap::{Carrier, GET, MAX_AGE, Message, POST};
-use rig::gate::Gate;
-use rig::hub::Hub;
-use rig::site::{Plan, Site};
+use crate::rig::PATIENCE;
+use crate::rig::board::Board;
+use crate::rig::broker::Broker;
+use crate::rig::client::{Client, Refused};
+use crate::rig::coap::{Carrier, GET, MAX_AGE, Message, POST};
+use crate::rig::gate::Gate;
+use crate::rig::hub::Hub;
+use crate::rig::site::{Plan, Site};
 
 fn board_of(site: &Site, hub: &Hub, tenant: &str, number: usize) -> Board<Client> {
     let identity = site.of_tenant(tenant)[number].identity();
@@ -28,7 +18,7 @@ fn board_of(site: &Site, hub: &Hub, tenant: &str, number: usize) -> Board<Client
 
 /// A command on the site while no hub runs; its exit code and all it said.
 fn command(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
-    let done = rig::command::run(site, arguments);
+    let done = crate::rig::command::run(site, arguments);
     (done.status.code(), done.stdout + &done.stderr)
 }
 

@@ -1,22 +1,12 @@
 //! What changes while the hub runs: certificate, key and log level, and no session notices.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::net::{IpAddr, Ipv4Addr};
 
-use rig::board::Board;
-use rig::client::Client;
-use rig::hub::Hub;
-use rig::pki::{Authority, Identity};
-use rig::site::{Plan, Site};
+use crate::rig::board::Board;
+use crate::rig::client::Client;
+use crate::rig::hub::Hub;
+use crate::rig::pki::{Authority, Identity};
+use crate::rig::site::{Plan, Site};
 
 /// A certificate of the site's root for the hub, beside the one it has.
 fn renewed(site: &Site) -> Identity {
@@ -69,7 +59,8 @@ fn a_changed_file_is_noticed_without_a_signal() {
 #[test]
 fn the_log_level_changes_and_changes_back() {
     let (site, mut hub) = Plan::boards(2).set("log", "level", "error").start();
-    let refused = rig::pki::Authority::new("nobody's").board(&rig::pki::Certificate::default());
+    let refused =
+        crate::rig::pki::Authority::new("nobody's").board(&crate::rig::pki::Certificate::default());
     let knock = || Client::connect(hub.listen, &site.root(), &refused).map(|_| ());
     assert!(knock().is_err());
     assert!(!hub.log().contains("handshake refused"), "{}", hub.log());

@@ -1,20 +1,11 @@
 //! What is revoked, published on the real program and believed by OpenSSL's.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::path::Path;
 use std::process::Command;
 
-use rig::PATIENCE;
-use rig::est::{Factory, fingerprint_of, openssl};
-use rig::process::Process;
+use crate::rig::PATIENCE;
+use crate::rig::est::{Factory, fingerprint_of, openssl};
+use crate::rig::process::Process;
 
 const LIST: &str = "crl/tenant-0.crl";
 
@@ -174,7 +165,7 @@ fn a_list_is_signed_once_and_again_when_something_was_revoked() {
 #[test]
 fn authorities_certificates_are_published_and_what_is_not_here_is_said() {
     let mut factory = Factory::new();
-    let own = rig::pki::Authority::new("own");
+    let own = crate::rig::pki::Authority::new("own");
     own.write_certificate(&factory.path("own.pem"));
     factory.done(&["tenant", "add", "own", "--authority", &factory.file("own.pem")]);
     factory.start();

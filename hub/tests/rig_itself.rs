@@ -1,32 +1,22 @@
 //! The rig's own parts against programs nobody here wrote, without a hub: a test that fails
 //! elsewhere should not leave the reader wondering whether the rig works.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use rig::broker::Broker;
-use rig::client::{Client, Refused, Settings, untouched};
-use rig::coap::{Carrier, Message};
-use rig::gate::Gate;
-use rig::mbedtls::{Mbedtls, Offer};
-use rig::pki::{Authority, Certificate};
-use rig::process::Process;
-use rig::proxy::{Fate, Proxy, Way, lose, storm};
-use rig::records::{APPLICATION_DATA, Record};
-use rig::site::BoardFiles;
-use rig::subscriber::Subscriber;
-use rig::{PATIENCE, free_udp};
+use crate::rig::broker::Broker;
+use crate::rig::client::{Client, Refused, Settings, untouched};
+use crate::rig::coap::{Carrier, Message};
+use crate::rig::gate::Gate;
+use crate::rig::mbedtls::{Mbedtls, Offer};
+use crate::rig::pki::{Authority, Certificate};
+use crate::rig::process::Process;
+use crate::rig::proxy::{Fate, Proxy, Way, lose, storm};
+use crate::rig::records::{APPLICATION_DATA, Record};
+use crate::rig::site::BoardFiles;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::{PATIENCE, free_udp};
 use tempfile::TempDir;
 
 /// `openssl s_server` with a board that it accepts.
@@ -44,7 +34,9 @@ impl Server {
         let file = |name: &str| folder.path().join(name);
         let authority = Authority::new("server authority");
         authority.write_certificate(&file("ca.pem"));
-        authority.server(rig::own_address().into()).write(&file("server.pem"), &file("server.key"));
+        authority
+            .server(crate::rig::own_address().into())
+            .write(&file("server.pem"), &file("server.key"));
         authority.board(&Certificate::default()).write(&file("board.pem"), &file("board.key"));
         let address = free_udp();
         let mut command = Command::new("openssl");

@@ -1,29 +1,19 @@
 //! Sessions that survive: kill -9, a power failure, sleep, an upgrade; and those that must not.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's failure is its report"
-)]
-
-mod rig;
-
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::time::Duration;
 
-use rig::board::Board;
-use rig::client::Client;
-use rig::coap::{Carrier, Message};
-use rig::hub::Hub;
-use rig::mbedtls::{Mbedtls, Offer};
-use rig::process::Process;
-use rig::records::{ALERT, APPLICATION_DATA};
-use rig::site::{CELLULAR_HUB, Plan, Site};
-use rig::{PATIENCE, eventually};
+use crate::rig::board::Board;
+use crate::rig::client::Client;
+use crate::rig::coap::{Carrier, Message};
+use crate::rig::hub::Hub;
+use crate::rig::mbedtls::{Mbedtls, Offer};
+use crate::rig::process::Process;
+use crate::rig::records::{ALERT, APPLICATION_DATA};
+use crate::rig::site::{CELLULAR_HUB, Plan, Site};
+use crate::rig::{PATIENCE, eventually};
 use storage::{BoardState, UnixSeconds};
 
 const ECHO: u16 = 252;
@@ -229,7 +219,7 @@ fn a_board_that_said_goodbye_has_no_session_to_come_back_to() {
     let mut client = connect(&site, &hub, 0);
     posted(&mut client, 1);
     let late = raw_post(&mut client, 2);
-    let goodbye = client.record(rig::records::ALERT, &[1, 0]);
+    let goodbye = client.record(crate::rig::records::ALERT, &[1, 0]);
     client.send_raw(&goodbye);
     eventually("the session ends", PATIENCE, || (hub.sessions() == 0.0).then_some(()));
     client.send_raw(&late);

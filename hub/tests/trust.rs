@@ -1,11 +1,4 @@
 //! Key ceremonies at the command line, and the certificates they make, read by OpenSSL's own program.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test's failure is its report"
-)]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

@@ -144,12 +144,6 @@ impl Client {
         self.socket.send(datagram).unwrap();
     }
 
-    /// Ends the session with close_notify.
-    pub fn close(mut self) {
-        let _ = self.stream.shutdown();
-        self.flush(&mut untouched);
-    }
-
     fn flush(&mut self, tamper: &mut Tamper<'_>) {
         while let Some(datagram) = self.stream.get_mut().outgoing.pop_front() {
             for datagram in tamper(self.stream.ssl(), datagram) {

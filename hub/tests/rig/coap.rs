@@ -9,8 +9,6 @@ pub const RST: u8 = 3;
 
 pub const GET: u8 = 1;
 pub const POST: u8 = 2;
-pub const PUT: u8 = 3;
-pub const DELETE: u8 = 4;
 
 pub const URI_PATH: u16 = 11;
 pub const CONTENT_FORMAT: u16 = 12;
@@ -154,31 +152,25 @@ pub struct Answer {
     pub message: Message,
     /// Whether an empty acknowledgement came first and the answer by itself.
     pub separate: bool,
-    /// From the request to the first word of the hub, an empty acknowledgement or the answer.
-    pub heard_after: Duration,
     /// From the request to the answer.
     pub answered_after: Duration,
-    /// How often the request was sent.
-    pub sent: u32,
 }
 
 /// Sends a confirmable request, again after each two seconds of silence, and waits for its answer.
 pub fn exchange(carrier: &mut dyn Carrier, request: &Message, limit: Duration) -> Option<Answer> {
     let began = Instant::now();
-    let mut heard_after = None;
-    let mut sent = 0;
+    let mut acknowledged = false;
     let mut send_at = began;
     while began.elapsed() < limit {
-        if heard_after.is_none() && Instant::now() >= send_at {
+        if !acknowledged && Instant::now() >= send_at {
             carrier.send(&request.encode());
-            sent += 1;
             send_at = Instant::now() + Duration::from_secs(2);
         }
         let Some(datagram) = carrier.receive(Duration::from_millis(200)) else { continue };
         let message = Message::parse(&datagram).expect("the hub speaks CoAP");
         let mine = message.token == request.token && message.code != 0;
         if message.kind == ACK && message.code == 0 && message.id == request.id {
-            heard_after.get_or_insert_with(|| began.elapsed());
+            acknowledged = true;
         } else if mine && message.kind == ACK && message.id != request.id {
             panic!("an answer with another message's id: {message:?}");
         } else if mine {
@@ -188,9 +180,7 @@ pub fn exchange(carrier: &mut dyn Carrier, request: &Message, limit: Duration) -
             return Some(Answer {
                 separate: message.kind != ACK,
                 message,
-                heard_after: heard_after.unwrap_or_else(|| began.elapsed()),
                 answered_after: began.elapsed(),
-                sent,
             });
         } else if message.kind == RST && message.id == request.id {
             panic!("the hub reset the exchange: {message:?}");

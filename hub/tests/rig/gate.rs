@@ -31,8 +31,6 @@ struct Shared {
 struct State {
     door: Door,
     open: Vec<TcpStream>,
-    /// Connections that were let in.
-    entered: usize,
     /// Bytes that arrived from the broker and wait.
     withheld: usize,
 }
@@ -41,7 +39,7 @@ impl Gate {
     pub fn before(broker: SocketAddr) -> Self {
         let listener = TcpListener::bind((own_address(), 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { door: Door::Open, open: vec![], entered: 0, withheld: 0 };
+        let state = State { door: Door::Open, open: vec![], withheld: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let inside = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -51,7 +49,6 @@ impl Gate {
                     continue; // dropped: the hub sees a reset or an end
                 }
                 let Ok(broker) = TcpStream::connect(broker) else { continue };
-                state.entered += 1;
                 state.open.extend([hub.try_clone().unwrap(), broker.try_clone().unwrap()]);
                 drop(state);
                 Shared::carry(
@@ -86,10 +83,6 @@ impl Gate {
     /// Bytes of the broker's that wait behind the door.
     pub fn withheld(&self) -> usize {
         self.shared.state.lock().unwrap().withheld
-    }
-
-    pub fn entered(&self) -> usize {
-        self.shared.state.lock().unwrap().entered
     }
 
     fn set(&self, door: Door) {

@@ -4,7 +4,7 @@
 //! Everything runs on loopback with ports and folders of its own, waits on conditions and ends
 //! with the test. Must never use the hub's own code for DTLS, CoAP or MQTT: the other side of a
 //! test is somebody else's implementation, or bytes written by hand here.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of the rig")]
+#![allow(unreachable_pub, reason = "a rig is shared")]
 #![allow(missing_docs, reason = "names and the files' headers say what a test needs to know")]
 #![allow(
     clippy::unwrap_used,

@@ -87,18 +87,6 @@ impl Proxy {
         self.shared.state.lock().unwrap().back = fresh;
     }
 
-    /// From now on other weather; datagrams are counted from 0 again.
-    pub fn set_weather(&self, weather: impl FnMut(Way, usize) -> Fate + Send + 'static) {
-        let mut state = self.shared.state.lock().unwrap();
-        state.weather = Box::new(weather);
-        state.numbers = [0; 2];
-    }
-
-    /// Sends bytes to the hub from the client's present address.
-    pub fn inject(&self, datagram: &[u8]) {
-        self.shared.state.lock().unwrap().back.send(datagram).unwrap();
-    }
-
     /// Sends bytes to the hub from an address that nothing came from before.
     pub fn inject_from_elsewhere(&self, datagram: &[u8]) {
         back(self.shared.hub).send(datagram).unwrap();

@@ -1,0 +1,41 @@
+//! The tests of the hub from outside, one module a subject, in one program: each would link the
+//! whole hub for itself otherwise.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
+
+mod rig;
+
+mod activation;
+mod admin;
+mod architecture;
+mod backup;
+mod cli;
+mod config;
+mod delivery_mqtt;
+mod delivery_tenants;
+mod disk_full;
+mod enrolment;
+mod enrolment_https;
+mod factory;
+mod fixture;
+mod flood;
+mod interop_dtls;
+mod interop_plain;
+mod interop_webrtc;
+mod link_handshake;
+mod link_records;
+mod link_refusals;
+mod link_resumption;
+mod link_spoofed;
+mod quota;
+mod reload;
+mod revocations;
+mod rig_itself;
+mod sessions;
+mod trust;
