@@ -6,19 +6,20 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which crates of ours a crate may use, tests apart.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("wire", &[]),
     ("board", &["wire"]),
     ("storage", &["wire"]),
     ("actors", &["storage", "wire"]),
     ("virtual-board", &["board", "wire"]),
     // The demo starts virtual boards as a program of their own.
-    ("cellular-hub", &["actors", "storage", "wire"]),
+    ("cellular-hub", &["actors", "storage", "web-ui", "wire"]),
+    ("web-ui", &[]),
     ("benches", &["actors", "board", "storage", "virtual-board", "wire"]),
 ];
 
 /// Which crates of others have one home, and where that is.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("sled", &["storage"]),
     ("bincode", &["storage", "actors"]),
     ("actix", &["actors", "cellular-hub"]),
@@ -26,6 +27,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("clap", &["cellular-hub", "virtual-board", "benches"]),
     ("toml", &["cellular-hub"]),
     ("rumqttd", &["cellular-hub"]),
+    ("rust-embed", &["web-ui"]),
     ("webrtc-dtls", &["virtual-board"]),
     ("criterion", &[]),
 ];

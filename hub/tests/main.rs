@@ -39,3 +39,4 @@ mod revocations;
 mod rig_itself;
 mod sessions;
 mod trust;
+mod ui;

@@ -10,6 +10,7 @@ mod lists;
 mod monitoring;
 mod rate;
 mod server;
+mod ui;
 
 pub use self::est::Enrolment;
 pub use self::lists::Publication;

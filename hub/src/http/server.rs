@@ -26,6 +26,7 @@ use super::answer::Refused;
 use super::est::{self, Enrolment};
 use super::lists::{self, Publication};
 use super::rate::Rate;
+use super::ui;
 
 /// Connections at a time; further ones wait in the system's queue.
 const CONNECTIONS_MAX: usize = 4096;
@@ -110,9 +111,7 @@ pub fn https_on(
             .wrap(from_fn(within_rate))
             .configure(est::routes)
             .configure(lists::routes)
-            .default_service(web::to(|| async {
-                Refused::new(404, "there is nothing here").error_response()
-            }))
+            .default_service(web::to(ui::page))
     });
     let server = server
         .workers(2)

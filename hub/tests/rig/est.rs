@@ -119,12 +119,17 @@ impl Factory {
     }
 
     pub fn curl(&self, operation: &str, how: &[&str]) -> Answer {
+        self.curl_at(&format!("/.well-known/est/{operation}"), how)
+    }
+
+    /// Any path of the HTTPS server.
+    pub fn curl_at(&self, path: &str, how: &[&str]) -> Answer {
         let mut curl = Command::new("curl");
         curl.args(["-s", "-S", "-i", "--http1.1", "--max-time", "20", "--noproxy", "*"]);
         curl.arg("--cacert").arg(self.site.root()).args(how);
-        curl.arg(format!("https://{}/.well-known/est/{operation}", self.https));
+        curl.arg(format!("https://{}{path}", self.https));
         let answer = Process::run(&mut curl, PATIENCE);
-        assert!(answer.status.success(), "{operation}: {answer:?}");
+        assert!(answer.status.success(), "{path}: {answer:?}");
         let text = answer.stdout.replace("\r\n", "\n");
         let text = text.strip_prefix("HTTP/1.1 100 Continue\n\n").unwrap_or(&text);
         let (head, body) = text.split_once("\n\n").unwrap();

@@ -1,0 +1,38 @@
+// What Mantine has to know of the look. Colours of surfaces, text and states are in tokens.css.
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+const petrol: MantineColorsTuple = [
+  "#e6f4f6", "#cfe6ea", "#a3d0d8", "#6cc5d1", "#44a5b3", "#2b8795", "#186f7d", "#0b5a69", "#084754", "#05343e",
+];
+const clay: MantineColorsTuple = [
+  "#fdecea", "#f9d3cf", "#f3aba4", "#ff8a7d", "#e0584c", "#ca3d32", "#b3261e", "#a31f18", "#861812", "#65100c",
+];
+
+const sans = "'Atkinson Hyperlegible Next Variable', system-ui, sans-serif";
+const mono = "'Atkinson Hyperlegible Mono Variable', ui-monospace, monospace";
+
+export const theme = createTheme({
+  colors: { petrol, red: clay },
+  primaryColor: "petrol",
+  primaryShade: { light: 7, dark: 3 },
+  autoContrast: true,
+  luminanceThreshold: 0.32,
+  fontFamily: sans,
+  fontFamilyMonospace: mono,
+  headings: { fontFamily: sans, fontWeight: "640" },
+  defaultRadius: "sm",
+  radius: { sm: "5px", md: "8px" },
+  fontSizes: { xs: "12px", sm: "13.5px", md: "15px" },
+  spacing: { xs: "8px", sm: "12px", md: "16px", lg: "24px", xl: "32px" },
+  cursorType: "pointer",
+  respectReducedMotion: true,
+  components: {
+    // Their scroll lock writes a <style> element; base.css holds the page still instead.
+    Modal: { defaultProps: { lockScroll: false, centered: true, transitionProps: { duration: 90 } } },
+    Drawer: { defaultProps: { lockScroll: false, transitionProps: { duration: 120 } } },
+    Button: { defaultProps: { size: "sm" } },
+    TextInput: { defaultProps: { size: "sm" } },
+    Tooltip: { defaultProps: { openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: false } } },
+    Menu: { defaultProps: { position: "bottom-end", shadow: "md" } },
+  },
+});
