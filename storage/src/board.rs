@@ -7,6 +7,7 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::record::{Record, RecordError, decode_body};
+use crate::rows::RowNumber;
 use crate::{BoardId, Fingerprint, Serial, Slot, TenantId, UnixSeconds};
 
 /// One board: who it is, whose it is, and when it was heard.
@@ -111,29 +112,36 @@ impl From<WithoutSerial> for Board {
     }
 }
 
-/// What is kept of a board: itself, and where its session is.
+/// What is kept of a board: itself, and where its session and its row are.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct BoardRecord {
     pub(crate) board: Board,
     /// The slot of its session. It may be out of date: whoever follows it looks whose session is
     /// there.
     pub(crate) session: Option<Slot>,
+    /// Its row ([`crate::rows`]), which is its alone; none until it is given one.
+    pub(crate) row: Option<RowNumber>,
 }
 
 impl Record for BoardRecord {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
     fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
         match version {
             // Before sessions were found by their board's record.
             1 => Some(decode_body::<WithoutSerial>(body).map(|(board, used)| {
                 let board = board.into();
-                (Self { board, session: None }, used)
+                (Self { board, session: None, row: None }, used)
             })),
             2 => Some(decode_body::<(WithoutSerial, _)>(body).map(|((board, session), used)| {
                 let board = board.into();
-                (Self { board, session }, used)
+                (Self { board, session, row: None }, used)
             })),
+            // Before boards had rows.
+            3 => Some(
+                decode_body(body)
+                    .map(|((board, session), used)| (Self { board, session, row: None }, used)),
+            ),
             _ => None,
         }
     }

@@ -1,5 +1,5 @@
 //! Everything the hub remembers: tenants, boards, routes, upstreams and sessions, one file per noun,
-//! over sled, and beside it the files in which sessions are, by slot.
+//! over sled, and beside it the files in which sessions are, by slot, and what lists are made from.
 //!
 //! Invariant: synchronous. No async runtime, actor, socket, HTTP or clock is reachable from here;
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
@@ -11,11 +11,13 @@ pub mod check;
 mod enrolment;
 mod fingerprint;
 mod id;
+mod query;
 mod quota;
 mod record;
 mod renewal;
 mod revocation;
 mod route;
+mod rows;
 mod seal;
 mod sealed;
 mod serial;
@@ -32,11 +34,16 @@ pub use board::{Board, BoardState};
 pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
+pub use query::{
+    BoardFilter, BoardPage, BoardQuery, Counted, Cursor, FacetCounts, Facets, LabelFilter, Sort,
+    Span, ValueCounts,
+};
 pub use quota::{Bounds, Quota};
 pub use record::RecordError;
 pub use renewal::Renewal;
 pub use revocation::{Revocation, RevocationReason, RevokedCertificate};
 pub use route::{Acknowledge, Route};
+pub use rows::StateKind;
 pub use seal::{SEAL_OVERHEAD, SealError, SealingKey};
 pub use serial::Serial;
 pub use session::{Resumption, ResumptionId, Secret, Session, SessionName, generation_of};
@@ -47,6 +54,7 @@ pub use store::boards::Boards;
 pub use store::error::StoreError;
 pub use store::renewals::Renewals;
 pub use store::revoked::Revoked;
+pub use store::rows::RowsState;
 pub use store::sessions::{Sessions, WRITE_MARGIN};
 pub use store::tenants::Tenants;
 pub use store::{SCHEMA, Store};

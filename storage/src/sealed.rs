@@ -239,7 +239,7 @@ fn room(file: &File) -> io::Result<u32> {
 }
 
 /// Reads up to the file's end; zeros stand for what is behind it.
-fn read_at_most(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub(crate) fn read_at_most(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     let mut done = 0;
     while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, offset + done as u64) {

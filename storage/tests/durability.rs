@@ -92,8 +92,9 @@ fn every_acknowledged_board_is_there_after_kill_9() {
         }
         // A board that was being written is there wholly or not at all.
         let all = store.boards().list(None, usize::MAX).unwrap();
-        let of_tenant = store.boards().of_tenant(&"acme".parse().unwrap());
+        let of_tenant = store.boards().of_tenant(&"acme".parse().unwrap()).unwrap();
         assert_eq!(of_tenant.map(Result::unwrap).collect::<Vec<_>>(), all);
+        assert_eq!(store.check(|_| {}).unwrap().problems, []);
     }
     assert!(expected.len() >= 215);
 }

@@ -126,7 +126,8 @@ fn compare(store: &Store, model: &Model) {
     for id in TENANTS {
         let id: TenantId = id.parse().unwrap();
         let owned: Vec<_> = model.values().filter(|b| b.tenant == id).cloned().collect();
-        let found: Result<Vec<_>, _> = store.boards().of_tenant(&id).collect();
+        let found: Result<Vec<_>, _> = store.boards().of_tenant(&id).unwrap().collect();
+        assert_eq!(store.boards().count_of_tenant(&id).unwrap(), owned.len());
         assert_eq!(found.unwrap(), owned);
     }
 }
@@ -148,6 +149,7 @@ proptest! {
             }
             perform(&store, &mut model, step);
             compare(&store, &model);
+            assert_eq!(store.check(|_| {}).unwrap().problems, []);
         }
     }
 }

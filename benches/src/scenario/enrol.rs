@@ -249,11 +249,7 @@ impl Drop for Station {
 
 /// Compares what the boards have with what the hub knows, and has OpenSSL's program verify it.
 fn look(site: &Site, keys: &HashMap<BoardId, [u8; 32]>) -> Result<Found, ScenarioError> {
-    let store = Store::open(&site.folder().join("store"))
-        .map_err(|error| system("open the store")(std::io::Error::other(error.to_string())))?;
-    let read = |error: storage::StoreError| {
-        system("read the store")(std::io::Error::other(error.to_string()))
-    };
+    let store = Store::open(&site.folder().join("store"))?;
     let (mut found, mut files) = (Found::default(), Vec::new());
     for (id, key) in keys {
         let file = site.folder().join("certificates").join(format!("{id}.pem"));
@@ -262,7 +258,7 @@ fn look(site: &Site, keys: &HashMap<BoardId, [u8; 32]>) -> Result<Found, Scenari
             found.without += 1;
             continue;
         };
-        let known = store.boards().find(id).map_err(read)?.and_then(|board| board.fingerprint);
+        let known = store.boards().find(id)?.and_then(|board| board.fingerprint);
         let own = certificate.to_der().map(|der| Fingerprint(sha256(&der))).ok();
         found.other_than_known += usize::from(known != own || own.is_none());
         let its_key = certificate.public_key().and_then(|key| key.public_key_to_der());

@@ -14,6 +14,12 @@ pub enum ScenarioError {
     /// The generator could not go on.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A store that is asked without a hub failed.
+    #[error(transparent)]
+    Store(#[from] storage::StoreError),
+    /// A name that the scenario made is none.
+    #[error(transparent)]
+    Name(#[from] storage::InvalidName),
     /// The system refused something.
     #[error("cannot {doing}")]
     System {

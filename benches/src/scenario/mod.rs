@@ -7,6 +7,7 @@ pub mod enrol;
 pub mod error;
 pub mod flood;
 pub mod hub;
+pub mod lists;
 pub mod restart;
 pub mod scale;
 pub mod site;

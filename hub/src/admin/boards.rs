@@ -8,8 +8,8 @@ use actors::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
 use storage::{
-    Board, BoardId, BoardState, Revocation, RevocationReason, RevokedCertificate, Serial, TenantId,
-    UnixSeconds,
+    Board, BoardFilter, BoardId, BoardState, LabelFilter, Revocation, RevocationReason,
+    RevokedCertificate, Serial, StoreError, TenantId, UnixSeconds,
 };
 
 use super::{Admin, AdminError, refused};
@@ -132,13 +132,13 @@ impl Admin {
     pub fn selected(&self, selection: &Selection) -> Result<Vec<BoardId>, AdminError> {
         let Selection { tenant, key, value } = selection;
         self.tenant(tenant)?;
-        let mut ids = Vec::new();
-        for board in self.store.boards().of_tenant(tenant) {
-            let board = board?;
-            if board.labels.get(key) == Some(value) {
-                ids.push(board.id);
-            }
-        }
+        let labelled = BoardFilter {
+            tenants: Some(vec![tenant.clone()]),
+            labels: vec![LabelFilter { key: key.clone(), values: vec![value.clone()] }],
+            ..BoardFilter::default()
+        };
+        let boards = self.store.boards().matching(&labelled)?;
+        let ids: Vec<_> = boards.map(|board| Ok(board?.id)).collect::<Result<_, StoreError>>()?;
         if ids.is_empty() {
             let way_out =
                 format!("`cellular-hub board show BOARD` shows a board's labels of {tenant}");

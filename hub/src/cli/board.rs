@@ -174,7 +174,7 @@ impl List {
             }
             Some(tenant) => {
                 admin.tenant(tenant)?;
-                let boards = store.boards().of_tenant(tenant).map(|board| Ok(board?));
+                let boards = store.boards().of_tenant(tenant)?.map(|board| Ok(board?));
                 let behind = |board: &Result<storage::Board, Failure>| match (board, &self.after) {
                     (Ok(board), Some(after)) => board.id <= *after,
                     _ => false,

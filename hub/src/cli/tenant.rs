@@ -142,9 +142,10 @@ struct Line {
 
 fn list(hub: &Invocation) -> Result<(), Failure> {
     let store = hub.store()?;
+    let counts = store.boards().count_by_tenant()?;
     let lines = store.tenants().list().map(|tenant| {
         let tenant = tenant?;
-        Ok(Line { boards: store.boards().count_of_tenant(&tenant.id), tenant })
+        Ok(Line { boards: counts.get(&tenant.id).copied().unwrap_or(0), tenant })
     });
     let head = format!(
         "{:<32} {:>9} {:<9} {:<20} {:<7} NAME",
@@ -167,7 +168,7 @@ fn state(state: TenantState) -> &'static str {
 fn show(hub: &Invocation, id: &TenantId) -> Result<(), Failure> {
     let admin = hub.admin()?;
     let (store, tenant) = (admin.store(), admin.tenant(id)?);
-    let line = Line { boards: store.boards().count_of_tenant(id), tenant };
+    let line = Line { boards: store.boards().count_of_tenant(id)?, tenant };
     let default = crate::quota::bounds(&hub.config()?.quota);
     hub.output.answer(&line, || {
         let Line { tenant, boards } = &line;

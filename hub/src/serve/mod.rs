@@ -16,7 +16,7 @@ use std::time::Duration;
 use actors::coap::Limits;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
-use storage::{SealingKey, Store, StoreError};
+use storage::{RowsState, SealingKey, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::credentials::Credentials;
@@ -163,6 +163,12 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         Ok(())
     });
     actix_rt::System::current().stop();
+    // Threads that end with the process may hold the store until then.
+    if store.failure().is_none()
+        && let Err(error) = store.close()
+    {
+        tracing::warn!(%error, "what lists are made from is made anew at the next start");
+    }
     served
 }
 
@@ -194,6 +200,10 @@ async fn drain(running: &Running, within: Duration) {
 }
 
 fn announce(config: &Config, running: &Running, store: &Store) {
+    if store.rows_state() != RowsState::Ready {
+        let why = "the rows that boards are listed by are made anew from their records; lists wait";
+        tracing::warn!("{why}");
+    }
     tracing::info!(
         coaps = %running.listen,
         coap = running.plain.map(tracing::field::display),

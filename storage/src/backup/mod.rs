@@ -131,7 +131,10 @@ impl Store {
         let inner = &self.inner;
         let mut count = 0;
         for name in self.tree_names()?.into_iter().filter(|name| is_kept(name)) {
-            count += Tree::open(&inner.db, &name, &inner.health)?.iter().count() as u64;
+            count += match name.as_str() {
+                "meta" => 1,
+                _ => Tree::open(&inner.db, &name, &inner.health)?.iter().count() as u64,
+            };
         }
         Ok(count)
     }

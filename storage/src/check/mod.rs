@@ -1,7 +1,7 @@
 //! `store check`: reads everything in a store and says what does not add up.
 //!
 //! One function a tree, in [`WALKS`]; a tree without one is named and measured. The sessions' file
-//! counts as one more. Invariant: nothing
+//! and the boards' rows count as two more. Invariant: nothing
 //! is repaired or written.
 
 mod walks;
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use self::walks::WALKS;
+use crate::store::rows::FILE as ROWS;
 use crate::store::sessions::RECORDS;
 use crate::store::tree::Tree;
 use crate::store::{Inner, printable};
@@ -80,6 +81,8 @@ impl Store {
         }
         walk.begin(RECORDS, true);
         walks::sessions(&mut walk);
+        walk.begin(ROWS, true);
+        walks::rows(&mut walk);
         (walk.progress)(walk.since);
         Ok(walk.report)
     }

@@ -4,13 +4,16 @@ use super::Walk;
 use crate::batch::ListPiece;
 use crate::board::BoardRecord;
 use crate::record::{Record, decode};
+use crate::rows::{ROW_LEN, RowNumber};
 use crate::sealed::survey;
 use crate::store::boards::{address_key, parse_id};
 use crate::store::revoked;
+use crate::store::rows::NAME_KEY;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY, scoped};
 use crate::{
-    AuditEntry, Batch, Board, Renewal, Route, StoreError, Tenant, TenantId, Token, Upstream,
+    AuditEntry, Batch, Board, Renewal, Route, RowsState, StoreError, Tenant, TenantId, Token,
+    Upstream,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -23,7 +26,6 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/renewal", renewals),
-    ("boards/tenant", by_tenant),
     (revoked::TREE, of_revoked),
     ("meta", meta),
     ("routes", routes),
@@ -54,6 +56,7 @@ fn meta(walk: &mut Walk<'_>) {
         SCHEMA_KEY if value != SCHEMA.to_be_bytes() => Err(String::from("another schema")),
         SCHEMA_KEY => Ok(()),
         ACKNOWLEDGED_KEY | LIST_NUMBER_KEY if value.len() == 8 => Ok(()),
+        NAME_KEY if value.len() == 16 => Ok(()),
         KEY_CHECK => Ok(()),
         _ => Err(String::from("not understood")),
     });
@@ -72,12 +75,11 @@ fn of_revoked(walk: &mut Walk<'_>) {
 
 fn boards(walk: &mut Walk<'_>) {
     walk.each(|inner, key, value| {
-        let BoardRecord { board, .. } = noun(value)?;
+        let BoardRecord { board, row, .. } = noun(value)?;
         its_own_key(key, board.id.as_str().as_bytes())?;
         belongs_to(inner, &board.tenant)?;
-        let listed = inner.by_tenant.contains_key(scoped(&board.tenant, board.id.as_str()));
-        if !listed.map_err(unread)? {
-            return Err(String::from("missing in boards/tenant"));
+        if let (RowsState::Ready, Some(what)) = (inner.rows_state(), unlisted(inner, key, row)) {
+            return Err(what);
         }
         if let Some(address) = board.address {
             let owner = inner.by_address.get(address_key(address)).map_err(unread)?;
@@ -99,18 +101,44 @@ fn by_address(walk: &mut Walk<'_>) {
     });
 }
 
-fn by_tenant(walk: &mut Walk<'_>) {
-    walk.each(|inner, key, value| {
-        if !value.is_empty() {
-            return Err(String::from("it should hold nothing"));
+/// Why a board is in no list.
+fn unlisted(inner: &Inner, key: &[u8], row: Option<RowNumber>) -> Option<String> {
+    let Some(row) = row else { return Some(String::from("it has no row; see `rows`")) };
+    match inner.rows.look(row, |row| row.id() == key) {
+        Ok(true) => None,
+        Ok(false) => Some(String::from("its row is not its own; see `rows`")),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// The boards' rows, which are no tree. What is wrong there goes when the file is removed while no
+/// hub runs: the next start makes it anew.
+pub(super) fn rows(walk: &mut Walk<'_>) {
+    let inner = walk.inner;
+    if inner.rows_state() != RowsState::Ready {
+        return;
+    }
+    let unread = |error: std::io::Error| error.to_string();
+    let looked = inner.rows.each_numbered(unread, |number, id| {
+        walk.count(ROW_LEN);
+        let told = inner.rows.look(number, |row| match inner.board_record(id) {
+            Ok(Some(record)) if record.row == Some(number) => match row.tells(&record.board) {
+                true => Ok(()),
+                false => Err(String::from("it says something else than the board's record")),
+            },
+            Ok(Some(_)) => Err(String::from("the board has another row")),
+            Ok(None) => Err(String::from("there is no such board")),
+            Err(error) => Err(error.to_string()),
+        });
+        if let Err(what) = told.map_err(unread).and_then(std::convert::identity) {
+            let way_out = "stop the hub and remove the file `rows`: it is made anew";
+            walk.problem(id, format!("{what}; {way_out}"));
         }
-        let name = key.splitn(2, |byte| *byte == 0).nth(1);
-        let board = indexed(inner, "boards/tenant", name.ok_or("no board is named")?)?;
-        match key == scoped(&board.tenant, board.id.as_str()) {
-            true => Ok(()),
-            false => Err(format!("board {} is tenant {}'s", board.id, board.tenant)),
-        }
+        Ok(())
     });
+    if let Err(what) = looked {
+        walk.problem(b"", what);
+    }
 }
 
 /// One whose board is gone or has another certificate by now does no harm.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::board::BoardRecord;
+use crate::rows::RowNumber;
 use crate::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -27,7 +28,7 @@ fn assert_golden<T: Record + PartialEq + Debug>(noun: &T, golden: &[&str]) {
 }
 
 fn kept(board: &Board) -> BoardRecord {
-    BoardRecord { board: board.clone(), session: None }
+    BoardRecord { board: board.clone(), session: None, row: None }
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -103,10 +104,16 @@ fn a_boards_bytes_are_frozen() {
     let tenant = "0461636d65";
     let created = "fc00f15365";
     let bare = [id, tenant, "00", "00", "00", "00", created, "00", "00"].concat();
-    assert_golden(&kept(&board), &["03", &bare, "00", "00"]);
+    assert_golden(&kept(&board), &["04", &bare, "00", "00", "00"]);
     let session = Slot::new(300);
     let awake = BoardRecord { session, ..kept(&board) };
-    assert_golden(&awake, &["03", &bare, "00", "01", "fb2c01"]);
+    assert_golden(&awake, &["04", &bare, "00", "01", "fb2c01", "00"]);
+    let listed = BoardRecord { row: RowNumber::new(301), ..awake.clone() };
+    assert_golden(&listed, &["04", &bare, "00", "01", "fb2c01", "01", "fb2d01"]);
+    let nowhere = bytes(&["04", &bare, "00", "00", "01", "fc00000001"].concat());
+    assert!(decode::<BoardRecord>(&nowhere).is_err(), "a row behind the last there can be");
+    let older = decode::<BoardRecord>(&bytes(&["03", &bare, "00", "01", "fb2c01"].concat()));
+    assert_eq!(older.unwrap(), awake, "written before boards had rows");
     let older = bytes(&["02", &bare, "01", "fb2c01"].concat());
     let older = decode::<BoardRecord>(&older).unwrap();
     assert_eq!(older, awake, "written before serial numbers were kept");
@@ -124,7 +131,7 @@ fn a_boards_bytes_are_frozen() {
     let seen = ["01fa", "01fbfb00"].concat();
     let blocked =
         [id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen].concat();
-    assert_golden(&kept(&board), &["03", &blocked, "00", "00"]);
+    assert_golden(&kept(&board), &["04", &blocked, "00", "00", "00"]);
     let older = decode::<BoardRecord>(&bytes(&["01", &blocked].concat())).unwrap();
     assert_eq!(older, kept(&board));
 
@@ -133,7 +140,7 @@ fn a_boards_bytes_are_frozen() {
     let address = "010120010db8000000000000000000000001";
     let revoked = [id, tenant, digest, "020000", labels, address, created, &seen].concat();
     board.serial = Some(Serial::new(&[0, 0, 0xab, 0]));
-    assert_golden(&kept(&board), &["03", &revoked, "0102ab00", "00"]);
+    assert_golden(&kept(&board), &["04", &revoked, "0102ab00", "00", "00"]);
 }
 
 #[test]
@@ -244,9 +251,9 @@ fn another_version_and_leftover_bytes_are_refused() {
     let mut bytes = encode(&kept(&bare_board())).unwrap();
     bytes.push(0);
     assert!(matches!(decode::<BoardRecord>(&bytes), Err(RecordError::TooLong { count: 1 })));
-    bytes[0] = 4;
+    bytes[0] = 5;
     let refused = decode::<BoardRecord>(&bytes);
-    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 4, known: 3 })));
+    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 5, known: 4 })));
     assert!(matches!(decode::<BoardRecord>(&[]), Err(RecordError::Malformed(_))));
 }
 

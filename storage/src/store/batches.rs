@@ -131,14 +131,15 @@ impl Store {
             inner.tenants.raw(),
             inner.boards.raw(),
             inner.by_address.raw(),
-            inner.by_tenant.raw(),
             inner.batches.batches.raw(),
             inner.batches.tokens.raw(),
         );
-        inner.transaction(|| {
-            trees.transaction(|(tenants, boards, by_address, by_tenant, batches, tokens)| {
-                let boards = BoardTrees { tenants, boards, by_address, by_tenant };
-                enrol(wanted, (fingerprint, serial), is_of_batch, &boards, batches, tokens)
+        inner.with_rows([&wanted.board], |places| {
+            inner.transaction(|| {
+                trees.transaction(|(tenants, boards, by_address, batches, tokens)| {
+                    let boards = BoardTrees { tenants, boards, by_address, places };
+                    enrol(wanted, (fingerprint, serial), is_of_batch, &boards, batches, tokens)
+                })
             })
         })
     }

@@ -1,9 +1,10 @@
-//! Boards in the store, with an index each over address and tenant. No index is over certificates:
-//! one names its board, so two boards can never present the same.
+//! Boards in the store, with an index over addresses and a row each ([`super::rows`]), which they are
+//! listed by. No index is over certificates: one names its board, so two boards can never present the
+//! same.
 //!
 //! A board's record also says where its session is ([`super::sessions`]); whatever changes the board
 //! leaves that as it is. Invariant: no two boards share an address, every board's tenant exists, and
-//! the indexes name exactly the boards there are.
+//! index and rows name exactly the boards there are.
 
 use std::net::IpAddr;
 use std::ops::Bound;
@@ -11,10 +12,11 @@ use std::ops::Bound;
 use sled::transaction::{ConflictableTransactionResult, TransactionalTree};
 use sled::{IVec, Transactional};
 
-use super::{Inner, abort, corrupt, decode, encode, scoped};
+use super::rows::Places;
+use super::{Inner, abort, corrupt, decode, encode};
 use crate::board::BoardRecord;
 use crate::record::{self, RecordError};
-use crate::{Board, BoardId, Slot, StoreError, TenantId, UnixSeconds};
+use crate::{Board, BoardId, Slot, StoreError, UnixSeconds};
 
 /// The boards of a [`crate::Store`].
 #[derive(Clone, Copy)]
@@ -22,7 +24,7 @@ pub struct Boards<'a> {
     pub(super) inner: &'a Inner,
 }
 
-const TREE: &str = "boards";
+pub(super) const TREE: &str = "boards";
 
 /// Boards that [`Boards::put_many`] writes in one transaction; readers wait meanwhile.
 const CHUNK: usize = 256;
@@ -66,7 +68,7 @@ impl<'a> Boards<'a> {
         id: &BoardId,
         change: impl Fn(&mut Board),
     ) -> Result<Option<Board>, StoreError> {
-        let changed = self.transaction(|trees| {
+        let changed = self.transaction([id], |trees| {
             let Some(found) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };
             let mut board = found.board;
             change(&mut board);
@@ -107,33 +109,9 @@ impl<'a> Boards<'a> {
             .collect()
     }
 
-    /// Every board of the tenant, by id.
-    pub fn of_tenant(
-        self,
-        tenant: &TenantId,
-    ) -> impl Iterator<Item = Result<Board, StoreError>> + use<'a> {
-        let prefix = scoped(tenant, "");
-        let skip = prefix.len();
-        self.inner.by_tenant.scan_prefix(prefix).filter_map(move |entry| {
-            let found =
-                entry.and_then(|(key, _)| self.find_key(key.get(skip..).unwrap_or_default()));
-            found.transpose()
-        })
-    }
-
-    /// How many boards there are; reads all their keys.
-    pub fn count(self) -> usize {
-        self.inner.boards.iter().count()
-    }
-
-    /// How many boards the tenant has; reads all their keys.
-    pub fn count_of_tenant(self, tenant: &TenantId) -> usize {
-        self.inner.by_tenant.scan_prefix(scoped(tenant, "")).count()
-    }
-
     /// Removes the board with its session and says whether it existed; durable on return.
     pub fn remove(self, id: &BoardId) -> Result<bool, StoreError> {
-        let removed = self.transaction(|trees| {
+        let removed = self.transaction([id], |trees| {
             let Some(found) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };
             trees.unlink(&found.board)?;
             trees.boards.remove(id.as_str())?;
@@ -148,42 +126,48 @@ impl<'a> Boards<'a> {
 
     /// Notes when boards were heard: the first time stays, the last only moves forward, unknown
     /// boards are passed over. Not flushed: a crash may lose the last half second, no more than
-    /// a time of day on a page.
+    /// a time of day on a page; a board's row, by which lists are sorted, loses nothing then.
     pub fn mark_seen(self, heard: &[(BoardId, UnixSeconds)]) -> Result<(), StoreError> {
         for (id, at) in heard {
-            self.inner.update(id, |BoardRecord { board, .. }| {
+            let mut rows = self.inner.rows.change();
+            let mut marked = None;
+            self.inner.update(id, |BoardRecord { board, row, .. }| {
                 board.first_seen = board.first_seen.or(Some(*at));
                 board.last_seen = board.last_seen.max(Some(*at));
+                marked = row.map(|row| (row, board.first_seen, board.last_seen));
             })?;
+            if let Some((row, first, last)) = marked {
+                let marked = rows.mark_seen(row, first, last);
+                marked.map_err(|source| self.inner.spoil(&mut rows, source))?;
+            }
         }
         Ok(())
     }
 
-    fn find_key(self, key: &[u8]) -> Result<Option<Board>, StoreError> {
+    pub(super) fn find_key(self, key: &[u8]) -> Result<Option<Board>, StoreError> {
         Ok(self.inner.board_record(key)?.map(|found| found.board))
     }
 
     fn put_chunk(self, boards: &[Board]) -> Result<(), StoreError> {
-        self.transaction(|trees| boards.iter().try_for_each(|board| trees.put(board)))
+        let ids = boards.iter().map(|board| &board.id);
+        self.transaction(ids, |trees| boards.iter().try_for_each(|board| trees.put(board)))
     }
 
-    /// Runs `body` in one transaction over everything a board is in. Inside, only `body`'s own
+    /// Runs `body` in one transaction over everything these boards are in. Inside, only `body`'s own
     /// trees may be touched: sled's others wait for the transaction's end.
-    fn transaction<T>(
+    fn transaction<'b, T>(
         self,
+        ids: impl IntoIterator<Item = &'b BoardId>,
         body: impl Fn(&BoardTrees<'_>) -> ConflictableTransactionResult<T, StoreError>,
     ) -> Result<T, StoreError> {
         let inner = self.inner;
         let _writer = inner.writer();
-        let trees = (
-            inner.tenants.raw(),
-            inner.boards.raw(),
-            inner.by_address.raw(),
-            inner.by_tenant.raw(),
-        );
-        inner.transaction(|| {
-            trees.transaction(|(tenants, boards, by_address, by_tenant)| {
-                body(&BoardTrees { tenants, boards, by_address, by_tenant })
+        let trees = (inner.tenants.raw(), inner.boards.raw(), inner.by_address.raw());
+        inner.with_rows(ids, |places| {
+            inner.transaction(|| {
+                trees.transaction(|(tenants, boards, by_address)| {
+                    body(&BoardTrees { tenants, boards, by_address, places })
+                })
             })
         })
     }
@@ -194,7 +178,8 @@ pub(super) struct BoardTrees<'t> {
     pub(super) tenants: &'t TransactionalTree,
     pub(super) boards: &'t TransactionalTree,
     pub(super) by_address: &'t TransactionalTree,
-    pub(super) by_tenant: &'t TransactionalTree,
+    /// The rows of the boards that may change.
+    pub(super) places: &'t Places,
 }
 
 impl BoardTrees<'_> {
@@ -216,31 +201,31 @@ impl BoardTrees<'_> {
             self.unlink(&old.board)?;
         }
         let session = old.and_then(|old| old.session);
-        let record = encode(key, &BoardRecord { board: board.clone(), session }).map_err(abort)?;
+        let row = self.places.get(&board.id).copied().flatten();
+        let record = BoardRecord { board: board.clone(), session, row };
+        let record = encode(key, &record).map_err(abort)?;
         if let Some(address) = board.address
             && let Some(owner) = self.by_address.insert(address_key(address), key)?
         {
             let board = parse_id("boards/address", &owner).map_err(abort)?;
             return Err(abort(StoreError::AddressTaken { address, board }));
         }
-        self.by_tenant.insert(scoped(&board.tenant, board.id.as_str()), &[])?;
         self.boards.insert(key, record)?;
         Ok(())
     }
 
-    /// Removes the board's index entries.
+    /// Removes the board's index entry.
     fn unlink(&self, board: &Board) -> ConflictableTransactionResult<(), StoreError> {
         if let Some(address) = board.address {
             self.by_address.remove(address_key(address))?;
         }
-        self.by_tenant.remove(scoped(&board.tenant, board.id.as_str()))?;
         Ok(())
     }
 }
 
 impl Inner {
     /// What is kept of the board with this key.
-    pub(super) fn board_record(&self, key: &[u8]) -> Result<Option<BoardRecord>, StoreError> {
+    pub(crate) fn board_record(&self, key: &[u8]) -> Result<Option<BoardRecord>, StoreError> {
         let record = self.boards.get(key)?;
         record.map(|record| decode(TREE, key, &record)).transpose()
     }
@@ -259,7 +244,7 @@ impl Inner {
 
     /// Alters the board's record, if there is one, in one step. Not flushed. `change` may run more
     /// than once.
-    fn update(
+    pub(super) fn update(
         &self,
         board: &BoardId,
         mut change: impl FnMut(&mut BoardRecord),

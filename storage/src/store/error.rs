@@ -102,6 +102,12 @@ pub enum StoreError {
         #[source]
         source: RecordError,
     },
+    /// What lists are made from is being made anew.
+    #[error(
+        "boards cannot be listed yet: the rows that lists are made from are being made anew; try \
+         again in some seconds"
+    )]
+    ListsNotReady,
     /// The tenant that owns it does not exist.
     #[error("there is no tenant {tenant}")]
     UnknownTenant {

@@ -1,15 +1,15 @@
 //! The store: one folder, one database, one tree a noun and one an index; beside it the sessions'
-//! files.
+//! files and the boards' rows.
 //!
 //! | tree | key | value |
 //! | --- | --- | --- |
 //! | `meta` | `schema` | u32, big-endian |
 //! | `meta` | `acknowledged` | u64, big-endian: flushes so far (see [`mark`]) |
 //! | `meta` | `list` | u64, big-endian: the last list of revoked certificates' number |
+//! | `meta` | `rows` | 16 bytes: what the file [`rows`] is known by |
 //! | `tenants` | tenant | record |
-//! | `boards` | board | record, and the slot of its session |
+//! | `boards` | board | record, the slot of its session, and its row |
 //! | `boards/address` | 4 or 16 bytes | board |
-//! | `boards/tenant` | tenant NUL board | nothing |
 //! | `boards/renewal` | board | record |
 //! | `routes` | tenant NUL resource | record |
 //! | `upstreams` | tenant NUL upstream | record |
@@ -18,33 +18,39 @@
 //! | `batches`..., `tokens` | see [`batches`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
-//! Invariant: a board and its two index entries change in one transaction, and whatever writes
-//! returns when the disk has it, [`Boards::mark_seen`] apart. Nothing outside `store` sees sled.
+//! Invariant: a board and its address change in one transaction, its row follows before anybody else
+//! changes a board, and whatever writes returns when the disk has it, [`Boards::mark_seen`] apart.
+//! Nothing outside `store` sees sled.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use sled::Db;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 
+use self::building::Building;
 use self::health::Health;
 use self::mark::Mark;
 use self::tree::Tree;
 use crate::record::{self, Record};
+use crate::rows::{Past, Rows};
 use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
 pub(crate) mod audit;
 pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
+mod building;
 pub(crate) mod error;
 pub(crate) mod health;
+mod lists;
 pub(crate) mod mark;
 pub(crate) mod open;
 pub(crate) mod renewals;
 pub(crate) mod revoked;
+pub(crate) mod rows;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
 pub(crate) mod together;
@@ -61,6 +67,8 @@ pub(crate) const LIST_NUMBER_KEY: &[u8] = b"list";
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+    /// Makes rows; ends with the last clone.
+    _building: Option<Arc<Building>>,
 }
 
 pub(crate) struct Inner {
@@ -69,7 +77,11 @@ pub(crate) struct Inner {
     pub(crate) tenants: Tree,
     pub(crate) boards: Tree,
     pub(crate) by_address: Tree,
-    pub(crate) by_tenant: Tree,
+    /// What lists are made from.
+    pub(crate) rows: Rows,
+    /// Records read for them so far, and boards there once were: how far they are.
+    records_read: AtomicU64,
+    boards_before: Option<u32>,
     pub(crate) renewals: Tree,
     routes: Tree,
     upstreams: Tree,
@@ -84,8 +96,10 @@ pub(crate) struct Inner {
     file: File,
     pub(crate) health: Arc<Health>,
     mark: Mark,
-    /// Flushes so far; held while one is counted in the database.
-    count: Mutex<u64>,
+    /// Flushes so far; held while one is counted in the database, and shared by who changes rows.
+    count: RwLock<u64>,
+    /// The last flush that ended.
+    flushed: AtomicU64,
     /// Held by whoever checks across trees and then writes.
     writer: Mutex<()>,
     /// The sessions, while they are open.
@@ -104,7 +118,9 @@ impl Store {
         open::make_folder(dir)?;
         let lock = open::lock(dir)?;
         let health = Health::new(dir);
-        let open::Opened { db, meta, file, mark, count } = open::open(dir, &health)?;
+        let opened = open::open(dir, &health)?;
+        let rows::OpenedRows { rows, past } = rows::open(&opened, dir)?;
+        let open::Opened { db, meta, file, mark, count, acknowledged } = opened;
         let tree = |name| Tree::open(&db, name, &health);
         let inner = Inner {
             dir: dir.to_owned(),
@@ -112,7 +128,9 @@ impl Store {
             tenants: tree("tenants")?,
             boards: tree("boards")?,
             by_address: tree("boards/address")?,
-            by_tenant: tree("boards/tenant")?,
+            rows,
+            records_read: AtomicU64::new(0),
+            boards_before: if let Past::Lost(boards) = past { boards } else { None },
             renewals: tree(renewals::TREE)?,
             routes: tree("routes")?,
             upstreams: tree("upstreams")?,
@@ -124,7 +142,8 @@ impl Store {
             file,
             health,
             mark,
-            count: Mutex::new(count),
+            count: RwLock::new(count),
+            flushed: AtomicU64::new(acknowledged),
             writer: Mutex::new(()),
             sessions: Mutex::default(),
             _lock: lock,
@@ -132,9 +151,21 @@ impl Store {
         sessions::drop_older(&inner)?;
         // An index that nothing needs any more.
         inner.health.contain(|| inner.db.drop_tree("boards/fingerprint"))?;
-        let store = Self { inner: Arc::new(inner) };
+        let inner = Arc::new(inner);
+        let building = rows::repair(&inner, past)?.map(Arc::new);
+        let store = Self { inner, _building: building };
         store.flush()?;
         Ok(store)
+    }
+
+    /// Notes that all is written, so that the next start finds everything in its place even after
+    /// the machine was switched off. The last clone does so by itself when it goes; a process that
+    /// ends without dropping it calls this.
+    ///
+    /// # Errors
+    /// As [`Store::flush`]; [`StoreError::Unusable`].
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.inner.close_rows()
     }
 
     /// Its folder.
@@ -194,7 +225,7 @@ impl std::fmt::Debug for Store {
 
 impl Inner {
     fn flush(&self) -> Result<(), StoreError> {
-        let mut counted = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.count.write().unwrap_or_else(PoisonError::into_inner);
         let count = *counted + 1;
         self.meta.insert(ACKNOWLEDGED_KEY, &count.to_be_bytes())?;
         *counted = count;
@@ -202,7 +233,9 @@ impl Inner {
         self.health.contain(|| self.db.flush())?;
         let not_durable = |source| self.health.not_durable(source);
         self.file.sync_data().map_err(not_durable)?;
-        self.mark.write(count).map_err(not_durable)
+        self.mark.write(count).map_err(not_durable)?;
+        self.flushed.fetch_max(count, Ordering::Release);
+        Ok(())
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, ()> {
@@ -261,6 +294,15 @@ impl Inner {
             Err(TransactionError::Storage(error)) => Err(error),
         });
         ended.and_then(std::convert::identity)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A store that failed has said so; what it could not write, the next start looks for.
+        if self.health.failure().is_none() {
+            let _ = self.close_rows();
+        }
     }
 }
 

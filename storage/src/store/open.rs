@@ -36,6 +36,8 @@ pub(super) struct Opened {
     pub(super) mark: Mark,
     /// Flushes that the database counted.
     pub(super) count: u64,
+    /// The last of them that is known to have ended.
+    pub(super) acknowledged: u64,
 }
 
 /// Opens the database in a locked folder and sees that it is ours and whole.
@@ -55,7 +57,7 @@ pub(super) fn open(dir: &Path, health: &Arc<Health>) -> Result<Opened, StoreErro
         return Err(StoreError::Damaged { dir: dir.to_owned(), detail });
     }
     let file = File::open(path.join("db")).map_err(unusable)?;
-    Ok(Opened { db, meta, file, mark, count })
+    Ok(Opened { db, meta, file, mark, count, acknowledged })
 }
 
 /// Makes the folder, with mode 0700, when it is missing.

@@ -3,6 +3,7 @@
 
 use sled::Transactional;
 
+use super::boards::Boards;
 use super::tree::Tree;
 use super::{Inner, decode, encode, scoped};
 use crate::{StoreError, Tenant, TenantId};
@@ -45,7 +46,7 @@ impl<'a> Tenants<'a> {
         let inner = self.inner;
         let writer = inner.writer();
         let prefix = scoped(id, "");
-        let count = inner.by_tenant.scan_prefix(&prefix).count();
+        let count = Boards { inner }.count_of_tenant(id)?;
         if count > 0 {
             return Err(StoreError::TenantHasBoards { tenant: id.clone(), count });
         }

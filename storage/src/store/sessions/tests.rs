@@ -152,7 +152,7 @@ fn a_board_takes_its_session_along_whether_sessions_are_open_or_not() {
         put(&sessions, &session("CB-1", 1));
         put(&sessions, &session("CB-2", 2));
         sessions.flush().unwrap();
-        let store = Store { inner: Arc::clone(&sessions.0.inner) };
+        let store = Store { inner: Arc::clone(&sessions.0.inner), _building: None };
         let sessions = are_open.then_some(sessions);
         assert!(store.boards().remove(&"CB-1".parse().unwrap()).unwrap());
         assert_eq!(store.check(|_| {}).unwrap().problems, []);
@@ -179,7 +179,7 @@ fn a_boards_session_stays_whatever_is_changed_about_the_board() {
     let rig = Rig::new();
     let sessions = rig.open();
     let slot = put(&sessions, &session("CB-1", 1)).0.slot();
-    let store = Store { inner: Arc::clone(&sessions.0.inner) };
+    let store = Store { inner: Arc::clone(&sessions.0.inner), _building: None };
     let id: BoardId = "CB-1".parse().unwrap();
     let mut board = store.boards().change(&id, |board| board.created = UnixSeconds(2)).unwrap();
     store.boards().mark_seen(&[(id, UnixSeconds(3))]).unwrap();
@@ -325,7 +325,7 @@ fn a_whole_session_takes_at_most_300_bytes_of_its_sector() {
 fn the_largest_session_there_can_be_is_kept_if_need_be_without_what_would_resume_it() {
     let rig = Rig::new();
     let sessions = rig.open();
-    let store = Store { inner: Arc::clone(&sessions.0.inner) };
+    let store = Store { inner: Arc::clone(&sessions.0.inner), _building: None };
     let mut largest = session(&"B".repeat(32), 255);
     let mut board = Board::new(largest.board.clone(), "acme".parse().unwrap(), UnixSeconds(1));
     board.labels.insert(String::from("site"), String::from("roof"));
