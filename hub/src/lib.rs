@@ -12,6 +12,7 @@ pub mod demo;
 pub mod factory;
 pub mod fixture;
 pub mod http;
+pub mod people;
 pub mod quota;
 pub mod serve;
 pub mod trust;

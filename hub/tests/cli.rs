@@ -23,8 +23,11 @@ struct Said {
 impl Rig {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("hub.toml"), "[monitoring]\nlisten = \"127.0.0.1:0\"\n")
-            .unwrap();
+        fs::write(
+            folder.path().join("hub.toml"),
+            "[monitoring]\nlisten = \"127.0.0.1:0\"\n[https]\nlisten = \"127.0.0.1:0\"\n",
+        )
+        .unwrap();
         Self { folder }
     }
 

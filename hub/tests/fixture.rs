@@ -26,6 +26,7 @@ fn options(dir: &Path, boards: u32, tenants: u32) -> Options {
         broker_authority: None,
         listen: Some("127.0.0.1:15684".parse().unwrap()),
         monitoring: None,
+        https: None,
         server_names: vec!["hub.example.com".parse().unwrap()],
         threads: 2,
         now: now(),

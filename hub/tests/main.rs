@@ -13,6 +13,7 @@ mod rig;
 
 mod activation;
 mod admin;
+mod api_skeleton;
 mod architecture;
 mod backup;
 mod cli;

@@ -18,7 +18,9 @@ struct Rig {
 impl Rig {
     fn new(trust: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = format!("[monitoring]\nlisten = \"127.0.0.1:0\"\n[trust]\n{trust}");
+        let text = format!(
+            "[monitoring]\nlisten = \"127.0.0.1:0\"\n[https]\nlisten = \"127.0.0.1:0\"\n[trust]\n{trust}"
+        );
         fs::write(folder.path().join("hub.toml"), text).unwrap();
         Self { folder, softhsm: None }
     }

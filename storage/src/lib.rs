@@ -4,6 +4,7 @@
 //! Invariant: synchronous. No async runtime, actor, socket, HTTP or clock is reachable from here;
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
 
+mod api_token;
 pub mod backup;
 mod batch;
 mod board;
@@ -27,8 +28,10 @@ mod tenant;
 mod token;
 mod topic;
 mod upstream;
+mod user;
 mod windows;
 
+pub use api_token::{ApiToken, ApiTokenId};
 pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
 pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal};
@@ -52,6 +55,7 @@ pub use store::batches::Batches;
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;
 pub use store::error::StoreError;
+pub use store::keyed::{Digest, Keyed, KeyedNoun};
 pub use store::renewals::Renewals;
 pub use store::revoked::Revoked;
 pub use store::rows::RowsState;
@@ -64,4 +68,5 @@ pub use topic::TopicTemplate;
 pub use upstream::{
     IN_FLIGHT_MAX_DEFAULT, MqttUpstream, MqttVersion, QUEUE_MAX_DEFAULT, Upstream, UpstreamKind,
 };
+pub use user::{Grant, Role, User, UserName, UserState};
 pub use windows::{BootId, Lease, Past, Slot, Trust, Window, Windows};

@@ -52,6 +52,7 @@ impl Site {
         let (listen, monitoring) = free_ports().map_err(system("find free ports"))?;
         let site = Self { dir, program, listen, monitoring };
         site.fixture(wanted)?;
+        site.set("https", "enabled", "false")?;
         // What boards do wrong in a flood is counted, not told line by line.
         site.set("log", "level", "\"error\"")?;
         Ok(site)

@@ -1,13 +1,14 @@
 //! Every change of what is registered: the store's, the audit log's, and the running hub's.
 //!
 //! The command line uses it, on a stopped hub's store or through the control socket in a running
-//! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream, batch
-//! or certificate, but for the certificates that enrolment gives; changes come one after the other; and the store has a change before anybody acts on it.
+//! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream, batch,
+//! certificate, person or token, but for the certificates that enrolment gives; changes come one after the other; and the store has a change before anybody acts on it.
 
 mod batches;
 mod boards;
 mod certificates;
 mod journal;
+mod people;
 mod tenants;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,6 +101,12 @@ impl Admin {
     #[must_use]
     pub fn running(store: Store, author: Author, live: Arc<dyn Live>) -> Self {
         Self { live: Some(live), ..Self::stopped(store, author) }
+    }
+
+    /// The same, with another who makes the changes.
+    #[must_use]
+    pub fn by(&self, author: Author) -> Self {
+        Self { author, ..self.clone() }
     }
 
     /// What is registered.

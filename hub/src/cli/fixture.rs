@@ -54,6 +54,9 @@ pub(super) struct Fixture {
     /// Address and TCP port for `monitoring.listen`.
     #[arg(long, value_name = "ADDRESS")]
     monitoring: Option<SocketAddr>,
+    /// Address and TCP port for `https.listen`.
+    #[arg(long, value_name = "ADDRESS")]
+    https: Option<SocketAddr>,
     /// A name or address in the server's certificate, beside localhost, 127.0.0.1 and ::1; may be
     /// repeated.
     #[arg(long = "server-name", value_name = "NAME")]
@@ -76,6 +79,7 @@ impl Fixture {
             broker_authority: self.mqtt_ca,
             listen: self.listen,
             monitoring: self.monitoring,
+            https: self.https,
             server_names: self.server_names,
             threads: available_parallelism().map_or(2, usize::from),
             now: now(),

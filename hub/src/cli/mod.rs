@@ -3,6 +3,7 @@
 //!
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
+mod api_token;
 mod audit;
 mod backup;
 mod batch;
@@ -29,6 +30,7 @@ mod store;
 mod tenant;
 mod token;
 mod upstream;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -142,6 +144,12 @@ enum Command {
     /// One-time tokens, each of which enrols one board.
     #[command(subcommand)]
     Token(token::Token),
+    /// People who may use the hub, and their roles.
+    #[command(subcommand)]
+    User(user::User),
+    /// Tokens with which people's programs use the API.
+    #[command(subcommand)]
+    ApiToken(api_token::ApiToken),
     Factory(factory::Factory),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -190,7 +198,7 @@ impl Command {
             }
             Self::Ca(ca) => ca.files(),
             Self::Batch(batch) => Some(batch.files()),
-            Self::Token(_) => Some(Files::default()),
+            Self::Token(_) | Self::User(_) | Self::ApiToken(_) => Some(Files::default()),
             Self::Serve
             | Self::Station(_)
             | Self::Factory(_)
@@ -220,6 +228,8 @@ impl Command {
             Self::Batch(batch) => batch.run(hub),
             Self::Station(station) => station.run(hub),
             Self::Token(token) => token.run(hub),
+            Self::User(user) => user.run(hub),
+            Self::ApiToken(token) => token.run(hub),
             Self::Factory(factory) => factory.run(hub),
             Self::Backup(backup) => backup.run(hub),
             Self::Restore(restore) => restore.run(hub),
@@ -231,6 +241,6 @@ impl Command {
 }
 
 /// The command line's clock: the one place in this crate's commands that looks at it.
-fn now() -> UnixSeconds {
+pub(crate) fn now() -> UnixSeconds {
     UnixSeconds(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

@@ -1,5 +1,5 @@
-//! `[https]`: the hub's HTTPS server. Off unless asked for: it is a door to the network beside the
-//! boards', and who enrols no boards over it does not need one.
+//! `[https]`: the hub's HTTPS server. On, for it is where people and their programs find the hub; who
+//! works at the command line alone, and enrols no boards over it, can close that door.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use super::key::section;
 
 section! {
-    /// HTTPS: enrolment of boards (EST, RFC 7030), and lists of revoked certificates.
+    /// HTTPS: the API, enrolment of boards (EST, RFC 7030), and lists of revoked certificates.
     pub struct Https in "https" {
         /// Whether to listen at all.
-        pub enabled: bool = false;
+        pub enabled: bool = true;
         /// Address and TCP port. "[::]:8443" listens on IPv4 as well where the system lets it.
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443));
         /// The server's certificate, PEM; `ca init` makes it.
@@ -20,6 +20,9 @@ section! {
         /// Requests of one source answered each second; a source is an IPv4 address or an IPv6 /64,
         /// and may use two seconds' worth at once. 0 is without bound.
         pub requests_per_source_s: u32 = 1000;
+        /// Requests of one person or token to the API answered each second, two seconds' worth at
+        /// once. 0 is without bound.
+        pub requests_per_caller_s: u32 = 100;
         /// Hours for which a list of revoked certificates is in force. Another is signed after half
         /// of it, and when something was revoked.
         pub crl_hours: u64 = 24, from 1 to 8760;

@@ -68,7 +68,7 @@ pub struct Config {
     pub quota: Quota,
     /// CoAP without DTLS.
     pub plain: Plain,
-    /// HTTPS, for the enrolment of boards.
+    /// HTTPS: the API, enrolment of boards, what is revoked.
     pub https: Https,
     /// Metrics and health over HTTP.
     pub monitoring: Monitoring,

@@ -54,6 +54,7 @@ impl Screen {
         self.line("")?;
         self.line(&format!("  boards    coaps://{} (DTLS 1.2 over UDP)", site.hub))?;
         self.line(&format!("  metrics   http://{}/metrics", site.monitoring))?;
+        self.line(&format!("  API       https://{}/api/docs/", site.https))?;
         self.line(&format!("  broker    mqtts://{broker}, users {}", tenants.join(", ")))?;
         self.line(&format!("  its CA    {ca}"))?;
         self.line(&format!("  files     {} ({fate})", site.dir().display()))?;

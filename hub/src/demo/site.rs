@@ -27,6 +27,7 @@ pub(super) const VIEWER: &str = "viewer";
 const HUB_PORT: u16 = 5684;
 const BROKER_PORT: u16 = 8883;
 const MONITORING_PORT: u16 = 9464;
+const HTTPS_PORT: u16 = 8443;
 
 /// The folder, the addresses and the secrets of one demo.
 pub(super) struct Site {
@@ -34,6 +35,7 @@ pub(super) struct Site {
     pub(super) config: PathBuf,
     pub(super) hub: SocketAddr,
     pub(super) monitoring: SocketAddr,
+    pub(super) https: SocketAddr,
     pub(super) broker: SocketAddr,
     /// Documented ports that another program has.
     pub(super) taken: Vec<u16>,
@@ -66,8 +68,14 @@ impl Site {
         let port = DemoError::system("find a port");
         let hub = ports::udp(HUB_PORT).map_err(&port)?;
         let monitoring = ports::tcp(MONITORING_PORT).map_err(&port)?;
+        let https = ports::tcp(HTTPS_PORT).map_err(&port)?;
         let broker = ports::tcp(BROKER_PORT).map_err(&port)?;
-        let documented = [(hub, HUB_PORT), (monitoring, MONITORING_PORT), (broker, BROKER_PORT)];
+        let documented = [
+            (hub, HUB_PORT),
+            (monitoring, MONITORING_PORT),
+            (https, HTTPS_PORT),
+            (broker, BROKER_PORT),
+        ];
         let taken = documented.iter().filter(|(at, port)| at.port() != *port);
         let taken = taken.map(|(_, port)| *port).collect();
 
@@ -87,6 +95,7 @@ impl Site {
             broker_authority: Some(broker_ca.clone()),
             listen: Some(hub),
             monitoring: Some(monitoring),
+            https: Some(https),
             server_names: Vec::new(),
             threads: 1,
             now: options.now,
@@ -100,6 +109,7 @@ impl Site {
             config,
             hub,
             monitoring,
+            https,
             broker,
             taken,
             broker_ca,

@@ -5,6 +5,7 @@
 //! Invariant: nothing is decided here. A resource reads a request, makes one call, writes the answer.
 
 mod answer;
+pub mod api;
 mod est;
 mod lists;
 mod monitoring;
@@ -15,4 +16,6 @@ mod ui;
 pub use self::est::Enrolment;
 pub use self::lists::Publication;
 pub use self::monitoring::{HttpError, bind, monitoring, monitoring_on};
-pub use self::server::{ClientCertificate, HttpsError, bind as bind_https, https_on, tls};
+pub use self::server::{
+    ClientCertificate, HttpsError, Services, bind as bind_https, https_on, tls,
+};

@@ -1,9 +1,10 @@
-//! How many requests a source may make: a bucket each, in a table of bounded size.
+//! How many requests a source, or a caller, may make: a bucket each, in a table of bounded size.
 //!
 //! Invariant: no clock; what a source costs here is some bytes, and a full table forgets those who
 //! have been quiet longest.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -13,10 +14,10 @@ const SOURCES: usize = 4096;
 /// Seconds' worth of requests that a source may make at once.
 const BURST_S: f64 = 2.0;
 
-/// Counts requests by source.
-pub(super) struct Rate {
+/// Counts requests by whoever makes them.
+pub(super) struct Rate<K> {
     per_s: f64,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 #[derive(Clone, Copy)]
@@ -25,14 +26,14 @@ struct Bucket {
     at: Instant,
 }
 
-impl Rate {
-    /// `per_s` for each source; 0 is without bound.
+impl<K: Eq + Hash> Rate<K> {
+    /// `per_s` for each; 0 is without bound.
     pub(super) fn new(per_s: u32) -> Self {
-        Self { per_s: f64::from(per_s), buckets: Mutex::default() }
+        Self { per_s: f64::from(per_s), buckets: Mutex::new(HashMap::new()) }
     }
 
     /// Whether `source` may make one more request now.
-    pub(super) fn take(&self, source: IpAddr, now: Instant) -> bool {
+    pub(super) fn take(&self, source: K, now: Instant) -> bool {
         if self.per_s == 0.0 {
             return true;
         }
@@ -41,7 +42,7 @@ impl Rate {
         if buckets.len() >= SOURCES {
             self.forget(&mut buckets, now);
         }
-        let bucket = buckets.entry(whole(source)).or_insert(Bucket { left: most, at: now });
+        let bucket = buckets.entry(source).or_insert(Bucket { left: most, at: now });
         let since = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.left = (bucket.left + since * self.per_s).min(most);
         bucket.at = now;
@@ -54,7 +55,7 @@ impl Rate {
 
     /// Full buckets tell nothing; where none is full, all are forgotten: it costs the flooding
     /// sources nothing they could not have by changing their address.
-    fn forget(&self, buckets: &mut HashMap<IpAddr, Bucket>, now: Instant) {
+    fn forget(&self, buckets: &mut HashMap<K, Bucket>, now: Instant) {
         let full_after = BURST_S;
         buckets.retain(|_, bucket| {
             now.saturating_duration_since(bucket.at).as_secs_f64() < full_after
@@ -66,7 +67,7 @@ impl Rate {
 }
 
 /// An IPv6 host has its /64.
-fn whole(source: IpAddr) -> IpAddr {
+pub(super) fn whole(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -97,9 +98,9 @@ mod tests {
     fn addresses_of_one_ipv6_network_are_one_source_and_the_table_is_bounded() {
         let (rate, now) = (Rate::new(1), Instant::now());
         let address = |a: u16, b: u16| IpAddr::from([0x2001, 0xdb8, 0, a, 0, 0, 0, b]);
-        assert_eq!((0..10).filter(|n| rate.take(address(1, *n), now)).count(), 2);
+        assert_eq!((0..10).filter(|n| rate.take(whole(address(1, *n)), now)).count(), 2);
         for n in 0..u16::try_from(SOURCES * 2).unwrap() {
-            assert!(rate.take(address(n.wrapping_add(2), 0), now));
+            assert!(rate.take(whole(address(n.wrapping_add(2), 0)), now));
         }
         assert!(rate.buckets.lock().unwrap().len() <= SOURCES);
     }

@@ -4,7 +4,7 @@
 //! its key, and each resource verifies it against whom it is to be from.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,10 @@ use openssl::ssl::{
 use openssl::x509::X509Ref;
 
 use super::answer::Refused;
+use super::api::{self, Api};
 use super::est::{self, Enrolment};
 use super::lists::{self, Publication};
-use super::rate::Rate;
+use super::rate::{Rate, whole};
 use super::ui;
 
 /// Connections at a time; further ones wait in the system's queue.
@@ -90,19 +91,29 @@ pub fn tls(
     acceptor().map_err(HttpsError::Tls)
 }
 
+/// What is served.
+pub struct Services {
+    /// Enrolment of boards.
+    pub enrolment: Enrolment,
+    /// What is revoked.
+    pub publication: Publication,
+    /// The API.
+    pub api: Api,
+}
+
 /// Serves on `listener` while the returned future is polled.
 pub fn https_on(
     listener: TcpListener,
     tls: SslAcceptorBuilder,
     requests_per_source_s: u32,
-    enrolment: Enrolment,
-    publication: Publication,
+    services: Services,
 ) -> Result<Server, HttpsError> {
     let unspecified = SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0));
     let listen = listener.local_addr().unwrap_or(unspecified);
-    let rate = web::Data::new(Rate::new(requests_per_source_s));
-    let enrolment = web::Data::new(enrolment);
-    let publication = web::Data::new(publication);
+    let rate = web::Data::new(Rate::<IpAddr>::new(requests_per_source_s));
+    let enrolment = web::Data::new(services.enrolment);
+    let publication = web::Data::new(services.publication);
+    let api = web::Data::new(services.api);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(rate.clone())
@@ -111,6 +122,7 @@ pub fn https_on(
             .wrap(from_fn(within_rate))
             .configure(est::routes)
             .configure(lists::routes)
+            .configure(|app| api::routes(app, &api))
             .default_service(web::to(ui::page))
     });
     let server = server
@@ -136,12 +148,12 @@ pub fn https_on(
 }
 
 async fn within_rate(
-    rate: web::Data<Rate>,
+    rate: web::Data<Rate<IpAddr>>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let source = request.peer_addr().map(|address| address.ip());
-    if source.is_none_or(|source| rate.take(source, Instant::now())) {
+    if source.is_none_or(|source| rate.take(whole(source), Instant::now())) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let answer = Refused::new(429, "too many requests; wait a second").error_response();

@@ -5,12 +5,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use storage::Store;
 
 use super::ServeError;
 use super::credentials::Credentials;
+use crate::admin::Admin;
+use crate::cli;
 use crate::config::Config;
-use crate::http::{Enrolment, Publication, bind_https, https_on, tls};
+use crate::http::api::Api;
+use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
 use crate::trust::est::Est;
 use crate::trust::{Authorities, Lists};
 
@@ -35,16 +37,22 @@ impl Https {
     pub(super) fn start(
         self,
         config: &Config,
-        store: &Store,
+        admin: &Admin,
         authorities: Authorities,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key } } = self;
+        let store = admin.store();
         let lists =
             Arc::new(Lists::new(store.clone(), authorities.clone(), config.https.crl_hours));
         let est = Arc::new(Est::new(store.clone(), authorities));
         let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
-        let server = https_on(listener, tls, rate, Enrolment::new(est), Publication::new(lists))?;
+        let services = Services {
+            enrolment: Enrolment::new(est),
+            publication: Publication::new(lists),
+            api: Api::new(admin.clone(), cli::now, config.https.requests_per_caller_s),
+        };
+        let server = https_on(listener, tls, rate, services)?;
         let handle = server.handle();
         actix_rt::spawn(server);
         Ok(handle)

@@ -142,8 +142,10 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
 
         let running = actors::hub::start(settings, &store, &metrics)?;
-        let https = https.map(|https| https.start(&config, &store, authorities)).transpose()?;
-        let control = control(&store, &config, &running, pki);
+        let live = Arc::new(live::Told(running.clone()));
+        let admin = Admin::running(store.clone(), cli::author(), live);
+        let https = https.map(|https| https.start(&config, &admin, authorities)).transpose()?;
+        let control = control(&config, admin, pki);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
@@ -182,10 +184,9 @@ fn watch(store: &Store, metrics: &Arc<Metrics>) {
 }
 
 /// The control socket; a hub without one serves all the same.
-fn control(store: &Store, config: &Config, running: &Running, pki: Pki) -> Option<Control> {
-    let live = Arc::new(live::Told(running.clone()));
-    let admin = Admin::running(store.clone(), cli::author(), live);
-    let started = Control::start(store, cli::runner(config.clone(), admin, pki));
+fn control(config: &Config, admin: Admin, pki: Pki) -> Option<Control> {
+    let store = admin.store().clone();
+    let started = Control::start(&store, cli::runner(config.clone(), admin, pki));
     let without = "no backups and no commands while the hub runs";
     started.inspect_err(|error| tracing::warn!(%error, without)).ok()
 }

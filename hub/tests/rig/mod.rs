@@ -14,6 +14,7 @@
     reason = "a test's failure is its report"
 )]
 
+pub mod api;
 pub mod board;
 pub mod broker;
 pub mod client;

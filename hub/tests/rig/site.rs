@@ -80,6 +80,8 @@ impl Plan {
         site.boards = site.read_boards();
         site.configure("link", "listen", site.listen.to_string());
         site.configure("monitoring", "listen", site.monitoring.to_string());
+        // Who tests what is served there names a port of its own.
+        site.configure("https", "enabled", false);
         for (section, key, value) in self.settings {
             site.configure(section, key, value);
         }

@@ -12,14 +12,15 @@ use crate::store::rows::NAME_KEY;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY, scoped};
 use crate::{
-    AuditEntry, Batch, Board, Renewal, Route, RowsState, StoreError, Tenant, TenantId, Token,
-    Upstream,
+    ApiToken, ApiTokenId, AuditEntry, Batch, Board, Renewal, Route, RowsState, StoreError, Tenant,
+    TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
 
 /// Who checks which tree.
 pub(super) const WALKS: &[(&str, Check)] = &[
+    ("api-tokens", api_tokens),
     ("audit", audit),
     ("batches", batches),
     ("batches/list", lists),
@@ -34,6 +35,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("tenants", tenants),
     ("tokens", tokens),
     ("upstreams", upstreams),
+    ("users", users),
 ];
 
 /// A tree that nobody here knows: its entries are read and measured.
@@ -162,6 +164,24 @@ fn upstreams(walk: &mut Walk<'_>) {
         let upstream: Upstream = noun(value)?;
         its_own_key(key, &scoped(&upstream.tenant, upstream.name.as_str()))?;
         belongs_to(inner, &upstream.tenant)
+    });
+}
+
+fn users(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let user: User = noun(value)?;
+        its_own_key(key, user.name.as_str().as_bytes())
+    });
+}
+
+/// One whose owner is gone or disabled is good for nothing.
+fn api_tokens(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let token: ApiToken = noun(value)?;
+        match <[u8; 32]>::try_from(key) {
+            Ok(digest) if ApiTokenId::of(&digest) == token.id => Ok(()),
+            _ => Err(String::from("its key is not its digest")),
+        }
     });
 }
 

@@ -241,6 +241,45 @@ fn a_tokens_bytes_are_frozen() {
 }
 
 #[test]
+fn a_users_bytes_are_frozen() {
+    let mut user = User {
+        name: "anna@acme.example".parse().unwrap(),
+        full_name: "Anna".into(),
+        state: UserState::Active,
+        grants: Vec::new(),
+        created: UnixSeconds(5),
+    };
+    let head = &[text("anna@acme.example"), text("Anna")].concat();
+    assert_golden(&user, &["01", head, "00", "00", "05"]);
+    user.state = UserState::Disabled { reason: "left".into(), since: UnixSeconds(6) };
+    let grants = Role::ALL.map(|role| Grant { role, tenant: None });
+    user.grants = grants.to_vec();
+    user.grants[1].tenant = Some("acme".parse().unwrap());
+    let state = &["01", &text("left"), "06"].concat();
+    let grants = &["07", "0000", "0101", &text("acme"), "0200030004000500", "0600"].concat();
+    assert_golden(&user, &["01", head, state, grants, "05"]);
+}
+
+#[test]
+fn an_api_tokens_bytes_are_frozen() {
+    let mut token = ApiToken {
+        id: "0123456789abcdef".parse().unwrap(),
+        owner: "anna".parse().unwrap(),
+        label: "CI".into(),
+        scopes: vec!["boards:read".into()],
+        tenant: None,
+        created: UnixSeconds(5),
+        expires: UnixSeconds(1_700_000_000),
+    };
+    let head = &[text("0123456789abcdef"), text("anna"), text("CI"), "01".into()].concat();
+    let scope = &text("boards:read");
+    assert_golden(&token, &["01", head, scope, "00", "05", "fc00f15365"]);
+    token.tenant = Some("acme".parse().unwrap());
+    let tenant = &["01", &text("acme")].concat();
+    assert_golden(&token, &["01", head, scope, tenant, "05", "fc00f15365"]);
+}
+
+#[test]
 fn a_provisioned_boards_record_is_compact() {
     let board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
     assert!(encode(&kept(&board)).unwrap().len() <= 64);
@@ -373,6 +412,8 @@ fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<Batch>(bytes);
     let _ = decode::<crate::batch::ListPiece>(bytes);
     let _ = decode::<Token>(bytes);
+    let _ = decode::<User>(bytes);
+    let _ = decode::<ApiToken>(bytes);
     let _ = parse_utf8(bytes);
 }
 

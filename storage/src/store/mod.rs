@@ -16,6 +16,7 @@
 //! | `certificates/revoked` | see [`revoked`] | record |
 //! | `audit` | see [`audit`] | |
 //! | `batches`..., `tokens` | see [`batches`] | |
+//! | `users`, `api-tokens` | see [`keyed`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else
@@ -45,6 +46,7 @@ pub(crate) mod boards;
 mod building;
 pub(crate) mod error;
 pub(crate) mod health;
+pub(crate) mod keyed;
 mod lists;
 pub(crate) mod mark;
 pub(crate) mod open;
@@ -89,6 +91,7 @@ pub(crate) struct Inner {
     /// Changes of `revoked` since the store was opened.
     revocations: AtomicU64,
     pub(crate) batches: batches::BatchTrees,
+    pub(crate) keyed: keyed::KeyedTrees,
     together: together::Together,
     pub(crate) db: Db,
     /// The database's file once more: sled's own flush leaves the file's size and the disk's
@@ -137,6 +140,7 @@ impl Store {
             revoked: tree(revoked::TREE)?,
             revocations: AtomicU64::new(0),
             batches: batches::BatchTrees::open(tree)?,
+            keyed: keyed::KeyedTrees::open(tree)?,
             together: together::Together::default(),
             db,
             file,

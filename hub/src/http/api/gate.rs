@@ -1,0 +1,160 @@
+//! What a request goes through before its handler: who is it, may they ask this at all, and not too
+//! often.
+//!
+//! Invariant: deny by default. What a route takes stands in the OpenAPI document beside it
+//! (`x-permission`): a permission, `signed-in` for whoever is, `public` for anybody. A route without
+//! is answered to nobody. Where a permission counts, the handler asks ([`Caller::require`]).
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _, web};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
+
+use super::caller::{Caller, Means, unauthenticated};
+use super::problem::{Code, Problem};
+use super::serving::Api;
+use crate::people::{Permission, PermissionSet, Powers, token};
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever has signed in, or shows a token.
+    SignedIn,
+    /// Who has this permission somewhere.
+    Permitted(Permission),
+}
+
+/// Who may ask what: by method and pattern.
+pub(super) struct Gate(HashMap<(Method, String), Access>);
+
+impl Gate {
+    /// As the document says.
+    pub(super) fn of(document: &OpenApi) -> Self {
+        let mut access = HashMap::new();
+        for (path, item) in &document.paths.paths {
+            let operations = [
+                (Method::GET, &item.get),
+                (Method::HEAD, &item.head),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(said) = operation.as_ref().and_then(said) {
+                    access.insert((method, path.clone()), said);
+                }
+            }
+        }
+        Self(access)
+    }
+
+    fn access(&self, request: &ServiceRequest) -> Option<Access> {
+        let pattern = request.match_pattern()?;
+        self.0.get(&(request.method().clone(), pattern)).copied()
+    }
+
+    /// With which methods else the path can be asked.
+    fn methods(&self, request: &ServiceRequest) -> String {
+        let pattern = request.match_pattern();
+        let of_it = self.0.keys().filter(|(_, known)| Some(known) == pattern.as_ref());
+        let mut methods: Vec<_> = of_it.map(|(method, _)| method.as_str()).collect();
+        methods.sort_unstable();
+        methods.join(", ")
+    }
+}
+
+fn said(operation: &Operation) -> Option<Access> {
+    match operation.extensions.as_ref()?.get("x-permission")?.as_str()? {
+        "public" => Some(Access::Public),
+        "signed-in" => Some(Access::SignedIn),
+        permission => permission.parse().ok().map(Access::Permitted),
+    }
+}
+
+/// Lets a request through to its handler, or answers it.
+pub(super) async fn gate(
+    api: web::Data<Api>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(access) = api.gate.access(&request) else {
+        let answer = nobodys(&api.gate.methods(&request));
+        return Ok(request.into_response(answer));
+    };
+    match admit(&api, &request, access) {
+        Ok(Some(caller)) => {
+            request.extensions_mut().insert(caller);
+        }
+        Ok(None) => {}
+        Err(problem) => return Ok(request.into_response(problem.error_response())),
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// A path or a method that nothing is served at.
+fn nobodys(methods: &str) -> HttpResponse {
+    if methods.is_empty() {
+        let detail = "there is nothing here; /api/v1/openapi.json says what there is";
+        return Problem::new(Code::NotFound, detail).error_response();
+    }
+    let detail = format_args!("not with this method, but with {methods}");
+    let mut answer = Problem::new(Code::MethodNotAllowed, detail).error_response();
+    if let Ok(methods) = HeaderValue::try_from(methods) {
+        answer.headers_mut().insert(ALLOW, methods);
+    }
+    answer
+}
+
+fn admit(api: &Api, request: &ServiceRequest, access: Access) -> Result<Option<Caller>, Problem> {
+    if access == Access::Public {
+        return Ok(None);
+    }
+    let caller = caller(api, request)?;
+    if !api.within_rate(&caller, Instant::now()) {
+        return Err(Problem::later(Code::TooMany, 1, "too many requests; wait a second"));
+    }
+    match access {
+        Access::Permitted(permission) if !caller.powers.has(permission) => {
+            Err(Caller::forbidden(permission))
+        }
+        Access::Permitted(_) | Access::SignedIn | Access::Public => Ok(Some(caller)),
+    }
+}
+
+/// Who it is. Reads the store where it is not in memory; nothing here is written.
+fn caller(api: &Api, request: &ServiceRequest) -> Result<Caller, Problem> {
+    let header = request.headers().get(AUTHORIZATION).ok_or_else(unauthenticated)?;
+    let shown = header.to_str().ok().and_then(|header| header.split_once(' '));
+    let (_, shown) = shown
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .ok_or_else(unauthenticated)?;
+    let digest = token::digest_of(shown.trim()).ok_or_else(unauthenticated)?;
+    let store = api.admin().store();
+    let token = store.api_tokens().find(&digest)?.ok_or_else(unauthenticated)?;
+    if token.expires < api.now() {
+        return Err(unauthenticated());
+    }
+    let user = store.users().find(token.owner.as_str())?.ok_or_else(unauthenticated)?;
+    if user.state != storage::UserState::Active {
+        return Err(unauthenticated());
+    }
+    // A permission that this version does not know permits nothing.
+    let scopes = token.scopes.iter().filter_map(|scope| scope.parse().ok());
+    let scopes: PermissionSet = scopes.collect();
+    Ok(Caller {
+        user: user.name,
+        by: Means::Token(token.id),
+        source: request.peer_addr().map(|address| address.ip()),
+        powers: Powers::of(&user.grants).within(scopes, token.tenant.as_ref()),
+    })
+}

@@ -1,0 +1,105 @@
+//! `/api/v1`: the hub for the people who run it and for their programs.
+//!
+//! One file a resource; a handler extracts, makes one call to [`crate::admin`] or asks the store,
+//! and maps. What is common to all stands in files of its own: who calls ([`caller`]), what they
+//! may ([`gate`]), what refusals look like ([`problem`]), pages of lists ([`page`]), tags of what
+//! is changed ([`etag`]), creations that are asked for twice ([`replay`]).
+//!
+//! Invariant: a route that names no permission in the OpenAPI document answers nobody.
+
+mod caller;
+mod docs;
+mod etag;
+mod gate;
+mod headers;
+mod me;
+mod moment;
+mod page;
+mod problem;
+mod replay;
+mod serving;
+mod tenants;
+
+use actix_web::web::{self, JsonConfig, PathConfig, QueryConfig};
+use actix_web::{Error, HttpRequest, middleware::from_fn};
+use utoipa::OpenApi as _;
+use utoipa_actix_web::scope::scope;
+
+pub use self::caller::Caller;
+pub use self::docs::text as document;
+pub use self::etag::{must_match, tagged};
+pub use self::problem::{Code, Problem};
+pub use self::serving::Api;
+
+/// Where it begins.
+pub const BASE: &str = "/api/v1";
+
+/// Bytes of the largest body of a request.
+const BODY_MAX: usize = 64 * 1024;
+
+/// The resources, each with its handlers. Here and nowhere else is a handler made reachable.
+fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    app.service(docs::openapi);
+    app.service(me::show);
+    app.service(tenants::list).service(tenants::show);
+}
+
+/// The API and its pages of documentation.
+pub(super) fn routes(app: &mut web::ServiceConfig, api: &web::Data<Api>) {
+    let mut with_document = utoipa_actix_web::service_config::ServiceConfig::new(app);
+    with_document.service(
+        scope(BASE)
+            .app_data(api.clone())
+            .app_data(JsonConfig::default().limit(BODY_MAX).error_handler(refuse_json))
+            .app_data(PathConfig::default().error_handler(refuse_path))
+            .app_data(QueryConfig::default().error_handler(refuse_query))
+            .configure(resources)
+            .wrap(from_fn(replay::once))
+            .wrap(from_fn(gate::gate))
+            .wrap(from_fn(headers::of_answers)),
+    );
+    app.service(docs::pages());
+}
+
+fn refuse_json(error: actix_web::error::JsonPayloadError, _: &HttpRequest) -> Error {
+    use actix_web::error::JsonPayloadError as Json;
+    match error {
+        Json::OverflowKnownLength { .. } | Json::Overflow { .. } => Problem::too_large().into(),
+        Json::ContentType => {
+            let detail = "the body is to be JSON, with Content-Type application/json";
+            Problem::new(Code::UnsupportedMediaType, detail).into()
+        }
+        // The words are serde's, about places and names of fields; values are not repeated.
+        Json::Deserialize(error) if error.is_data() => {
+            Problem::new(Code::Invalid, format!("the body does not fit: {error}")).into()
+        }
+        _ => Problem::new(Code::Malformed, "the body is not JSON").into(),
+    }
+}
+
+/// What cannot be a name names nothing.
+fn refuse_path(error: actix_web::error::PathError, _: &HttpRequest) -> Error {
+    Problem::new(Code::NotFound, format!("there is no such thing: {error}")).into()
+}
+
+fn refuse_query(error: actix_web::error::QueryPayloadError, _: &HttpRequest) -> Error {
+    Problem::new(Code::Malformed, format!("the query does not fit: {error}")).into()
+}
+
+/// What every file here uses of the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Cellular Hub",
+        description = "What people and their programs can do with a hub. Bodies are JSON; times are \
+            RFC 3339 in UTC; refusals are `application/problem+json` (RFC 9457) with a `code` from a \
+            closed list. `x-permission` names what a caller must be allowed.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Problem, Code))
+)]
+struct Head;
+
+fn head() -> utoipa::openapi::OpenApi {
+    Head::openapi()
+}

@@ -1,0 +1,237 @@
+//! A hub with its API, and a client of it over TLS by OpenSSL, which can also say what no decent
+//! client says.
+
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use openssl::ssl::{SslConnector, SslMethod, SslStream};
+use serde_json::Value;
+
+use super::command;
+use super::hub::Hub;
+use super::site::{Plan, Site};
+use super::{PATIENCE, free_tcp, own_address};
+
+/// A running hub with two tenants, `tenant-0` and `tenant-1`.
+pub struct Api {
+    pub site: Site,
+    pub hub: Hub,
+    https: SocketAddr,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// Somebody who asks; one connection, opened anew when the hub has closed it.
+pub struct Client {
+    address: SocketAddr,
+    tls: SslConnector,
+    stream: RefCell<Option<BufReader<SslStream<TcpStream>>>>,
+    /// Headers of every request.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Api {
+    pub fn start() -> Self {
+        Self::of(Plan::boards(2).tenants(2))
+    }
+
+    pub fn of(plan: Plan) -> Self {
+        let https = free_tcp();
+        let plan = plan.set("https", "listen", https.to_string());
+        let (site, hub) = plan.set("https", "enabled", true).start();
+        Self { site, hub, https }
+    }
+
+    /// Runs a command in the running hub.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        command::done(&self.site, arguments)
+    }
+
+    /// Nobody in particular.
+    pub fn anybody(&self) -> Client {
+        let mut tls = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        tls.set_ca_file(self.site.root()).unwrap();
+        let (address, tls) = (SocketAddr::from((own_address(), self.https.port())), tls.build());
+        Client { address, tls, stream: RefCell::default(), headers: Vec::new() }
+    }
+
+    /// A program with this token.
+    pub fn program(&self, token: &str) -> Client {
+        let mut client = self.anybody();
+        client.headers.push(("Authorization".into(), format!("Bearer {token}")));
+        client
+    }
+
+    /// A new person with these roles.
+    pub fn person(&self, name: &str, roles: &[&str]) {
+        let roles: Vec<_> = roles.iter().flat_map(|role| ["--role", role]).collect();
+        self.done(&[&["user", "add", name], roles.as_slice()].concat());
+    }
+
+    /// A token of a person's, with these options.
+    pub fn token(&self, user: &str, options: &[&str]) -> String {
+        let new = ["api-token", "new", "--user", user, "--label", "test"];
+        let said = self.done(&[&new, options].concat());
+        said.lines().next().unwrap().to_owned()
+    }
+
+    /// A token of a new person with these roles.
+    pub fn token_of_new(&self, name: &str, roles: &[&str]) -> String {
+        self.person(name, roles);
+        self.token(name, &[])
+    }
+
+    /// A program of a new person with these roles.
+    pub fn program_of(&self, name: &str, roles: &[&str]) -> Client {
+        self.program(&self.token_of_new(name, roles))
+    }
+}
+
+impl Client {
+    /// With one more header in every request.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], None)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[], Some(body))
+    }
+
+    /// One request with JSON, below `/api/v1`.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let body = body.map(|body| serde_json::to_vec(body).unwrap());
+        let mut headers = headers.to_vec();
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "Content-Type") {
+            headers.push(("Content-Type", "application/json"));
+        }
+        self.ask(method, &format!("/api/v1{path}"), &headers, &body.unwrap_or_default())
+    }
+
+    /// One request of any path and body.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut said = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            said += &format!("{name}: {value}\r\n");
+        }
+        said += &format!("Content-Length: {}\r\n\r\n", body.len());
+        let said = [said.as_bytes(), body].concat();
+        let kept = self.stream.take();
+        let answer = kept.and_then(|stream| self.exchange(stream, &said));
+        answer
+            .or_else(|| self.exchange(self.connect(), &said))
+            .unwrap_or_else(|| panic!("no answer to {method} {path}"))
+    }
+
+    /// A new connection, to say anything on.
+    pub fn connect(&self) -> BufReader<SslStream<TcpStream>> {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let host = self.address.ip().to_string();
+        BufReader::new(self.tls.connect(&host, stream).unwrap())
+    }
+
+    fn exchange(&self, mut stream: BufReader<SslStream<TcpStream>>, said: &[u8]) -> Option<Answer> {
+        // A hub that refuses a long body may close before all of it was sent.
+        let _ = stream.get_mut().write_all(said);
+        let answer = Answer::read(&mut stream)?;
+        if answer.header("connection") != Some("close") {
+            self.stream.replace(Some(stream));
+        }
+        Some(answer)
+    }
+}
+
+impl Answer {
+    /// The next answer on a connection.
+    pub fn read(from: &mut BufReader<SslStream<TcpStream>>) -> Option<Self> {
+        let mut line = String::new();
+        from.read_line(&mut line).ok()?;
+        let status = line.split(' ').nth(1)?.parse().ok()?;
+        let mut headers = Vec::new();
+        loop {
+            let mut line = String::new();
+            from.read_line(&mut line).ok()?;
+            match line.trim_end().split_once(": ") {
+                Some((name, value)) => headers.push((name.to_lowercase(), value.to_owned())),
+                None => break,
+            }
+        }
+        let mut answer = Self { status, headers, body: Vec::new() };
+        let length = answer.header("content-length").map(|length| length.parse().unwrap());
+        if let (Some(length), false) = (length, status == 304) {
+            answer.body.resize(length, 0);
+            from.read_exact(&mut answer.body).ok()?;
+        } else if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = chunks(from)?;
+        }
+        Some(answer)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{self:?}: {}", self.text()))
+    }
+
+    /// The value of an answer that must be a success.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert!((200..300).contains(&self.status), "{}: {}", self.status, self.text());
+        self.json()
+    }
+
+    /// An answer that must refuse with this status and code, as a problem (RFC 9457).
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["type"], format!("urn:cellular-hub:problem:{code}"));
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+fn chunks(from: &mut BufReader<SslStream<TcpStream>>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        from.read_line(&mut line).ok()?;
+        let length = usize::from_str_radix(line.trim(), 16).ok()?;
+        let mut chunk = vec![0; length + 2];
+        from.read_exact(&mut chunk).ok()?;
+        chunk.truncate(length);
+        if chunk.is_empty() {
+            return Some(body);
+        }
+        body.extend(chunk);
+    }
+}
