@@ -52,6 +52,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
     assert_eq!(report.problems, []);
     let records: Vec<_> = report.trees.iter().map(|(n, t)| (n.as_str(), t.records)).collect();
     let expected = [
+        ("api-tokens", 0),
         ("batches", 0),
         ("batches/list", 0),
         ("boards", 2),
@@ -65,6 +66,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("tenants", 1),
         ("tokens", 0),
         ("upstreams", 0),
+        ("users", 0),
     ];
     assert_eq!(records, expected);
     assert!(report.trees.values().all(|tree| tree.is_known && tree.problems == 0));
