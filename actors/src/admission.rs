@@ -188,7 +188,8 @@ impl Admission for Registry {
                 Refusal::NoHardwareId
             }
             IdentityError::MayNotSign => Refusal::WrongKeyUsage,
-            IdentityError::Malformed | IdentityError::NotABoardId => {
+            IdentityError::IsAuthority => Refusal::IsAuthority,
+            IdentityError::Malformed | IdentityError::KeyUnsuited | IdentityError::NotABoardId => {
                 Refusal::UnsupportedCertificate
             }
         })?;

@@ -7,8 +7,10 @@
 use storage::{BoardId, UnixSeconds};
 use x509_parser::asn1_rs::{FromDer as _, oid};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::x509::X509Version;
 
+use crate::board_key::is_on_p256;
 pub use crate::hardware_module::HARDWARE_MODULE_NAME;
 use crate::hardware_module::serial_number;
 
@@ -24,6 +26,13 @@ pub enum IdentityError {
     /// It is not one whole certificate, or the name is not what RFC 4108 says, or it is there twice.
     #[error("the certificate or the hardware id in it is malformed")]
     Malformed,
+    /// The key is RSA, on another curve, or on the curve P-256 in another form than the one that
+    /// RFC 5480 gives it.
+    #[error("the certificate's key is not on the curve P-256")]
+    KeyUnsuited,
+    /// It may issue other certificates.
+    #[error("the certificate is an authority's, not a board's")]
+    IsAuthority,
     /// Its key usage does not let the key sign, which a DTLS client has to (RFC 5246 7.4.8).
     #[error("the certificate's key usage does not allow digital signatures")]
     MayNotSign,
@@ -43,21 +52,29 @@ pub struct Identity {
     pub serial: Vec<u8>,
 }
 
-/// The hardware id that `certificate_der`, one X.509 certificate, was issued for, provided that its
-/// key may sign.
+/// The hardware id that `certificate_der`, one X.509 certificate, was issued for, provided that it
+/// is a board's and its key may sign.
 pub fn hardware_id(certificate_der: &[u8]) -> Result<BoardId, IdentityError> {
     identity(certificate_der).map(|identity| identity.board)
 }
 
-/// What `certificate_der`, one X.509 certificate, says, provided that its key may sign.
+/// What `certificate_der`, one X.509 certificate, says, provided that it is a board's and its key may
+/// sign.
 pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
     let (rest, certificate) =
         X509Certificate::from_der(certificate_der).map_err(|_| IdentityError::Malformed)?;
-    if !rest.is_empty() {
+    if !rest.is_empty() || !is_well_formed(&certificate) {
         return Err(IdentityError::Malformed);
+    }
+    if !is_on_p256(certificate.public_key()) {
+        return Err(IdentityError::KeyUnsuited);
+    }
+    if certificate.is_ca() {
+        return Err(IdentityError::IsAuthority);
     }
     // OpenSSL's purpose check is content with key agreement alone.
     match certificate.key_usage() {
+        Ok(Some(usage)) if usage.value.key_cert_sign() => return Err(IdentityError::IsAuthority),
         Ok(Some(usage)) if !usage.value.digital_signature() => {
             return Err(IdentityError::MayNotSign);
         }
@@ -91,9 +108,29 @@ pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
     Ok(Identity { board, not_after, serial })
 }
 
+/// What one reader may take for one thing and another for another, a board's certificate has not:
+/// extensions in a version that has none, twice the same, or one that cannot be read.
+fn is_well_formed(certificate: &X509Certificate<'_>) -> bool {
+    let is_read = |extension: &X509Extension<'_>| {
+        !matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. })
+    };
+    certificate.version() == X509Version::V3
+        && certificate.extensions_map().is_ok()
+        && certificate.extensions().iter().all(is_read)
+        && is_serial_number(certificate.raw_serial())
+}
+
+/// Positive, and of at most 20 bytes (RFC 5280 4.1.2.2): anything else no list of revoked
+/// certificates can name.
+fn is_serial_number(integer: &[u8]) -> bool {
+    let is_negative = integer.first().is_none_or(|first| first & 0x80 != 0);
+    !is_negative && integer.iter().any(|byte| *byte != 0) && integer.len() <= 20
+}
+
 #[cfg(test)]
 mod tests {
     use openssl::asn1::{Asn1Object, Asn1Time};
+    use openssl::bn::BigNum;
     use openssl::ec::{EcGroup, EcKey};
     use openssl::hash::MessageDigest;
     use openssl::nid::Nid;
@@ -121,6 +158,8 @@ mod tests {
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
         let mut builder = X509::builder().unwrap();
         builder.set_version(2).unwrap();
+        let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
+        builder.set_serial_number(&serial).unwrap();
         builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
         builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
         builder.set_pubkey(&key).unwrap();

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod barred;
+pub mod board_key;
 pub mod coap;
 pub mod enrolment;
 pub mod handshake_quota;

@@ -31,6 +31,21 @@ pub enum Refusal {
     /// The certificate cannot be read, or its key is not ECDSA P-256.
     #[error("the certificate is malformed or its key is not ECDSA P-256")]
     UnsupportedCertificate,
+    /// A certificate above it is none of an authority.
+    #[error("the certificate was issued with a certificate that is no authority's")]
+    NotAnAuthority,
+    /// It is an authority's own certificate, or one that could issue others.
+    #[error("the certificate is an authority's, not a board's")]
+    IsAuthority,
+    /// A digest or an authority's key of less than 112 bits of security: SHA-1, RSA of 1024 bits.
+    #[error("the certificate is signed with a digest or a key that is too weak")]
+    WeakSignature,
+    /// An extension is critical, and nobody here knows what it says.
+    #[error("the certificate has a critical extension that the hub does not know")]
+    UnknownExtension,
+    /// More certificates, or bytes of them, than any board has.
+    #[error("the certificate chain is longer than the hub takes")]
+    ChainTooLong,
     /// The certificate names no hardware id (RFC 4108 hardwareModuleName).
     #[error("the certificate holds no hardware id")]
     NoHardwareId,
@@ -106,6 +121,11 @@ impl Refusal {
             Self::NotYetValid => HandshakeEnd::NotYetValid,
             Self::WrongKeyUsage => HandshakeEnd::WrongKeyUsage,
             Self::UnsupportedCertificate => HandshakeEnd::BadCertificate,
+            Self::NotAnAuthority => HandshakeEnd::NotAnAuthority,
+            Self::IsAuthority => HandshakeEnd::IsAuthority,
+            Self::WeakSignature => HandshakeEnd::WeakSignature,
+            Self::UnknownExtension => HandshakeEnd::UnknownExtension,
+            Self::ChainTooLong => HandshakeEnd::ChainTooLong,
             Self::NoHardwareId => HandshakeEnd::NoHardwareId,
             Self::UnknownBoard => HandshakeEnd::UnknownBoard,
             Self::OtherCertificate => HandshakeEnd::OtherCertificate,
@@ -131,16 +151,20 @@ impl Refusal {
     pub fn alert(self) -> Option<u8> {
         match self {
             Self::NoCertificate | Self::NothingInCommon => Some(40), // handshake_failure
-            Self::UnknownAuthority => Some(48),                      // unknown_ca
-            Self::BadSignature | Self::BadFinished => Some(51),      // decrypt_error
-            Self::Expired => Some(45),                               // certificate_expired
-            Self::NotYetValid | Self::NoHardwareId => Some(42),      // bad_certificate
-            Self::WrongKeyUsage | Self::UnsupportedCertificate => Some(43), // unsupported_certificate
-            Self::UnknownBoard | Self::OtherCertificate => Some(46),        // certificate_unknown
-            Self::Revoked => Some(44),                                      // certificate_revoked
+            Self::UnknownAuthority | Self::NotAnAuthority | Self::ChainTooLong => Some(48), // unknown_ca
+            Self::BadSignature | Self::BadFinished => Some(51), // decrypt_error
+            Self::Expired => Some(45),                          // certificate_expired
+            Self::NotYetValid | Self::NoHardwareId => Some(42), // bad_certificate
+            Self::WrongKeyUsage
+            | Self::UnsupportedCertificate
+            | Self::IsAuthority
+            | Self::WeakSignature
+            | Self::UnknownExtension => Some(43), // unsupported_certificate
+            Self::UnknownBoard | Self::OtherCertificate => Some(46), // certificate_unknown
+            Self::Revoked => Some(44),                          // certificate_revoked
             Self::OtherTenant | Self::Blocked | Self::TenantSuspended => Some(49), // access_denied
-            Self::BoardQuota | Self::TenantQuota => Some(49),               // access_denied
-            Self::Protocol => Some(47),                                     // illegal_parameter
+            Self::BoardQuota | Self::TenantQuota => Some(49),   // access_denied
+            Self::Protocol => Some(47),                         // illegal_parameter
             // Of the alerts there are, the one that asks for another attempt.
             Self::Internal | Self::TenantRate => Some(80), // internal_error
             Self::PeerAlert | Self::TimedOut | Self::Evicted => None,
@@ -154,10 +178,14 @@ impl Refusal {
         match verdict.as_raw() {
             2 | 18 | 19 | 20 | 21 | 27 => Self::UnknownAuthority,
             4 | 6 | 7 => Self::BadSignature,
-            9 | 13 => Self::NotYetValid,
-            10 | 14 => Self::Expired,
+            9 => Self::NotYetValid,
+            10 => Self::Expired,
+            22 => Self::ChainTooLong,
             23 => Self::Revoked,
-            26 | 32 => Self::WrongKeyUsage,
+            26 => Self::WrongKeyUsage,
+            24 | 32 | 79 => Self::NotAnAuthority,
+            34 => Self::UnknownExtension,
+            67 | 68 => Self::WeakSignature,
             _ => Self::UnsupportedCertificate,
         }
     }

@@ -240,13 +240,31 @@ fn what_is_no_request_is_refused_with_the_reason() {
 
     let rsa = factory.request_with("weak", &["-newkey", "rsa:1024", "-subj", "/CN=CB-S7"]);
     refused(&rsa, 400, "not on the curve P-256");
-    let p384 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-subj", "/CN=CB-S7"];
-    refused(&factory.request_with("p384", &p384), 400, "not on the curve P-256");
+    let subject = ["-subj", "/CN=CB-S7"];
+    for how in [
+        "ec_paramgen_curve:prime192v1",
+        "ec_paramgen_curve:secp224r1",
+        "ec_paramgen_curve:P-384",
+        "ec_paramgen_curve:secp256k1",
+        "ec_param_enc:explicit",
+    ] {
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", how];
+        let csr = factory.request_with("weak", &[&curve[..], &subject].concat());
+        refused(&csr, 400, "not on the curve P-256");
+    }
+    let sha1 = factory.request_with("sha1", &[&subject[..], &["-sha1"]].concat());
+    refused(&sha1, 400, "not signed with ECDSA over SHA-256");
     refused(&factory.request_with("nobody", &["-subj", "/O=x"]), 400, "names no hardware id");
     let mut bytes =
         openssl::base64::decode_block(&factory.request("CB-S7").replace('\n', "")).unwrap();
+    let whole = bytes.clone();
     *bytes.last_mut().unwrap() ^= 1;
     refused(&openssl::base64::encode_block(&bytes), 400, "not signed with the key");
+    // A point that is not on the curve: behind its head 03 42 00 04.
+    let mut bytes = whole;
+    let at = bytes.windows(4).position(|it| it == [3, 0x42, 0, 4]).unwrap();
+    bytes[at + 40] ^= 1;
+    refused(&openssl::base64::encode_block(&bytes), 400, "not on the curve P-256");
 
     let pem = base64_of(&factory.file("CB-S7.csr"));
     let (cert, key) = (factory.file("line.pem"), factory.file("line.key"));

@@ -1,10 +1,14 @@
 //! Who is refused: each fault of a certificate gets its alert, a counter and a line in words, and
-//! leaves nothing behind.
+//! leaves nothing behind. All that can be wrong with one is in `actors/tests/certificates`.
 
 use crate::rig::client::{Client, Refused, Settings, untouched};
 use crate::rig::hub::Hub;
 use crate::rig::pki::{Authority, Certificate, Identity};
 use crate::rig::site::{Plan, Site};
+use openssl::asn1::{Asn1Object, Asn1OctetString};
+use openssl::hash::MessageDigest;
+use openssl::x509::X509Extension;
+use openssl::x509::extension::BasicConstraints;
 use storage::{BoardState, UnixSeconds};
 
 /// Shakes hands with `identity` and asserts that it is refused as a board should be refused.
@@ -149,6 +153,40 @@ fn a_key_that_may_not_sign() {
     let identity = registered(&site, &Certificate { digital_signature: false, ..WRONG });
     let words = ["key usage does not allow client authentication"];
     assert_refused(&site, &identity, 43, "wrong_key_usage", &words);
+}
+
+/// A registered board whose certificate has this extension as well, or is signed over this digest.
+fn registered_with(site: &Site, more: &[X509Extension], digest: MessageDigest) -> Identity {
+    let identity = site.authority("tenant-0").board_with(&WRONG, more, digest);
+    site.register("CB-WRONG", "tenant-0", &identity);
+    identity
+}
+
+#[test]
+fn a_certificate_signed_over_sha_1() {
+    let site = Plan::boards(1).build();
+    let identity = registered_with(&site, &[], MessageDigest::sha1());
+    let words = ["signed with a digest or a key that is too weak"];
+    assert_refused(&site, &identity, 43, "weak_signature", &words);
+}
+
+#[test]
+fn a_certificate_that_could_issue_others() {
+    let site = Plan::boards(1).build();
+    let authority = BasicConstraints::new().critical().ca().build().expect("an extension");
+    let identity = registered_with(&site, &[authority], MessageDigest::sha256());
+    assert_refused(&site, &identity, 43, "is_authority", &["an authority's, not a board's"]);
+}
+
+#[test]
+fn a_certificate_with_a_critical_extension_that_nobody_knows() {
+    let site = Plan::boards(1).build();
+    let kind = Asn1Object::from_str("1.3.6.1.4.1.99999.7").expect("an oid");
+    let value = Asn1OctetString::new_from_bytes(&[5, 0]).expect("bytes");
+    let unknown = X509Extension::new_from_der(&kind, true, &value).expect("an extension");
+    let identity = registered_with(&site, &[unknown], MessageDigest::sha256());
+    let words = ["critical extension that the hub does not know"];
+    assert_refused(&site, &identity, 43, "unknown_extension", &words);
 }
 
 #[test]

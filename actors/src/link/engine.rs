@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use openssl::error::ErrorStack;
+use openssl::error::{Error, ErrorStack};
 use openssl::ssl::{ErrorCode, SslRef, SslStream};
 use storage::BoardId;
 use zeroize::Zeroizing;
@@ -28,9 +28,16 @@ use crate::refusal::Refusal;
 
 /// Everything one handshake may receive, in bytes; a certificate chain of a board is far below.
 const RECEIVED_MAX: usize = 32 * 1024;
+/// The longest message of a handshake that is taken: OpenSSL sets aside at once what a first fragment
+/// says is coming.
+const MESSAGE_MAX: usize = 8 * 1024;
 /// How often the hub's flight is sent: DTLS timers double, and nobody waits for more.
 const FLIGHTS_MAX: u8 = 16;
+/// Values of `ERR_LIB_*`, err.h.
+const ERR_LIB_ASN1: i32 = 13;
+const ERR_LIB_SSL: i32 = 20;
 const CLIENT_HELLO: u8 = 1;
+const CERTIFICATE: u8 = 11;
 const MASTER_SECRET_LENGTH: usize = 48;
 const RANDOM_LENGTH: usize = 32;
 
@@ -172,9 +179,11 @@ impl Engine {
             (0, ContentType::Handshake) if record.fragment.first() == Some(&CLIENT_HELLO) => {
                 return Ok(None); // a repeated one is the front door's and the handshaker's concern
             }
-            (0, ContentType::Handshake | ContentType::ChangeCipherSpec) => {
+            (0, ContentType::Handshake) => {
+                within_bounds(record.fragment)?;
                 self.feed(record.bytes.to_vec())?;
             }
+            (0, ContentType::ChangeCipherSpec) => self.feed(record.bytes.to_vec())?,
             (0, ContentType::Alert) => {
                 // Anybody can forge it: it is remembered as a reason, and ends nothing.
                 self.peer_alert = true;
@@ -216,18 +225,23 @@ impl Engine {
             return refusal;
         }
         let codes = errors.map(ErrorStack::errors).unwrap_or_default();
+        let of_tls = codes.iter().filter(|error| error.library_code() == ERR_LIB_SSL);
         // Values of SSL_R_*, sslerr.h.
-        codes
-            .iter()
-            .find_map(|error| match error.reason_code() {
-                193 | 295 | 376 | 101 | 258 => Some(Refusal::NothingInCommon),
-                199 => Some(Refusal::NoCertificate),
-                123 => Some(Refusal::BadSignature),
-                149 => Some(Refusal::BadFinished),
-                162 | 378 => Some(Refusal::UnsupportedCertificate),
-                _ => None,
-            })
-            .unwrap_or(Refusal::Protocol)
+        let known = of_tls.map(Error::reason_code).find_map(|reason| match reason {
+            193 | 295 | 376 | 101 | 258 => Some(Refusal::NothingInCommon),
+            199 => Some(Refusal::NoCertificate),
+            123 => Some(Refusal::BadSignature),
+            149 => Some(Refusal::BadFinished),
+            135 | 162 | 378 => Some(Refusal::UnsupportedCertificate),
+            _ => None,
+        });
+        // Of all that a client sends, certificates and signatures alone are ASN.1.
+        let is_asn1 = |error: &Error| error.library_code() == ERR_LIB_ASN1;
+        match known {
+            Some(refusal) => refusal,
+            None if codes.iter().any(is_asn1) => Refusal::UnsupportedCertificate,
+            None => Refusal::Protocol,
+        }
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Progress {
@@ -311,6 +325,24 @@ impl Engine {
             resumption: resumption(self.stream.ssl()),
         }))
     }
+}
+
+/// Refuses what is longer than any board's message, by what the fragments' own heads say (RFC 6347
+/// 4.2.2). What is cut short is OpenSSL's to refuse.
+fn within_bounds(mut fragments: &[u8]) -> Result<(), Refusal> {
+    let number = |bytes: [u8; 3]| bytes.iter().fold(0, |n, byte| (n << 8) | usize::from(*byte));
+    while let Some((&[kind, a, b, c, _, _, _, _, _, x, y, z], rest)) =
+        fragments.split_first_chunk::<12>()
+    {
+        if number([a, b, c]) > MESSAGE_MAX {
+            return Err(match kind {
+                CERTIFICATE => Refusal::ChainTooLong,
+                _ => Refusal::Protocol,
+            });
+        }
+        fragments = rest.get(number([x, y, z])..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The session's master secret, once it exists.

@@ -20,6 +20,7 @@ use openssl::x509::{X509, X509StoreContext, X509StoreContextRef, X509VerifyResul
 use storage::BoardId;
 
 use crate::admission::{Admission, Admitted, NotAdmitted};
+use crate::identity::{self, IdentityError};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
 use crate::refusal::Refusal;
@@ -27,8 +28,14 @@ use crate::refusal::Refusal;
 /// The number of `connection_id` among TLS extensions (RFC 9146 3).
 const CONNECTION_ID_EXTENSION: u16 = 54;
 
-/// `X509_V_ERR_CERT_HAS_EXPIRED`, x509_vfy.h.
+/// What keys and digests above a board's certificate have to be worth: level 2 is 112 bits, so no
+/// SHA-1 and no RSA of less than 2048 bits (SSL_CTX_set_security_level(3)).
+pub const AUTHORITIES_LEVEL: i32 = 2;
+
+/// Values of `X509_V_ERR_*`, x509_vfy.h.
 const CERT_HAS_EXPIRED: i32 = 10;
+const UNABLE_TO_GET_ISSUER_CERT_LOCALLY: i32 = 20;
+const INVALID_PURPOSE: i32 = 26;
 
 /// What every handshake shares: the hub's certificate and key, the tenants' authorities, admission.
 pub struct Profile {
@@ -91,6 +98,7 @@ impl Profile {
         builder.set_cert_store(trusted.build());
         // A tenant's authority is an anchor itself: one signature to verify, not the whole chain.
         builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+        builder.verify_param_mut().set_auth_level(AUTHORITIES_LEVEL);
         builder.set_verify_depth(2);
         let ssl_index = X509StoreContext::ssl_idx()?;
         builder.set_verify_callback(
@@ -224,7 +232,7 @@ fn judge(
             chain.set_error(X509VerifyResult::OK);
             return None;
         }
-        return Some(Err(Refusal::from_verdict(chain.error()).into()));
+        return Some(Err(refusal(chain).into()));
     }
     if chain.error_depth() != 0 {
         return None;
@@ -238,6 +246,23 @@ fn judge(
         admission.admit(&leaf, &issuer)
     })();
     Some(admitted)
+}
+
+/// What OpenSSL's verdict on a chain means. A leaf whose extensions contradict each other is nobody's
+/// issue to OpenSSL, and one that is an authority's is for no purpose: both are told by what they are.
+fn refusal(chain: &X509StoreContextRef) -> Refusal {
+    let verdict = chain.error();
+    let leaf = || {
+        let leaf = chain.chain().and_then(|certificates| certificates.get(0))?;
+        identity::identity(&leaf.to_der().ok()?).err()
+    };
+    match (verdict.as_raw(), chain.error_depth()) {
+        (UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 0) if leaf() == Some(IdentityError::Malformed) => {
+            Refusal::UnsupportedCertificate
+        }
+        (INVALID_PURPOSE, 0) if leaf() == Some(IdentityError::IsAuthority) => Refusal::IsAuthority,
+        _ => Refusal::from_verdict(verdict),
+    }
 }
 
 /// OpenSSL's two ends of the wire: at most one record to read, every datagram written.

@@ -64,6 +64,16 @@ labels! {
         TenantQuota = "tenant_quota",
         /// The certificate may not be used by a client.
         WrongKeyUsage = "wrong_key_usage",
+        /// A certificate above the client's is none of an authority.
+        NotAnAuthority = "not_an_authority",
+        /// The client's certificate is an authority's.
+        IsAuthority = "is_authority",
+        /// The certificate is signed with a digest or key that is too weak.
+        WeakSignature = "weak_signature",
+        /// The certificate has a critical extension that the hub does not know.
+        UnknownExtension = "unknown_extension",
+        /// The client sent more of a chain than any board has.
+        ChainTooLong = "chain_too_long",
         /// The certificate names no hardware id.
         NoHardwareId = "no_hardware_id",
         /// The board is registered with another certificate.
@@ -112,6 +122,11 @@ impl HandshakeEnd {
             | Self::BoardQuota
             | Self::TenantQuota
             | Self::WrongKeyUsage
+            | Self::NotAnAuthority
+            | Self::IsAuthority
+            | Self::WeakSignature
+            | Self::UnknownExtension
+            | Self::ChainTooLong
             | Self::NoHardwareId
             | Self::OtherCertificate
             | Self::OtherTenant

@@ -6,18 +6,26 @@
 
 #[path = "../../../storage/src/backup/format.rs"]
 pub mod backup;
+#[path = "../../../actors/src/board_key.rs"]
+pub mod board_key;
 #[path = "../../../actors/src/coap/mod.rs"]
 pub mod coap;
 #[path = "../../src/config/mod.rs"]
 pub mod config;
-// The files name the crate they are from.
+// The files name the crates they are from.
 extern crate self as actors;
+extern crate self as storage;
 #[path = "../../src/trust/est/csr.rs"]
 pub mod csr;
 #[path = "../../src/factory/forms.rs"]
 pub mod forms;
 #[path = "../../../actors/src/hardware_module.rs"]
 pub mod hardware_module;
+#[path = "../../../storage/src/id.rs"]
+pub mod id;
+#[path = "../../../actors/src/identity.rs"]
+pub mod identity;
+pub use id::{BoardId, UnixSeconds};
 /// The pure parts of it.
 #[path = "../../../actors/src/link"]
 pub mod link {

@@ -106,10 +106,20 @@ impl Authority {
             .unwrap();
         builder.append_extension(names).unwrap();
         builder.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap()).unwrap();
-        self.sign(builder, key)
+        self.sign(builder, key, MessageDigest::sha256())
     }
 
     pub fn board(&self, wanted: &Certificate<'_>) -> Identity {
+        self.board_with(wanted, &[], MessageDigest::sha256())
+    }
+
+    /// A board's certificate with more extensions, signed over this digest.
+    pub fn board_with(
+        &self,
+        wanted: &Certificate<'_>,
+        more: &[X509Extension],
+        digest: MessageDigest,
+    ) -> Identity {
         let key = p256();
         let name = wanted.hardware_id.unwrap_or("nameless");
         let mut builder = builder(name, &key, wanted.not_before, wanted.not_after);
@@ -128,12 +138,20 @@ impl Authority {
         let extended =
             if wanted.client_auth { extended.client_auth() } else { extended.server_auth() };
         builder.append_extension(extended.build().unwrap()).unwrap();
-        self.sign(builder, key)
+        for extension in more {
+            builder.append_extension2(extension).unwrap();
+        }
+        self.sign(builder, key, digest)
     }
 
-    fn sign(&self, mut builder: X509Builder, key: PKey<Private>) -> Identity {
+    fn sign(
+        &self,
+        mut builder: X509Builder,
+        key: PKey<Private>,
+        digest: MessageDigest,
+    ) -> Identity {
         builder.set_issuer_name(self.0.certificate.subject_name()).unwrap();
-        builder.sign(&self.0.key, MessageDigest::sha256()).unwrap();
+        builder.sign(&self.0.key, digest).unwrap();
         Identity { certificate: builder.build(), key }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: pure, and any bytes are answered; whether the signature is right is
 //! [`super::Request`]'s business, whether the board may have a certificate the store's.
 
+use actors::board_key::is_on_p256;
 use actors::hardware_module::serial_number;
 use x509_parser::asn1_rs::{Oid, oid};
 use x509_parser::certification_request::X509CertificationRequest;
@@ -57,8 +58,6 @@ pub struct Csr<'a> {
     pub alternative_name: Option<&'a [u8]>,
 }
 
-const EC_KEY: Oid<'static> = oid!(1.2.840.10045.2.1);
-const P256: Oid<'static> = oid!(1.2.840.10045.3.1.7);
 const SIGNATURES: [Oid<'static>; 3] =
     [oid!(1.2.840.10045.4.3.2), oid!(1.2.840.10045.4.3.3), oid!(1.2.840.10045.4.3.4)];
 static SERIAL_NUMBER: Oid<'static> = oid!(2.5.4.5);
@@ -78,9 +77,7 @@ impl<'a> Csr<'a> {
             return Err(CsrError::Malformed);
         }
         let content = &request.certification_request_info;
-        let key = &content.subject_pki.algorithm;
-        let curve = key.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
-        if key.algorithm != EC_KEY || curve != Some(P256) {
+        if !is_on_p256(&content.subject_pki) {
             return Err(CsrError::KeyUnsuited);
         }
         if !SIGNATURES.contains(&request.signature_algorithm.algorithm) {

@@ -86,8 +86,10 @@ fn other_keys_digests_and_signatures_are_refused() {
     let check = |request: &X509Req| Request::check(&request.to_der().unwrap()).err();
     let sha256 = MessageDigest::sha256();
     let names = [(CN, "a")];
-    let p384 = request(&key(Nid::SECP384R1), sha256, &names, &[]);
-    assert_eq!(check(&p384), Some(CsrError::KeyUnsuited));
+    for curve in [Nid::X9_62_PRIME192V1, Nid::SECP224R1, Nid::SECP384R1, Nid::SECP256K1] {
+        let request = request(&key(curve), sha256, &names, &[]);
+        assert_eq!(check(&request), Some(CsrError::KeyUnsuited), "{curve:?}");
+    }
     let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     assert_eq!(check(&request(&rsa, sha256, &names, &[])), Some(CsrError::KeyUnsuited));
     let p256 = key(Nid::X9_62_PRIME256V1);
