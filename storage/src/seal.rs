@@ -11,13 +11,15 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Which layout a sealed record has; later ones may name another key.
-const VERSION: u8 = 1;
+use crate::KeyId;
+
+/// The layout of what one key seals; [`crate::Keyring`] has another, which names its key.
+pub(crate) const VERSION: u8 = 1;
 const SALT: usize = 16;
 const TAG: usize = 16;
 
-/// Bytes that sealing adds to a record.
-pub const SEAL_OVERHEAD: usize = 1 + SALT + TAG;
+/// Bytes that sealing adds, behind what says how and under which key.
+pub(crate) const BODY_OVERHEAD: usize = SALT + TAG;
 
 /// A key of 32 bytes that records are sealed under, or that such keys are derived from.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -41,6 +43,12 @@ pub enum SealError {
     /// Another key, another place, or changed bytes.
     #[error("the record does not open: sealed under another master key, or damaged")]
     DoesNotOpen,
+    /// Sealed under a key that is not in the keyring.
+    #[error("the record is sealed under data key {key}, which the keyring does not have")]
+    UnknownKey {
+        /// The key.
+        key: KeyId,
+    },
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Random,
@@ -62,6 +70,22 @@ impl SealingKey {
         Self(bytes)
     }
 
+    /// A new random key.
+    ///
+    /// # Errors
+    /// [`SealError::Random`].
+    pub fn random() -> Result<Self, SealError> {
+        let mut key = Self([0; Self::LEN]);
+        getrandom::fill(&mut key.0).map_err(|_| SealError::Random)?;
+        Ok(key)
+    }
+
+    /// The key itself, for whoever wraps it under another.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
     /// A key for one purpose, unlike that for any other `label`.
     #[must_use]
     pub fn derive(&self, label: &str) -> Self {
@@ -81,15 +105,7 @@ impl SealingKey {
     /// # Errors
     /// [`SealError::Random`].
     pub fn seal(&self, context: &[&[u8]], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
-        let mut salt = [0; SALT];
-        getrandom::fill(&mut salt).map_err(|_| SealError::Random)?;
-        let sealed = self.cipher(context, &salt).encrypt(&Nonce::default(), plaintext);
-        let sealed = sealed.map_err(|_| SealError::DoesNotOpen)?;
-        let mut record = Vec::with_capacity(SEAL_OVERHEAD + plaintext.len());
-        record.push(VERSION);
-        record.extend_from_slice(&salt);
-        record.extend_from_slice(&sealed);
-        Ok(record)
+        self.seal_behind(&[VERSION], context, plaintext)
     }
 
     /// Opens what [`SealingKey::seal`] made for the same place.
@@ -98,22 +114,36 @@ impl SealingKey {
     /// [`SealError`]; any bytes give a record or an error.
     pub fn open(&self, context: &[&[u8]], record: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let too_short = SealError::TooShort { bytes: record.len() };
-        let (&version, rest) = record.split_first().ok_or(too_short)?;
-        if version != VERSION {
-            return Err(SealError::UnknownVersion { found: version });
+        match record.split_first().ok_or(too_short)? {
+            (&VERSION, body) => self.open_body(context, body),
+            (&found, _) => Err(SealError::UnknownVersion { found }),
         }
-        let (salt, sealed) = rest.split_first_chunk::<SALT>().ok_or(too_short)?;
-        let opened = self.cipher(context, salt).decrypt(&Nonce::default(), sealed);
-        opened.map(Zeroizing::new).map_err(|_| SealError::DoesNotOpen)
     }
 
-    /// Whether bytes have the form of a sealed record, as far as can be seen without the key.
-    pub(crate) const fn has_form(record: &[u8]) -> Result<(), SealError> {
-        match record {
-            [VERSION, ..] if record.len() >= SEAL_OVERHEAD => Ok(()),
-            [] | [VERSION, ..] => Err(SealError::TooShort { bytes: record.len() }),
-            [found, ..] => Err(SealError::UnknownVersion { found: *found }),
-        }
+    /// Seals `plaintext` behind a head that says how.
+    pub(crate) fn seal_behind(
+        &self,
+        head: &[u8],
+        context: &[&[u8]],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        let mut salt = [0; SALT];
+        getrandom::fill(&mut salt).map_err(|_| SealError::Random)?;
+        let sealed = self.cipher(context, &salt).encrypt(&Nonce::default(), plaintext);
+        let sealed = sealed.map_err(|_| SealError::DoesNotOpen)?;
+        Ok([head, &salt, &sealed].concat())
+    }
+
+    /// Opens what is behind that head.
+    pub(crate) fn open_body(
+        &self,
+        context: &[&[u8]],
+        body: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let too_short = SealError::TooShort { bytes: body.len() };
+        let (salt, sealed) = body.split_first_chunk::<SALT>().ok_or(too_short)?;
+        let opened = self.cipher(context, salt).decrypt(&Nonce::default(), sealed);
+        opened.map(Zeroizing::new).map_err(|_| SealError::DoesNotOpen)
     }
 
     /// The nonce may be constant: the key is the salt's own.
@@ -151,7 +181,7 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_in_its_own_place_alone() {
         let sealed = key().seal(&[b"sessions", b"\0\0\0\x01"], b"keys").unwrap();
-        assert_eq!(sealed.len(), SEAL_OVERHEAD + 4);
+        assert_eq!(sealed.len(), 1 + BODY_OVERHEAD + 4);
         assert_eq!(&**key().open(&[b"sessions", b"\0\0\0\x01"], &sealed).unwrap(), b"keys");
         let elsewhere = key().open(&[b"sessions", b"\0\0\0\x02"], &sealed);
         assert_eq!(elsewhere, Err(SealError::DoesNotOpen));

@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::{SEAL_OVERHEAD, SealError, SealingKey, Slot};
+use crate::{KeyId, Keyring, SEAL_OVERHEAD, SealError, Slot};
 use zeroize::Zeroizing;
 
 const MAGIC: [u8; 8] = *b"hubses\0\x01";
@@ -44,7 +44,7 @@ const PLACE: &[u8] = b"sessions";
 /// The open file.
 pub(crate) struct SealedFile {
     file: File,
-    key: SealingKey,
+    keyring: Keyring,
     /// Slots that the file has room for; held while it grows.
     room: Mutex<u32>,
     is_new: bool,
@@ -66,7 +66,7 @@ impl SealedFile {
     ///
     /// # Errors
     /// The system's; `InvalidData` when the file is none of ours.
-    pub(crate) fn open(path: &Path, key: SealingKey) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, keyring: Keyring) -> io::Result<Self> {
         let mut how = File::options();
         let how = how.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = how.open(path)?;
@@ -83,7 +83,7 @@ impl SealedFile {
             file.sync_all()?;
         }
         let room = Mutex::new(room(&file)?);
-        Ok(Self { file, key, room, is_new })
+        Ok(Self { file, keyring, room, is_new })
     }
 
     /// Whether there was no such file.
@@ -121,7 +121,7 @@ impl SealedFile {
     /// # Errors
     /// [`SealedError`]; a record longer than [`RECORD_MAX`] is `InvalidInput`.
     pub(crate) fn write(&self, slot: Slot, record: &[u8]) -> Result<(), SealedError> {
-        let sealed = self.key.seal(&[PLACE, &slot.key()], record)?;
+        let sealed = self.keyring.seal(&[PLACE, &slot.key()], record)?;
         let mut bytes = [0; SLOT_LEN];
         let (length, body) = bytes.split_at_mut(LENGTH_LEN);
         let (Some(body), Ok(count)) = (body.get_mut(..sealed.len()), u16::try_from(sealed.len()))
@@ -139,6 +139,26 @@ impl SealedFile {
     /// The system's.
     pub(crate) fn remove(&self, slot: Slot) -> io::Result<()> {
         self.file.write_all_at(&[0; SLOT_LEN], offset_of(slot.number()))
+    }
+
+    /// Some slots from number `first` on whose records are under another key than the current one, and
+    /// the number to go on from; `None` at the end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn under_older_keys(&self, first: u32) -> io::Result<(Vec<Slot>, Option<u32>)> {
+        let room = room(&self.file)?;
+        let current = self.keyring.current();
+        let mut chunk = vec![0; SCAN_LEN];
+        read_at_most(&self.file, &mut chunk, offset_of(first))?;
+        let older =
+            (first..room).zip(chunk.chunks_exact(SLOT_LEN)).filter_map(|(number, bytes)| {
+                let sealed = sealed_in(bytes).ok().flatten()?;
+                let is_older = Keyring::key_of(sealed).is_ok_and(|key| key != current);
+                Slot::new(number).filter(|_| is_older)
+            });
+        let older = older.collect();
+        Ok((older, first.checked_add(SCAN).filter(|next| *next < room)))
     }
 
     /// Returns when the disk has everything written so far.
@@ -167,18 +187,18 @@ impl SealedFile {
 
     fn open_slot(&self, slot: Slot, bytes: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
         let Some(sealed) = sealed_in(bytes)? else { return Ok(None) };
-        self.key.open(&[PLACE, &slot.key()], sealed).map(Some)
+        self.keyring.open(&[PLACE, &slot.key()], sealed).map(Some)
     }
 }
 
-/// Looks at every record of the file at `path` that can be seen to be one, without the key: gives
-/// the slot's number, the record's length, and what is wrong with its form.
+/// Looks at every record of the file at `path` that can be seen to be one, without the keys: gives
+/// the slot, the record's length, and the key it is sealed under or what is wrong with its form.
 ///
 /// # Errors
 /// The system's; `InvalidData` when the file is none of ours.
 pub(crate) fn survey(
     path: &Path,
-    mut take: impl FnMut(Slot, usize, Result<(), SealError>),
+    mut take: impl FnMut(Slot, usize, Result<KeyId, SealError>),
 ) -> io::Result<()> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -189,7 +209,7 @@ pub(crate) fn survey(
     }
     each_slot(&file, std::convert::identity, |slot, bytes| {
         match sealed_in(bytes) {
-            Ok(Some(sealed)) => take(slot, sealed.len(), SealingKey::has_form(sealed)),
+            Ok(Some(sealed)) => take(slot, sealed.len(), Keyring::key_of(sealed)),
             Ok(None) => {}
             Err(error) => take(slot, 0, Err(error)),
         }

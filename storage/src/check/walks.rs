@@ -7,13 +7,14 @@ use crate::record::{Record, decode};
 use crate::rows::{ROW_LEN, RowNumber};
 use crate::sealed::survey;
 use crate::store::boards::{address_key, parse_id};
-use crate::store::revoked;
 use crate::store::rows::NAME_KEY;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
+use crate::store::tree::Tree;
 use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY, scoped};
+use crate::store::{data_keys, revoked, secrets};
 use crate::{
-    ApiToken, ApiTokenId, AuditEntry, Batch, Board, Renewal, Route, RowsState, StoreError, Tenant,
-    TenantId, Token, Upstream, User,
+    ApiToken, ApiTokenId, AuditEntry, Batch, Board, DataKey, Keyring, Renewal, Route, RowsState,
+    SealedSecret, SecretName, StoreError, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -36,6 +37,8 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("tokens", tokens),
     ("upstreams", upstreams),
     ("users", users),
+    (data_keys::TREE, of_keys),
+    (secrets::TREE, of_secrets),
 ];
 
 /// A tree that nobody here knows: its entries are read and measured.
@@ -235,6 +238,31 @@ fn tokens(walk: &mut Walk<'_>) {
         match key.len() {
             32 => Ok(()),
             _ => Err(String::from("its key is no digest")),
+        }
+    });
+}
+
+fn of_keys(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let data_key: DataKey = noun(value)?;
+        its_own_key(key, &data_key.id.0.to_be_bytes())
+    });
+}
+
+/// Sealed under keys that are not open here: whether the key is there can be seen.
+fn of_secrets(walk: &mut Walk<'_>) {
+    let keys = Tree::open(&walk.inner.db, data_keys::TREE, &walk.inner.health);
+    walk.each(|inner, key, value| {
+        let secret: SealedSecret = noun(value)?;
+        if let Some(tenant) = SecretName::of_key(key).as_ref().and_then(SecretName::tenant) {
+            belongs_to(inner, tenant)?;
+        }
+        let under = Keyring::key_of(&secret.sealed).map_err(|error| error.to_string())?;
+        match &keys {
+            Ok(keys) if !keys.contains_key(under.0.to_be_bytes()).map_err(unread)? => {
+                Err(format!("it is sealed under data key {under}, which is not there"))
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
     });
 }

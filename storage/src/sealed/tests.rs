@@ -1,4 +1,5 @@
 use super::*;
+use crate::SealingKey;
 use proptest::prelude::*;
 
 struct Rig {
@@ -15,7 +16,7 @@ impl Rig {
     }
 
     fn open(&self) -> SealedFile {
-        SealedFile::open(&self.path(), SealingKey::new([9; 32])).unwrap()
+        SealedFile::open(&self.path(), keyring()).unwrap()
     }
 
     /// Changes the file's bytes behind everybody's back.
@@ -24,6 +25,10 @@ impl Rig {
         change(&mut bytes);
         std::fs::write(self.path(), bytes).unwrap();
     }
+}
+
+fn keyring() -> Keyring {
+    Keyring::new((KeyId::FIRST, SealingKey::new([9; 32])), SealingKey::new([8; 32]))
 }
 
 fn slot(number: u32) -> Slot {
@@ -110,7 +115,7 @@ fn behind_the_files_end_there_is_no_session() {
 fn a_file_of_something_else_is_refused_and_one_that_was_never_finished_is_not() {
     let rig = Rig::new();
     std::fs::write(rig.path(), [b'x'; 600]).unwrap();
-    let refused = SealedFile::open(&rig.path(), SealingKey::new([9; 32])).map(drop).unwrap_err();
+    let refused = SealedFile::open(&rig.path(), keyring()).map(drop).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
     std::fs::write(rig.path(), [0; 3]).unwrap();
     assert!(rig.open().is_new());
@@ -120,8 +125,7 @@ fn a_file_of_something_else_is_refused_and_one_that_was_never_finished_is_not() 
 fn a_disk_without_room_shows_before_a_slot_is_used() {
     // Every write to this device is refused for want of room.
     let file = File::options().read(true).write(true).open("/dev/full").unwrap();
-    let full =
-        SealedFile { file, key: SealingKey::new([9; 32]), room: Mutex::new(0), is_new: true };
+    let full = SealedFile { file, keyring: keyring(), room: Mutex::new(0), is_new: true };
     assert_eq!(full.make_room(slot(0)).unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!(*full.room.lock().unwrap(), 0);
 }
@@ -136,7 +140,7 @@ fn a_survey_sees_the_form_without_the_key() {
     let mut seen = Vec::new();
     survey(&rig.path(), |slot, bytes, form| seen.push((slot.number(), bytes, form))).unwrap();
     let unknown = Err(SealError::UnknownVersion { found: 9 });
-    assert_eq!(seen, [(0, SEAL_OVERHEAD + 4, Ok(())), (1, SEAL_OVERHEAD + 3, unknown)]);
+    assert_eq!(seen, [(0, SEAL_OVERHEAD + 4, Ok(KeyId::FIRST)), (1, SEAL_OVERHEAD + 3, unknown)]);
     survey(&rig.dir.path().join("missing"), |_, _, _| panic!("nothing is there")).unwrap();
 }
 
@@ -148,11 +152,32 @@ fn the_bytes_around_a_record_are_frozen() {
     assert_eq!(bytes.len(), 4096 + 1024 * 512);
     assert_eq!(bytes[..16], *b"hubses\0\x01\0\0\0\0\0\0\0\0");
     let at = 4096 + 512;
-    assert_eq!(bytes[at..at + 2], [37, 0]);
-    let sealed = &bytes[at + 2..at + 39];
-    let opened = SealingKey::new([9; 32]).open(&[b"sessions", &[0, 0, 0, 1]], sealed);
+    assert_eq!(bytes[at..at + 5], [39, 0, 2, 0, 1]);
+    let sealed = &bytes[at + 2..at + 41];
+    let opened = keyring().open(&[b"sessions", &[0, 0, 0, 1]], sealed);
     assert_eq!(**opened.unwrap(), *b"gold");
-    assert!(bytes[at + 39..].iter().all(|byte| *byte == 0));
+    assert!(bytes[at + 41..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn a_record_of_a_hub_before_data_keys_opens_under_the_first() {
+    let rig = Rig::new();
+    put(&rig.open(), 1, b"new");
+    let sealed = SealingKey::new([9; 32]).seal(&[b"sessions", &[0, 0, 0, 1]], b"gold").unwrap();
+    rig.spoil(|bytes| {
+        let at = 4096 + 512;
+        bytes[at..at + 2].copy_from_slice(&[37, 0]);
+        bytes[at + 2..at + 39].copy_from_slice(&sealed);
+    });
+    let keyring = keyring();
+    let file = SealedFile::open(&rig.path(), keyring.clone()).unwrap();
+    assert_eq!(read(&file, 1), Some(b"gold".to_vec()));
+    assert_eq!(file.under_older_keys(0).unwrap(), (vec![], Some(SCAN)));
+    keyring.add(KeyId(2), SealingKey::new([7; 32]));
+    assert_eq!(read(&file, 1), Some(b"gold".to_vec()));
+    put(&file, 2, b"new");
+    assert_eq!(file.under_older_keys(0).unwrap().0, [slot(1)]);
+    assert_eq!(file.under_older_keys(1024 - SCAN).unwrap(), (vec![], None));
 }
 
 proptest! {

@@ -78,12 +78,6 @@ pub enum StoreError {
         #[source]
         source: RecordError,
     },
-    /// The sessions are sealed under another master key.
-    #[error("the sessions in {} are sealed under another master key", dir.display())]
-    OtherMasterKey {
-        /// The store's folder.
-        dir: PathBuf,
-    },
     /// A sealed record that cannot be opened or made.
     #[error("a sealed record in {tree}: {source}")]
     Sealed {

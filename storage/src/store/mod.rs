@@ -17,6 +17,8 @@
 //! | `audit` | see [`audit`] | |
 //! | `batches`..., `tokens` | see [`batches`] | |
 //! | `users`, `api-tokens` | see [`keyed`] | |
+//! | `vault/keys` | see [`data_keys`] | |
+//! | `vault/secrets` | see [`secrets`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else
@@ -44,6 +46,7 @@ pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 mod building;
+pub(crate) mod data_keys;
 pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod keyed;
@@ -53,6 +56,7 @@ pub(crate) mod open;
 pub(crate) mod renewals;
 pub(crate) mod revoked;
 pub(crate) mod rows;
+pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
 pub(crate) mod together;

@@ -1,11 +1,11 @@
 //! Tenants in the store. Invariant: a tenant with boards is never removed, and its routes,
-//! upstreams, batches and tokens go with it.
+//! upstreams, secrets, batches and tokens go with it.
 
 use sled::Transactional;
 
 use super::boards::Boards;
 use super::tree::Tree;
-use super::{Inner, decode, encode, scoped};
+use super::{Inner, decode, encode, scoped, secrets};
 use crate::{StoreError, Tenant, TenantId};
 
 /// The tenants of a [`crate::Store`].
@@ -57,6 +57,7 @@ impl<'a> Tenants<'a> {
         for (tree, key) in inner.batches.of_tenant(id)? {
             tree.remove(key)?;
         }
+        secrets::remove_tenant(inner, id)?;
         let trees = (inner.tenants.raw(), inner.routes.raw(), inner.upstreams.raw());
         let existed = inner.transaction(|| {
             trees.transaction(|(tenants, routes, upstreams)| {

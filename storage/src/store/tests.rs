@@ -164,8 +164,9 @@ fn what_led_to_sessions_in_trees_goes_with_them() {
     std::fs::write(dir.path().join("windows"), b"their slots").unwrap();
     let store = Store::open(dir.path()).unwrap();
     assert!(!dir.path().join("windows").exists());
-    let key = crate::SealingKey::new([9; 32]);
-    let sessions = store.sessions(key, crate::BootId([1; 16])).unwrap();
+    let key = || crate::SealingKey::new([9; 32]);
+    let keyring = crate::Keyring::new((crate::KeyId::FIRST, key()), key());
+    let sessions = store.sessions(&keyring, crate::BootId([1; 16])).unwrap();
     assert_eq!((sessions.count(), sessions.by_address().count()), (0, 0));
     assert_eq!(store.check(|_| {}).unwrap().problems, []);
     assert_eq!(store.boards().count(), 2);

@@ -72,6 +72,11 @@ impl Tree {
         self.health.contain(|| self.tree.update_and_fetch(key, change)).map(drop)
     }
 
+    /// All of it or nothing.
+    pub(crate) fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
+        self.health.contain(|| self.tree.apply_batch(batch))
+    }
+
     pub(crate) fn clear(&self) -> Result<(), StoreError> {
         self.health.contain(|| self.tree.clear())
     }

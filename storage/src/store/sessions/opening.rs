@@ -1,5 +1,5 @@
-//! From a store to its sessions: the key they are sealed under, their files, and what a failure of
-//! the machine left of them.
+//! From a store to its sessions: their files, what a failure of the machine left of them, and those
+//! that are under older keys.
 //!
 //! Where the slots are known, no record is read: a million sessions are there as soon as their slots
 //! are. Where they are not, every record is read once, and what does not open is lost.
@@ -13,9 +13,10 @@ use crate::sealed::SealedFile;
 use crate::store::tree::Tree;
 use crate::store::{Inner, decode};
 use crate::windows::{BootId, Past, Slot, Windows};
-use crate::{SealingKey, Session, SessionName, Store, StoreError};
+use crate::{Keyring, Session, SessionName, Store, StoreError};
 
-/// In `meta`: a record that opens under the key that the sessions are sealed under.
+/// In `meta`, from a hub before data keys: a record that opens under the key that its sessions are
+/// sealed under.
 pub(crate) const KEY_CHECK: &[u8] = b"sessions";
 /// The records' file in the store's folder.
 pub(crate) const RECORDS: &str = "sessions";
@@ -25,18 +26,16 @@ const BY_ADDRESS: &str = "sessions/address";
 const OLDER: [&str; 3] = ["sessions", "sessions/board", "sessions/resumption"];
 
 impl Store {
-    /// The sessions, sealed under `key`; `boot` is this boot of the machine. One at a time may have
-    /// them open, until [`Sessions::close`].
+    /// The sessions, sealed under the keys of `keyring`; `boot` is this boot of the machine. One at a
+    /// time may have them open, until [`Sessions::close`].
     ///
     /// # Errors
-    /// [`StoreError::OtherMasterKey`] when they are sealed under another key;
     /// [`StoreError::Unusable`] when one of their files cannot be read or made; those of the
     /// database.
-    pub fn sessions(&self, key: SealingKey, boot: BootId) -> Result<Sessions, StoreError> {
+    pub fn sessions(&self, keyring: &Keyring, boot: BootId) -> Result<Sessions, StoreError> {
         let inner = &self.inner;
-        self.check_key(&key)?;
         let path = inner.dir.join(RECORDS);
-        let records = SealedFile::open(&path, key).map_err(unusable(&path))?;
+        let records = SealedFile::open(&path, keyring.clone()).map_err(unusable(&path))?;
         let path = inner.dir.join(WINDOWS);
         let (windows, past) = Windows::open(&path, boot).map_err(unusable(&path))?;
         let is_lost = past == Past::Lost || records.is_new();
@@ -73,22 +72,28 @@ impl Store {
         remove_file(&dir.join(WINDOWS))
     }
 
-    fn check_key(&self, key: &SealingKey) -> Result<(), StoreError> {
-        let meta = &self.inner.meta;
-        let context: [&[u8]; 2] = [b"meta", KEY_CHECK];
-        match meta.get(KEY_CHECK)? {
-            Some(sealed) => match key.open(&context, &sealed) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(StoreError::OtherMasterKey { dir: self.inner.dir.clone() }),
-            },
-            None => {
-                let sealed = key.seal(&context, &[]);
-                let sealed =
-                    sealed.map_err(|source| StoreError::Sealed { tree: "meta", source })?;
-                meta.insert(KEY_CHECK, sealed)?;
-                self.flush()
+    /// Seals sessions that are under an older key under the current one, among some slots from number
+    /// `first` on: how many they were, and the number to go on from. Nothing where no sessions are
+    /// open. Durable when the keys are retired.
+    ///
+    /// # Errors
+    /// As [`Sessions::find`].
+    pub fn reseal_sessions(&self, first: u32) -> Result<(u64, Option<u32>), StoreError> {
+        let open = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let Some(shared) = open else { return Ok((0, None)) };
+        let (slots, next) = shared.records.under_older_keys(first).map_err(shared.unusable())?;
+        let mut count = 0;
+        for slot in slots {
+            let _writer = shared.writer();
+            match shared.find(slot) {
+                Ok(Some(session)) => shared.write(slot, &session)?,
+                // Lost as it is: nothing reads it but its board, which begins anew.
+                Ok(None) | Err(StoreError::Sealed { .. } | StoreError::Corrupt { .. }) => continue,
+                Err(error) => return Err(error),
             }
+            count += 1;
         }
+        Ok((count, next))
     }
 }
 
@@ -109,6 +114,12 @@ pub(crate) fn drop_older(inner: &Inner) -> Result<(), StoreError> {
 }
 
 impl Shared {
+    /// Returns when whoever is writing a record now has written it, and the disk has it.
+    pub(in crate::store) fn wait_for_writers(&self) -> Result<(), StoreError> {
+        drop(self.writer());
+        self.records.sync().map_err(|source| self.not_durable(source))
+    }
+
     /// Sees what there is where the slots do not tell: a record that does not open is dropped, one
     /// whose board is gone too, and of two of one board the one that its board does not name. What
     /// leads to the others is put right.
