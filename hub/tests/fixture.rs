@@ -11,6 +11,7 @@ use hub::broker_url::BrokerUrl;
 use hub::config::{Config, Source};
 use hub::fixture::{FixtureError, Options, make};
 use hub::trust::hardware_id;
+use hub::vault::Vault;
 use storage::{
     Acknowledge, BoardState, BootId, Secret, SessionName, Store, UnixSeconds, UpstreamKind,
 };
@@ -109,8 +110,8 @@ fn sleeping_boards_have_a_session_each_under_the_listed_name_and_the_seeds_keys(
 
     let config = Config::load(&Source::File(dir.join("hub.toml"))).unwrap();
     let store = Store::open(&config.store.dir).unwrap();
-    let key = hub::vault::master_key(&config.vault.master_key).unwrap();
-    let sessions = store.sessions(key.derive("sessions"), BootId::of_this_boot().unwrap()).unwrap();
+    let vault = Vault::unlock(&config, &store, now()).unwrap();
+    let sessions = store.sessions(vault.keyring(), BootId::of_this_boot().unwrap()).unwrap();
     assert_eq!((store.boards().count(), sessions.count()), (5, 3));
 
     let list = fs::read(dir.join("sleeping.bin")).unwrap();

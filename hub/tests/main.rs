@@ -41,3 +41,4 @@ mod rig_itself;
 mod sessions;
 mod trust;
 mod ui;
+mod vault_upgrade;

@@ -237,17 +237,23 @@ fn another_master_key_is_refused_with_the_way_out() {
     assert!(hub.terminate(PATIENCE).success());
     let key = site.path("vault/master.key");
     let before = std::fs::read(&key).unwrap();
+    std::fs::copy(&key, site.path("other.key")).unwrap();
+    std::fs::write(site.path("other.key"), [7; 32]).unwrap();
     std::fs::remove_file(&key).unwrap();
     let said = refused(&site);
+    assert!(said.contains("there is no") && said.contains("master.key"), "{said}");
+    assert!(said.contains("cellular-hub vault reset"), "{said}");
+    std::fs::rename(site.path("other.key"), &key).unwrap();
+    let said = refused(&site);
     assert!(said.contains("sealed under another master key"), "{said}");
-    assert!(said.contains("cellular-hub store forget-sessions"), "{said}");
+    assert!(said.contains("cellular-hub vault reset"), "{said}");
     std::fs::write(&key, before).unwrap();
     let _hub = site.start();
     assert_eq!(board.post("d", b"after").message.dotted(), "2.04");
 }
 
 /// What a hub says that does not start.
-fn refused(site: &Site) -> String {
+pub(crate) fn refused(site: &Site) -> String {
     let mut command = Command::new(CELLULAR_HUB);
     command.arg("serve").arg("--config").arg(site.path("hub.toml"));
     let ended = Process::run(&mut command, PATIENCE);

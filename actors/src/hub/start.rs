@@ -13,7 +13,7 @@ use actix_rt::Arbiter;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
-use storage::{BootId, Quota, SealingKey, Sessions, Store, StoreError};
+use storage::{BootId, Keyring, Quota, Sessions, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
@@ -72,8 +72,8 @@ pub struct Settings {
     pub receive_buffer: usize,
     /// This hub's number.
     pub node: u8,
-    /// Under which key sessions are stored.
-    pub master_key: SealingKey,
+    /// Under which keys sessions are stored.
+    pub keyring: Keyring,
     /// After how long without a message a session leaves memory.
     pub idle: Duration,
     /// For how long after its full handshake a session can be resumed.
@@ -318,9 +318,9 @@ fn keep(
     sender: &Sender,
 ) -> Result<Keeping, StartError> {
     let boot = BootId::of_this_boot().map_err(StartError::Boot)?;
-    let key = &settings.master_key;
-    let sessions = store.sessions(key.derive("sessions"), boot)?;
-    let ids = ConnectionIds::new(settings.node, &key.derive("connection ids").first_half());
+    let keyring = &settings.keyring;
+    let sessions = store.sessions(keyring, boot)?;
+    let ids = ConnectionIds::new(settings.node, &keyring.naming().first_half());
     let keep = Keep::new(sessions, Arc::clone(registry), ids);
     let keeper = {
         let (keep, metrics) = (keep.clone(), Arc::clone(metrics));

@@ -8,7 +8,7 @@ use actors::keeper::{Keep, NotWoken};
 use actors::link::connection_id::{ConnectionId, ConnectionIds};
 use actors::link::table::Key;
 use actors::session::secured::Secured;
-use storage::{BootId, SealingKey, Store};
+use storage::{BootId, KeyId, Keyring, SealingKey, Store};
 
 use crate::NOW;
 
@@ -24,9 +24,10 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn open(dir: PathBuf, boot: u8) -> Self {
         let store = Store::open(&dir).unwrap();
-        let key = SealingKey::new([7; 32]);
-        let ids = ConnectionIds::new(1, &key.derive("connection ids").first_half());
-        let sessions = store.sessions(key.derive("sessions"), BootId([boot; 16])).unwrap();
+        let key = || SealingKey::new([7; 32]);
+        let ids = ConnectionIds::new(1, &key().first_half());
+        let keyring = Keyring::new((KeyId::FIRST, key()), key());
+        let sessions = store.sessions(&keyring, BootId([boot; 16])).unwrap();
         let keep =
             Keep::new(sessions, Registry::new(store.clone(), std::time::Duration::ZERO), ids);
         Self { dir, keep, store, awake: BTreeMap::new() }

@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 use crate::fixture::FixtureError;
 use crate::trust::keys::KeyError;
 use crate::trust::{TrustError, Unlisted};
+use crate::vault::VaultError;
 
 /// Why a command failed, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -102,15 +103,20 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Locked { dir } => Self::InUse(dir.clone()),
-            StoreError::OtherMasterKey { .. } => Self::Unusable(format!(
-                "vault.master_key: {error}; put that key back, or let every board shake hands again: \
-                 `cellular-hub store forget-sessions`"
-            )),
             StoreError::TenantHasBoards { .. } => {
                 Self::Refused(format!("{error}; remove those first"))
             }
             StoreError::AddressTaken { .. } => Self::Refused(error.to_string()),
             _ => Self::Unusable(in_one_line(&error)),
+        }
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Store(error) => error.into(),
+            other => Self::Unusable(in_one_line(&other)),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{Failure, now};
 use crate::admin::{Admin, Author};
 use crate::config::{Config, Source};
 use crate::trust::{Pki, TrustError, write_new};
+use crate::vault::Vault;
 
 /// What a command works on and how it answers.
 pub(super) struct Invocation {
@@ -34,6 +35,7 @@ pub(super) struct InHub {
     pub(super) config: Config,
     pub(super) admin: Admin,
     pub(super) pki: Pki,
+    pub(super) vault: Vault,
     pub(super) folder: PathBuf,
     pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
 }
@@ -92,6 +94,14 @@ impl Invocation {
         match &self.place {
             Place::Here(_) => Ok(Pki::of(&self.config()?.trust)),
             Place::Hub(hub) => Ok(hub.pki.clone()),
+        }
+    }
+
+    /// The vault of the store that `admin` changes.
+    pub(super) fn vault(&self, admin: &Admin) -> Result<Vault, Failure> {
+        match &self.place {
+            Place::Here(_) => Ok(Vault::unlock(&self.config()?, admin.store(), now())?),
+            Place::Hub(hub) => Ok(hub.vault.clone()),
         }
     }
 

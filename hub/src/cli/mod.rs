@@ -31,6 +31,7 @@ mod tenant;
 mod token;
 mod upstream;
 mod user;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -153,6 +154,9 @@ enum Command {
     Factory(factory::Factory),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    /// What secrets and sessions in the store are sealed under.
+    #[command(subcommand)]
+    Vault(vault::Vault),
     /// The store itself.
     #[command(subcommand)]
     Store(store::Store),
@@ -199,6 +203,7 @@ impl Command {
             Self::Ca(ca) => ca.files(),
             Self::Batch(batch) => Some(batch.files()),
             Self::Token(_) | Self::User(_) | Self::ApiToken(_) => Some(Files::default()),
+            Self::Vault(vault) => vault.files(),
             Self::Serve
             | Self::Station(_)
             | Self::Factory(_)
@@ -233,6 +238,7 @@ impl Command {
             Self::Factory(factory) => factory.run(hub),
             Self::Backup(backup) => backup.run(hub),
             Self::Restore(restore) => restore.run(hub),
+            Self::Vault(vault) => vault.run(hub),
             Self::Store(store) => store.run(hub),
             Self::Fixture(fixture) => fixture.run(hub),
             Self::Config(configuration) => configuration.run(hub),

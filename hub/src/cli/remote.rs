@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::control::run::{End, Piece, Run};
 use crate::control::{self, Reply, Runner};
 use crate::trust::{Pki, TrustError, write_new};
+use crate::vault::Vault;
 
 /// Bytes of the largest file that a command hands over.
 const FILE_MAX: usize = 64 * 1024;
@@ -89,11 +90,11 @@ fn hand_over(file: &Path) -> Result<(PathBuf, Vec<u8>), Failure> {
 }
 
 /// Carries commands out in a hub of this configuration.
-pub(crate) fn runner(config: Config, admin: Admin, pki: Pki) -> Runner {
+pub(crate) fn runner(config: Config, admin: Admin, pki: Pki, vault: Vault) -> Runner {
     Arc::new(move |run, reply| {
         let Run { arguments, folder, files } = run;
         let (config, admin, pki) = (config.clone(), admin.clone(), pki.clone());
-        let hub = InHub { config, admin, pki, folder, files };
+        let hub = InHub { config, admin, pki, vault: vault.clone(), folder, files };
         match carry_out(&arguments, hub, reply) {
             Ok(()) => End::default(),
             Err(failure) if failure.is_silent() => End::default(),

@@ -29,7 +29,8 @@ pub(super) enum Store {
     },
     /// Remove every session: each board has to shake hands again.
     ///
-    /// For a hub that lost its master key (`vault.master_key`). The hub must be stopped.
+    /// For a store that is a copy of another, or older than it was. The hub must be stopped. Where the
+    /// master key is lost: `cellular-hub vault reset`.
     ForgetSessions,
 }
 

@@ -44,7 +44,7 @@ pub use self::session::Session;
 pub use self::shutdown::Shutdown;
 pub use self::store::Store;
 pub use self::trust::{KeyStoreKind, Trust};
-pub use self::vault::Vault;
+pub use self::vault::{MasterKind, Vault};
 
 /// Everything that can be set, in force: defaults, and what the file says instead.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -125,7 +125,8 @@ impl Config {
         ]
     }
 
-    fn relative_to(mut self, folder: &Path) -> Self {
+    /// The same, with relative paths counted from `folder`.
+    pub(crate) fn relative_to(mut self, folder: &Path) -> Self {
         let paths: [&mut PathBuf; 10] = [
             &mut self.store.dir,
             &mut self.trust.dir,

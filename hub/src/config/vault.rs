@@ -1,14 +1,36 @@
-//! `[vault]`: under which key secrets in the store are sealed.
+//! `[vault]`: under which master key secrets in the store are sealed.
 
 use std::path::PathBuf;
 
-use super::key::section;
+use serde::{Deserialize, Serialize};
+
+use super::key::{Kind, Setting, section};
 
 section! {
-    /// The vault: secrets in the store are sealed under one master key.
+    /// The vault: sessions and secrets in the store are sealed under data keys, and those lie in the
+    /// store wrapped under a master key (docs/vault.md). Without that, no session and no password
+    /// opens: keep a copy of it apart from the store.
     pub struct Vault in "vault" {
-        /// File of the master key: 32 random bytes, mode 0600, made at the first start. Without it
-        /// no session opens and every board has to shake hands again; keep a copy apart from the store.
+        /// Where the master key is: "file", or "credential" for the systemd credential
+        /// vault.master_key, which holds 32 random bytes as the file does. To change it, have
+        /// `vault rewrap` wrap the data keys anew before you change it here.
+        pub master: MasterKind = MasterKind::File;
+        /// For "file": 32 random bytes, mode 0600, made at the first start.
         pub master_key: PathBuf = PathBuf::from("vault/master.key");
     }
+}
+
+/// Where the master key is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MasterKind {
+    /// In a file.
+    #[default]
+    File,
+    /// In a systemd credential.
+    Credential,
+}
+
+impl Setting for MasterKind {
+    const KIND: Kind = Kind::Choice(&["file", "credential"]);
 }

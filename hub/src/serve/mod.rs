@@ -16,7 +16,7 @@ use std::time::Duration;
 use actors::coap::Limits;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
-use storage::{RowsState, SealingKey, Store, StoreError};
+use storage::{RowsState, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::credentials::Credentials;
@@ -30,7 +30,7 @@ use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
 use crate::quota;
 use crate::trust::{Authorities, BoardEnrolment, Pki};
-use crate::vault::{self, VaultError};
+use crate::vault::{Vault, VaultError};
 
 /// Why the hub did not run.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ pub enum ServeError {
     /// A socket that was handed over is for nothing.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    /// There is no master key.
+    /// The vault does not open.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// Monitoring cannot be served.
@@ -117,11 +117,11 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let monitoring = http::bind(config.monitoring.listen)?;
     let https = Https::prepare(&config)?;
     let inherited = Inherited::take(&config)?;
-    let master_key = vault::master_key(&config.vault.master_key)?;
+    let vault = Vault::unlock(&config, &store, cli::now())?;
     let pki = Pki::of(&config.trust);
     let authorities = Authorities::new(pki.clone());
     let enrolment = BoardEnrolment::new(store.clone(), authorities.clone());
-    let settings = settings(&config, credentials, master_key, enrolment, inherited);
+    let settings = settings(&config, credentials, &vault, enrolment, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -145,7 +145,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let live = Arc::new(live::Told(running.clone()));
         let admin = Admin::running(store.clone(), cli::author(), live);
         let https = https.map(|https| https.start(&config, &admin, authorities)).transpose()?;
-        let control = control(&config, admin, pki);
+        let control = control(&config, admin, pki, vault);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
@@ -184,9 +184,9 @@ fn watch(store: &Store, metrics: &Arc<Metrics>) {
 }
 
 /// The control socket; a hub without one serves all the same.
-fn control(config: &Config, admin: Admin, pki: Pki) -> Option<Control> {
+fn control(config: &Config, admin: Admin, pki: Pki, vault: Vault) -> Option<Control> {
     let store = admin.store().clone();
-    let started = Control::start(&store, cli::runner(config.clone(), admin, pki));
+    let started = Control::start(&store, cli::runner(config.clone(), admin, pki, vault));
     let without = "no backups and no commands while the hub runs";
     started.inspect_err(|error| tracing::warn!(%error, without)).ok()
 }
@@ -219,7 +219,7 @@ fn announce(config: &Config, running: &Running, store: &Store) {
 fn settings(
     config: &Config,
     credentials: Credentials,
-    master_key: SealingKey,
+    vault: &Vault,
     enrolment: Arc<BoardEnrolment>,
     inherited: Inherited,
 ) -> Settings {
@@ -245,7 +245,7 @@ fn settings(
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
         receive_buffer: link.receive_buffer_kib.saturating_mul(1024),
         node: link.node,
-        master_key,
+        keyring: vault.keyring().clone(),
         idle: Duration::from_secs(config.session.idle_s),
         resumption: Duration::from_secs(config.session.resumption_h.saturating_mul(3600)),
         limits: Limits {

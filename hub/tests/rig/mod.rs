@@ -30,6 +30,7 @@ pub mod process;
 pub mod proxy;
 pub mod records;
 pub mod site;
+pub mod sleeper;
 pub mod subscriber;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};

@@ -263,7 +263,7 @@ fn a_check_notices_a_secret_without_its_key_or_its_tenant() {
     let problem = "it is sealed under data key 1, which is not there";
     assert_eq!(said(&store), [format!("vault/secrets acme/sas-key/broker: {problem}")]);
     store.put_data_keys(&[data_key(1)]).unwrap();
-    assert_eq!(said(&store), [String::new(); 0]);
+    assert!(said(&store).is_empty());
     drop((secrets, store));
     raw(dir.path()).open_tree("tenants").unwrap().remove("acme").unwrap();
     let store = Store::open(&dir.path().join("store")).unwrap();
