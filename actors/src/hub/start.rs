@@ -212,6 +212,7 @@ pub fn start(
         sender: sender.clone(),
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),
+        keeper: keeping.keeper.clone(),
         quota,
         timeout: settings.handshake_timeout,
     };
@@ -228,7 +229,6 @@ pub fn start(
             socket: door_socket,
             sender,
             handshakers: handshakers.clone(),
-            keeper: keeping.keeper.clone(),
             metrics: Arc::clone(metrics),
             crossing: crossing.clone(),
         };

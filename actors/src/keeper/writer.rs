@@ -14,6 +14,7 @@ use storage::Slot;
 
 use super::keep::{Keep, Kept, NotKept, Place};
 use crate::link::established::Established;
+use crate::link::priority;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
 use crate::wall_clock;
 
@@ -173,6 +174,7 @@ impl Actor for Keeper {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        priority::yield_to_sessions();
         ctx.set_mailbox_capacity(MAILBOX);
     }
 }

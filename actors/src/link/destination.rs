@@ -66,6 +66,14 @@ impl Destination {
     }
 }
 
+/// Whether the first record is none of a session's: in a datagram that is for one all the same, a last
+/// flight.
+#[must_use]
+pub fn begins_unprotected(datagram: &[u8]) -> bool {
+    let mut records = record::records(datagram, connection_id::LENGTH);
+    records.next().is_some_and(|first| first.is_ok_and(|first| first.epoch == 0))
+}
+
 /// Which of `shards` arbiters owns a session that is known by its peer's address.
 #[must_use]
 pub fn owner_of_address(peer: SocketAddr, shards: usize) -> usize {
@@ -114,6 +122,8 @@ mod tests {
         let by_address = [unprotected(), protected(&[])].concat();
         assert_eq!(Destination::of(&by_address), Ok(Destination::Address));
         assert_eq!(Destination::of(&unprotected()), Ok(Destination::Door));
+        assert!(begins_unprotected(&[unprotected(), protected(&id)].concat()));
+        assert!(!begins_unprotected(&[protected(&id), unprotected()].concat()));
         assert_eq!(Destination::of(&[]), Err(RecordDrop::Malformed));
         assert_eq!(Destination::of(&[22; 4096]), Err(RecordDrop::Oversize));
     }

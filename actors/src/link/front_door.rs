@@ -12,12 +12,10 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use crate::keeper::{Keeper, Place, Store};
 use crate::link::clock::Clock;
 use crate::link::crossing::Crossing;
-use crate::link::destination::Destination;
+use crate::link::destination::{Destination, begins_unprotected};
 use crate::link::door::{Door, Step};
-use crate::link::established::Established;
 use crate::link::handshaker::{Evict, FromPeer, HandshakeOver, Handshaker, ReportTo};
 use crate::link::link_actor::{Drain, Link};
 use crate::link::priority;
@@ -25,7 +23,7 @@ use crate::link::reader;
 use crate::link::shard::HandedOver;
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
-use crate::metrics::{ActorKind, HandshakeEnd, Metrics, RecordDrop};
+use crate::metrics::{ActorKind, Metrics, RecordDrop};
 use crate::under_way::Ticket;
 
 const MAILBOX: usize = 4096;
@@ -76,8 +74,6 @@ pub struct FrontDoorParts {
     pub sender: Sender,
     /// The workers that carry handshakes.
     pub handshakers: Vec<Addr<Handshaker>>,
-    /// Who stores the sessions that handshakes leave.
-    pub keeper: Addr<Keeper>,
     /// The hub's counters.
     pub metrics: Arc<Metrics>,
     /// Datagrams on their way between arbiters.
@@ -95,7 +91,6 @@ struct Entrance {
     door: RefCell<Door>,
     sender: Sender,
     handshakers: Vec<Addr<Handshaker>>,
-    keeper: Addr<Keeper>,
     metrics: Arc<Metrics>,
     crossing: Crossing,
     links: RefCell<Vec<Addr<Link>>>,
@@ -118,7 +113,6 @@ impl FrontDoor {
             door: RefCell::new(parts.door),
             sender: parts.sender,
             handshakers: parts.handshakers,
-            keeper: parts.keeper,
             metrics: parts.metrics,
             crossing: parts.crossing,
             links: RefCell::default(),
@@ -134,6 +128,12 @@ impl Entrance {
         match Destination::of(datagram) {
             Ok(Destination::Door) => self.unprotected(from, datagram),
             Ok(protected) => {
+                let last_flight = begins_unprotected(datagram);
+                let handshake = last_flight.then(|| self.heard(&from)).flatten();
+                if let Some(worker) = handshake {
+                    self.pass_on(worker, from, datagram, Stage::GoesOn);
+                    return;
+                }
                 // The session it is for, if there is one; else it comes back, for the handshake.
                 let owner = protected.owner(from, self.links.borrow().len());
                 self.hand_over(owner.unwrap_or(0), from, datagram);
@@ -168,6 +168,11 @@ impl Entrance {
                 self.evict();
             }
         }
+    }
+
+    /// The worker that has the handshake with a peer of whom something was heard.
+    fn heard(&self, from: &SocketAddr) -> Option<usize> {
+        self.door.borrow_mut().heard(self.clock.now(), from)
     }
 
     fn evict(&self) {
@@ -206,20 +211,6 @@ impl Entrance {
             link.try_send(HandedOver { from, datagram, crossing }).is_ok()
         });
     }
-
-    /// A handshake has succeeded: its session is stored, then begins with the arbiter that owns it.
-    fn store(&self, peer: SocketAddr, established: Box<Established>, place: Place) {
-        let links = self.links.borrow();
-        let named = established.read_cid.map_or(Destination::Address, Destination::ConnectionId);
-        let owner = named.owner(peer, links.len());
-        let Some(link) = owner.and_then(|owner| links.get(owner)) else { return };
-        // Full: the board's handshake was for nothing; it begins again when its data finds no session.
-        let link = link.clone().recipient();
-        if self.keeper.try_send(Store { peer, established, place, link }).is_err() {
-            self.metrics.mailbox_full(ActorKind::Keeper);
-            self.metrics.handshake_ended(HandshakeEnd::Internal);
-        }
-    }
 }
 
 impl Actor for FrontDoor {
@@ -228,10 +219,6 @@ impl Actor for FrontDoor {
     fn started(&mut self, ctx: &mut Self::Context) {
         priority::yield_to_sessions();
         ctx.set_mailbox_capacity(MAILBOX);
-        for handshaker in &self.entrance.handshakers {
-            // A fresh mailbox has room, and this comes before any datagram.
-            let _ = handshaker.try_send(ReportTo(ctx.address()));
-        }
         ctx.run_interval(SWEEP, |front, _| {
             let now = front.entrance.clock.now();
             front.entrance.door.borrow_mut().sweep(now);
@@ -249,6 +236,10 @@ impl Handler<OpenDoor> for FrontDoor {
     type Result = ();
 
     fn handle(&mut self, OpenDoor(links): OpenDoor, ctx: &mut Self::Context) {
+        for handshaker in &self.entrance.handshakers {
+            // A fresh mailbox has room, and this comes before any datagram.
+            let _ = handshaker.try_send(ReportTo { door: ctx.address(), links: links.clone() });
+        }
         *self.entrance.links.borrow_mut() = links;
         let Some(socket) = self.socket.take() else { return };
         let entrance = Rc::clone(&self.entrance);
@@ -267,8 +258,7 @@ impl Handler<AtTheDoor> for FrontDoor {
         if Destination::of(&at.datagram) == Ok(Destination::Door) {
             return entrance.unprotected(at.from, &at.datagram);
         }
-        let worker = entrance.door.borrow_mut().heard(entrance.clock.now(), &at.from);
-        match worker {
+        match entrance.heard(&at.from) {
             Some(worker) => {
                 entrance.pass_on(worker, at.from, &at.datagram, Stage::GoesOn);
             }
@@ -284,15 +274,11 @@ impl Handler<HandshakeOver> for FrontDoor {
     type Result = ();
 
     fn handle(&mut self, over: HandshakeOver, _: &mut Self::Context) {
-        let HandshakeOver { peer, established } = over;
-        let entrance = &self.entrance;
-        if established.as_ref().is_some_and(|(established, _)| established.is_resumed()) {
-            entrance.door.borrow_mut().settle(entrance.clock.now(), peer);
+        let mut door = self.entrance.door.borrow_mut();
+        if over.is_resumed {
+            door.settle(self.entrance.clock.now(), over.peer);
         } else {
-            entrance.door.borrow_mut().over(&peer);
-        }
-        if let Some((established, place)) = established {
-            entrance.store(peer, established, place);
+            door.over(&over.peer);
         }
     }
 }
@@ -349,7 +335,6 @@ mod tests {
             socket: None,
             sender: Sender::new(&hub).unwrap(),
             handshakers: vec![gone.clone(), gone],
-            keeper: Context::<Keeper>::new().address(),
             metrics: Arc::clone(&metrics),
             crossing: Crossing::new(Arc::clone(&metrics)),
         });

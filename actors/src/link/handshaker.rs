@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 
 use crate::handshake_quota::HandshakeQuota;
-use crate::keeper::{Keep, Place};
+use crate::keeper::{Keep, Keeper, Place, Store};
 use crate::link::connection_id;
+use crate::link::destination::Destination;
 use crate::link::engine::Progress;
 use crate::link::established::Established;
 use crate::link::front_door::{FrontDoor, Late};
 use crate::link::handshake::{Fresh, Handshake};
 use crate::link::hello::ClientHello;
+use crate::link::link_actor::Link;
 use crate::link::priority;
 use crate::link::profile::Profile;
 use crate::link::record;
@@ -45,10 +47,15 @@ pub struct FromPeer {
     pub slot: Option<Slot>,
 }
 
-/// Who gives this worker handshakes, and is told of their end; comes before the first.
+/// Whom this worker tells of its handshakes; comes before the first.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ReportTo(pub Addr<FrontDoor>);
+pub struct ReportTo {
+    /// Who gives it handshakes, and is told of their end.
+    pub door: Addr<FrontDoor>,
+    /// The links of every arbiter, by index: with them the sessions begin that handshakes leave.
+    pub links: Vec<Addr<Link>>,
+}
 
 /// A handshake has ended, with or without a session.
 #[derive(Message)]
@@ -56,8 +63,8 @@ pub struct ReportTo(pub Addr<FrontDoor>);
 pub struct HandshakeOver {
     /// The peer it was with.
     pub peer: SocketAddr,
-    /// What it left behind, and where the session will be.
-    pub established: Option<(Box<Established>, Place)>,
+    /// Whether it left a session whose board speaks at once, before the session begins.
+    pub is_resumed: bool,
 }
 
 /// The handshake with this peer is silent, and another needs its place.
@@ -85,6 +92,8 @@ pub struct Worker {
     pub quota: Arc<HandshakeQuota>,
     /// Where sessions are stored.
     pub keep: Keep,
+    /// Who stores them.
+    pub keeper: Addr<Keeper>,
     /// How long one handshake may take.
     pub timeout: Duration,
 }
@@ -92,7 +101,7 @@ pub struct Worker {
 /// Carries the handshakes that the front door gives it.
 pub struct Handshaker {
     worker: Worker,
-    door: Option<Addr<FrontDoor>>,
+    reports: Option<ReportTo>,
     handshakes: HashMap<SocketAddr, InProgress>,
 }
 
@@ -107,7 +116,7 @@ impl Handshaker {
     /// A worker without handshakes.
     #[must_use]
     pub fn new(worker: Worker) -> Self {
-        Self { worker, door: None, handshakes: HashMap::new() }
+        Self { worker, reports: None, handshakes: HashMap::new() }
     }
 
     /// The handshake this hello belongs to: the one it began, or a new one in its place.
@@ -158,22 +167,45 @@ impl Handshaker {
 
     fn over(&mut self, peer: SocketAddr, established: Option<Box<Established>>) {
         let Some(known) = self.handshakes.remove(&peer) else { return };
-        let Some(door) = &self.door else { return };
-        // Full: the board's handshake was for nothing; it begins again when its data finds no session.
-        let (succeeded, place) = (established.is_some(), known.place);
-        let established = established.map(|established| (established, place));
-        if door.try_send(HandshakeOver { peer, established }).is_err() {
-            self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
-            if succeeded {
+        let Some(ReportTo { door, links }) = &self.reports else { return };
+        let is_resumed = established.as_ref().is_some_and(|it| it.is_resumed());
+        // The front door first: it hears of the session's beginning later.
+        let over = door.try_send(HandshakeOver { peer, is_resumed });
+        let mut full = over.is_err().then_some(ActorKind::FrontDoor);
+        if let Some(established) = established {
+            if full.is_none() {
+                full = self.store(peer, established, known.place, links);
+            }
+            if full.is_some() {
+                // The board's handshake was for nothing; it begins again when its data finds no session.
                 self.worker.metrics.handshake_ended(HandshakeEnd::Internal);
             }
         }
+        if let Some(full) = full {
+            self.worker.metrics.mailbox_full(full);
+        }
+    }
+
+    /// A handshake has succeeded: its session is stored, then begins with the arbiter that owns it.
+    /// Whose mailbox had no room for it, if any.
+    fn store(
+        &self,
+        peer: SocketAddr,
+        established: Box<Established>,
+        place: Place,
+        links: &[Addr<Link>],
+    ) -> Option<ActorKind> {
+        let named = established.read_cid.map_or(Destination::Address, Destination::ConnectionId);
+        let owner = named.owner(peer, links.len());
+        let link = owner.and_then(|owner| links.get(owner))?.clone().recipient();
+        let stored = self.worker.keeper.try_send(Store { peer, established, place, link });
+        stored.is_err().then_some(ActorKind::Keeper)
     }
 
     /// Data behind a Finished.
     fn late(&self, late: Late) {
         // Full: dropped; the board repeats its message.
-        if self.door.as_ref().is_some_and(|door| door.try_send(late).is_err()) {
+        if self.reports.as_ref().is_some_and(|to| to.door.try_send(late).is_err()) {
             self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
         }
     }
@@ -238,8 +270,8 @@ impl Handler<FromPeer> for Handshaker {
 impl Handler<ReportTo> for Handshaker {
     type Result = ();
 
-    fn handle(&mut self, ReportTo(door): ReportTo, _: &mut Self::Context) {
-        self.door = Some(door);
+    fn handle(&mut self, reports: ReportTo, _: &mut Self::Context) {
+        self.reports = Some(reports);
     }
 }
 
