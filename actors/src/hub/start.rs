@@ -20,7 +20,7 @@ use crate::coap::Limits;
 use crate::enrolment::{Desk, Enrolment};
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
-use crate::keeper::{Keep, Keeper, Keeping, Resuming, Waker};
+use crate::keeper::{BeginWith, Keep, Keeper, Keeping, Resuming, Waker};
 use crate::link::addresses::{Addresses, Place};
 use crate::link::budget::Budget;
 use crate::link::clock::millis;
@@ -213,6 +213,7 @@ pub fn start(
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),
         keeper: keeping.keeper.clone(),
+        shards: shards.len(),
         quota,
         timeout: settings.handshake_timeout,
     };
@@ -265,6 +266,8 @@ pub fn start(
         }));
     }
     // Fresh mailboxes have room.
+    let begin = links.iter().cloned().map(Addr::recipient).collect();
+    let _ = keeping.keeper.try_send(BeginWith(begin));
     let _ = door.try_send(OpenDoor(links.clone()));
     for link in &links {
         let _ = link.try_send(Open { links: links.clone(), door: door.clone() });

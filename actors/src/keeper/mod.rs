@@ -16,7 +16,7 @@ pub mod writer;
 pub use keep::{Keep, Kept, NotKept, NotWoken, Place};
 pub use resuming::Resuming;
 pub use waker::{Wake, Waker, Woken};
-pub use writer::{Change, Changed, Close, Keeper, Raise, Store, Stored};
+pub use writer::{Begin, BeginWith, Change, Changed, Close, Keeper, Raise, Store, Stored};
 
 /// The sessions that are kept, and who does it.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! The actor that stores sessions: many in one flush, each told to its link only after.
+//! The actor that stores sessions: many in one flush, and their links told only after.
 //!
 //! A session that comes alone is flushed at once; where one comes after the other, a flush waits until
 //! [`GATHERING`] after the last, and takes all that came meanwhile.
@@ -21,6 +21,8 @@ use crate::wall_clock;
 const MAILBOX: usize = 16_384;
 /// Sessions of one flush; more wait for the next.
 const TOGETHER: usize = 1024;
+/// Sessions that begin in one go, so that those of that arbiter which are established do not wait long.
+const AT_ONCE: usize = 64;
 /// From the end of a flush to the next: about as long as a flush, which costs the same for one session
 /// as for hundreds.
 const GATHERING: Duration = Duration::from_millis(5);
@@ -29,6 +31,8 @@ const GATHERING: Duration = Duration::from_millis(5);
 pub struct Keeper {
     keep: Keep,
     metrics: Arc<Metrics>,
+    /// The links of every arbiter, by index.
+    links: Vec<Recipient<Begin>>,
     /// Stored, and not yet flushed.
     waiting: Vec<Waiting>,
     /// Whether a flush has been asked for.
@@ -39,7 +43,8 @@ pub struct Keeper {
 
 /// A session that the disk may not have yet.
 struct Waiting {
-    link: Recipient<Stored>,
+    /// The arbiter that owns it.
+    owner: usize,
     stored: Stored,
     /// What its handshake is counted as once the disk has it.
     end: HandshakeEnd,
@@ -55,13 +60,21 @@ pub struct Store {
     pub established: Box<Established>,
     /// Where the session will be.
     pub place: Place,
-    /// The link of the arbiter that owns it.
-    pub link: Recipient<Stored>,
+    /// The arbiter that owns it.
+    pub owner: usize,
 }
 
-/// A session is stored, and may begin.
+/// These sessions are stored, and may begin.
 #[derive(Message)]
 #[rtype(result = "()")]
+pub struct Begin(pub Vec<Stored>);
+
+/// With whom they do: the links of every arbiter, by index; comes before the first.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BeginWith(pub Vec<Recipient<Begin>>);
+
+/// A session that the disk has.
 pub struct Stored {
     /// The peer of its handshake.
     pub peer: SocketAddr,
@@ -123,7 +136,7 @@ impl Keeper {
     /// A keeper that writes to `keep`.
     #[must_use]
     pub const fn new(keep: Keep, metrics: Arc<Metrics>) -> Self {
-        Self { keep, metrics, waiting: Vec::new(), due: false, flushed: None }
+        Self { keep, metrics, links: Vec::new(), waiting: Vec::new(), due: false, flushed: None }
     }
 
     /// Flushes behind what is in the mailbox already, so that all of it is one, and not sooner after
@@ -149,12 +162,25 @@ impl Keeper {
         if let Err(error) = flushed {
             return self.failed(&error.into(), waiting.len());
         }
-        for Waiting { link, stored, end } in waiting {
+        let mut of_links: Vec<Vec<Stored>> = self.links.iter().map(|_| Vec::new()).collect();
+        for Waiting { owner, stored, end } in waiting {
             self.metrics.handshake_ended(end);
-            // Full: the board's handshake was for nothing; its session sleeps until it speaks.
-            if link.try_send(stored).is_err() {
-                self.metrics.mailbox_full(ActorKind::Link);
+            let Some(sessions) = of_links.get_mut(owner) else { continue };
+            sessions.push(stored);
+            if sessions.len() >= AT_ONCE {
+                self.begin(owner, std::mem::take(sessions));
             }
+        }
+        for (owner, sessions) in of_links.into_iter().enumerate() {
+            self.begin(owner, sessions);
+        }
+    }
+
+    fn begin(&self, owner: usize, sessions: Vec<Stored>) {
+        let Some(link) = self.links.get(owner).filter(|_| !sessions.is_empty()) else { return };
+        // Full: the boards' handshakes were for nothing; their sessions sleep until they speak.
+        if link.try_send(Begin(sessions)).is_err() {
+            self.metrics.mailbox_full(ActorKind::Link);
         }
     }
 
@@ -183,14 +209,14 @@ impl Handler<Store> for Keeper {
     type Result = ();
 
     fn handle(&mut self, store: Store, ctx: &mut Self::Context) {
-        let Store { peer, mut established, place, link } = store;
+        let Store { peer, mut established, place, owner } = store;
         let flight = std::mem::take(&mut established.datagrams);
         let early = std::mem::take(&mut established.early);
         let end = established.end();
         match self.keep.establish(*established, place, peer, wall_clock::seconds()) {
             Ok(kept) => {
                 let stored = Stored { peer, kept, flight, early };
-                self.waiting.push(Waiting { link, stored, end });
+                self.waiting.push(Waiting { owner, stored, end });
             }
             Err(error) => return self.failed(&error, 1),
         }
@@ -199,6 +225,14 @@ impl Handler<Store> for Keeper {
         } else {
             self.flush_soon(ctx);
         }
+    }
+}
+
+impl Handler<BeginWith> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, BeginWith(links): BeginWith, _: &mut Self::Context) {
+        self.links = links;
     }
 }
 

@@ -54,10 +54,10 @@ pub struct Late {
     pub datagram: Box<[u8]>,
 }
 
-/// The session that a handshake with this peer left has begun.
+/// The sessions that handshakes with these peers left have begun.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Begun(pub SocketAddr);
+pub struct Begun(pub Vec<SocketAddr>);
 
 /// The links of every arbiter, by index; reading begins with it.
 #[derive(Message)]
@@ -219,6 +219,10 @@ impl Actor for FrontDoor {
     fn started(&mut self, ctx: &mut Self::Context) {
         priority::yield_to_sessions();
         ctx.set_mailbox_capacity(MAILBOX);
+        for handshaker in &self.entrance.handshakers {
+            // A fresh mailbox has room, and this comes before any datagram.
+            let _ = handshaker.try_send(ReportTo(ctx.address()));
+        }
         ctx.run_interval(SWEEP, |front, _| {
             let now = front.entrance.clock.now();
             front.entrance.door.borrow_mut().sweep(now);
@@ -236,10 +240,6 @@ impl Handler<OpenDoor> for FrontDoor {
     type Result = ();
 
     fn handle(&mut self, OpenDoor(links): OpenDoor, ctx: &mut Self::Context) {
-        for handshaker in &self.entrance.handshakers {
-            // A fresh mailbox has room, and this comes before any datagram.
-            let _ = handshaker.try_send(ReportTo { door: ctx.address(), links: links.clone() });
-        }
         *self.entrance.links.borrow_mut() = links;
         let Some(socket) = self.socket.take() else { return };
         let entrance = Rc::clone(&self.entrance);
@@ -301,10 +301,12 @@ impl Handler<Late> for FrontDoor {
 impl Handler<Begun> for FrontDoor {
     type Result = ();
 
-    fn handle(&mut self, Begun(peer): Begun, _: &mut Self::Context) {
-        let held = self.entrance.door.borrow_mut().settled(&peer);
-        for datagram in held {
-            self.entrance.receive(peer, &datagram);
+    fn handle(&mut self, Begun(peers): Begun, _: &mut Self::Context) {
+        for peer in peers {
+            let held = self.entrance.door.borrow_mut().settled(&peer);
+            for datagram in held {
+                self.entrance.receive(peer, &datagram);
+            }
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::link::established::Established;
 use crate::link::front_door::{FrontDoor, Late};
 use crate::link::handshake::{Fresh, Handshake};
 use crate::link::hello::ClientHello;
-use crate::link::link_actor::Link;
 use crate::link::priority;
 use crate::link::profile::Profile;
 use crate::link::record;
@@ -47,15 +46,10 @@ pub struct FromPeer {
     pub slot: Option<Slot>,
 }
 
-/// Whom this worker tells of its handshakes; comes before the first.
+/// Who gives this worker handshakes, and is told of their end; comes before the first.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ReportTo {
-    /// Who gives it handshakes, and is told of their end.
-    pub door: Addr<FrontDoor>,
-    /// The links of every arbiter, by index: with them the sessions begin that handshakes leave.
-    pub links: Vec<Addr<Link>>,
-}
+pub struct ReportTo(pub Addr<FrontDoor>);
 
 /// A handshake has ended, with or without a session.
 #[derive(Message)]
@@ -94,6 +88,8 @@ pub struct Worker {
     pub keep: Keep,
     /// Who stores them.
     pub keeper: Addr<Keeper>,
+    /// How many arbiters own sessions.
+    pub shards: usize,
     /// How long one handshake may take.
     pub timeout: Duration,
 }
@@ -101,7 +97,7 @@ pub struct Worker {
 /// Carries the handshakes that the front door gives it.
 pub struct Handshaker {
     worker: Worker,
-    reports: Option<ReportTo>,
+    door: Option<Addr<FrontDoor>>,
     handshakes: HashMap<SocketAddr, InProgress>,
 }
 
@@ -116,7 +112,7 @@ impl Handshaker {
     /// A worker without handshakes.
     #[must_use]
     pub fn new(worker: Worker) -> Self {
-        Self { worker, reports: None, handshakes: HashMap::new() }
+        Self { worker, door: None, handshakes: HashMap::new() }
     }
 
     /// The handshake this hello belongs to: the one it began, or a new one in its place.
@@ -167,14 +163,14 @@ impl Handshaker {
 
     fn over(&mut self, peer: SocketAddr, established: Option<Box<Established>>) {
         let Some(known) = self.handshakes.remove(&peer) else { return };
-        let Some(ReportTo { door, links }) = &self.reports else { return };
+        let Some(door) = &self.door else { return };
         let is_resumed = established.as_ref().is_some_and(|it| it.is_resumed());
         // The front door first: it hears of the session's beginning later.
         let over = door.try_send(HandshakeOver { peer, is_resumed });
         let mut full = over.is_err().then_some(ActorKind::FrontDoor);
         if let Some(established) = established {
             if full.is_none() {
-                full = self.store(peer, established, known.place, links);
+                full = self.store(peer, established, known.place);
             }
             if full.is_some() {
                 // The board's handshake was for nothing; it begins again when its data finds no session.
@@ -193,19 +189,17 @@ impl Handshaker {
         peer: SocketAddr,
         established: Box<Established>,
         place: Place,
-        links: &[Addr<Link>],
     ) -> Option<ActorKind> {
         let named = established.read_cid.map_or(Destination::Address, Destination::ConnectionId);
-        let owner = named.owner(peer, links.len());
-        let link = owner.and_then(|owner| links.get(owner))?.clone().recipient();
-        let stored = self.worker.keeper.try_send(Store { peer, established, place, link });
+        let owner = named.owner(peer, self.worker.shards)?;
+        let stored = self.worker.keeper.try_send(Store { peer, established, place, owner });
         stored.is_err().then_some(ActorKind::Keeper)
     }
 
     /// Data behind a Finished.
     fn late(&self, late: Late) {
         // Full: dropped; the board repeats its message.
-        if self.reports.as_ref().is_some_and(|to| to.door.try_send(late).is_err()) {
+        if self.door.as_ref().is_some_and(|door| door.try_send(late).is_err()) {
             self.worker.metrics.mailbox_full(ActorKind::FrontDoor);
         }
     }
@@ -270,8 +264,8 @@ impl Handler<FromPeer> for Handshaker {
 impl Handler<ReportTo> for Handshaker {
     type Result = ();
 
-    fn handle(&mut self, reports: ReportTo, _: &mut Self::Context) {
-        self.reports = Some(reports);
+    fn handle(&mut self, ReportTo(door): ReportTo, _: &mut Self::Context) {
+        self.door = Some(door);
     }
 }
 

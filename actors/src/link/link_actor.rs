@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use storage::Slot;
 
-use crate::keeper::{Kept, Stored, Woken};
+use crate::keeper::{Begin, Kept, Stored, Woken};
 use crate::link::addresses::Place;
 use crate::link::front_door::FrontDoor;
 use crate::link::reader;
@@ -98,6 +98,18 @@ impl Link {
         Some(key)
     }
 
+    /// A session that a handshake has left: only now may its board know of it.
+    fn begin_stored(&self, stored: Stored) {
+        let Stored { peer, kept, flight, early } = stored;
+        let Some(key) = self.begin(kept) else { return };
+        for datagram in flight {
+            self.shard.sender.send(peer, &datagram);
+        }
+        for datagram in early {
+            self.deliver(&key, peer, &datagram, Instant::now());
+        }
+    }
+
     fn deliver(&self, key: &Key, from: SocketAddr, datagram: &[u8], at: Instant) -> bool {
         let table = self.shard.table.borrow();
         let Some(session) = table.session(key) else { return false };
@@ -164,19 +176,15 @@ impl Handler<Open> for Link {
     }
 }
 
-impl Handler<Stored> for Link {
+impl Handler<Begin> for Link {
     type Result = ();
 
-    fn handle(&mut self, stored: Stored, _: &mut Self::Context) {
-        let Stored { peer, kept, flight, early } = stored;
-        let Some(key) = self.begin(kept) else { return };
-        for datagram in flight {
-            self.shard.sender.send(peer, &datagram);
+    fn handle(&mut self, Begin(sessions): Begin, _: &mut Self::Context) {
+        let peers = sessions.iter().map(|stored| stored.peer).collect();
+        for stored in sessions {
+            self.begin_stored(stored);
         }
-        for datagram in early {
-            self.deliver(&key, peer, &datagram, Instant::now());
-        }
-        self.shard.begun(peer);
+        self.shard.begun(peers);
     }
 }
 

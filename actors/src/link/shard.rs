@@ -185,11 +185,11 @@ where
         serial
     }
 
-    /// Tells the front door that the session of a handshake with `peer` has begun.
-    pub fn begun(&self, peer: SocketAddr) {
+    /// Tells the front door that the sessions of handshakes with `peers` have begun.
+    pub fn begun(&self, peers: Vec<SocketAddr>) {
         let siblings = self.siblings.borrow();
-        // Full: what it holds for the session is dropped; the board repeats its message.
-        if siblings.begun.as_ref().is_some_and(|door| door.try_send(Begun(peer)).is_err()) {
+        // Full: what it holds for the sessions is dropped; the boards repeat their messages.
+        if siblings.begun.as_ref().is_some_and(|door| door.try_send(Begun(peers)).is_err()) {
             self.metrics.mailbox_full(ActorKind::FrontDoor);
         }
     }
