@@ -5,7 +5,6 @@
 mod world;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use actors::link::association::{Association, Received};
 use actors::link::cipher::Suite;
@@ -44,8 +43,7 @@ fn sent(hub: &mut Handshake) -> Vec<Vec<u8>> {
 fn full(suite: Suite) -> (SslSession, Stored) {
     let mut client = Client::offering(suite.openssl_name(), None);
     let hello = client.hello_with_cookie();
-    let mut hub = world::hub(&hello, Arc::new(Never), 0);
-    let mut progress = hub.handle_hello(&hello);
+    let (mut hub, mut progress) = world::hub(&hello, &Never, 0);
     while let Progress::Pending = progress {
         for datagram in client.step(sent(&mut hub)) {
             progress = hub.handle_datagram(&datagram);
@@ -71,8 +69,7 @@ fn full(suite: Suite) -> (SslSession, Stored) {
 fn begun(session: &SslSession, stored: &Stored) -> (Client, Vec<u8>, Handshake) {
     let mut client = Client::offering(SUITES, Some(session));
     let hello = client.hello_with_cookie();
-    let mut hub = world::hub(&hello, Arc::new(stored.clone()), 9);
-    let progress = hub.handle_hello(&hello);
+    let (hub, progress) = world::hub(&hello, stored, 9);
     assert!(matches!(progress, Progress::Pending), "{progress:?}");
     (client, hello, hub)
 }
@@ -123,8 +120,8 @@ fn openssl_itself_resumes_nothing() {
     let (session, _) = full(Suite::EcdheEcdsaAes128GcmSha256);
     let mut client = Client::offering(SUITES, Some(&session));
     let hello = client.hello_with_cookie();
-    let mut hub = world::hub(&hello, Arc::new(Never), 0);
-    assert!(matches!(hub.handle_hello(&hello), Progress::Pending));
+    let (mut hub, progress) = world::hub(&hello, &Never, 0);
+    assert!(matches!(progress, Progress::Pending));
     client.step(sent(&mut hub));
     assert!(!client.0.ssl().session_reused());
     assert_ne!(client.0.ssl().session().unwrap().id(), session.id(), "a new one, a new id");
@@ -233,8 +230,7 @@ fn a_hello_without_the_extended_master_secret_is_refused() {
     let mut hello = client.hello_with_cookie();
     let extension = hello.windows(4).rposition(|bytes| bytes == [0, 23, 0, 0]).unwrap();
     hello[extension] = 0x7A; // a number that nobody knows
-    let mut hub = world::hub(&hello, Arc::new(stored), 9);
-    let progress = hub.handle_hello(&hello);
+    let (mut hub, progress) = world::hub(&hello, &stored, 9);
     assert!(matches!(progress, Progress::Refused(Refusal::Protocol)), "{progress:?}");
     let alert = sent(&mut hub).concat();
     let record = record::records(&alert, 0).next().unwrap().unwrap();
@@ -250,8 +246,8 @@ fn a_client_that_does_not_offer_the_sessions_suite_shakes_hands_in_full() {
     let mut client =
         Client::offering(Suite::EcdheEcdsaAes128GcmSha256.openssl_name(), Some(&session));
     let hello = client.hello_with_cookie();
-    let mut hub = world::hub(&hello, Arc::new(stored), 9);
-    assert!(matches!(hub.handle_hello(&hello), Progress::Pending));
+    let (mut hub, progress) = world::hub(&hello, &stored, 9);
+    assert!(matches!(progress, Progress::Pending));
     let answer = client.step(sent(&mut hub));
     assert!(!client.0.ssl().session_reused());
     assert!(answer.concat().len() > 300, "a certificate");
@@ -294,8 +290,7 @@ proptest! {
         // Past the message's head, whose cookie the front door has verified: see `cookie`.
         let place = 25 + 84 + at.index(hello.len() - 25 - 84);
         hello[place] ^= flip;
-        let mut hub = world::hub(&hello, Arc::new(stored), 9);
-        let progress = hub.handle_hello(&hello);
+        let (mut hub, progress) = world::hub(&hello, &stored, 9);
         prop_assert!(!matches!(progress, Progress::Established(_)));
         for datagram in client.step(sent(&mut hub)) {
             let progress = hub.handle_datagram(&datagram);

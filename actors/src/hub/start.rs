@@ -30,7 +30,8 @@ use crate::link::destination::owner_of_address;
 use crate::link::door::{Door, DoorParts};
 use crate::link::expected::Expected;
 use crate::link::front_door::{FrontDoor, FrontDoorParts, OpenDoor};
-use crate::link::handshaker::{Handshaker, Worker};
+use crate::link::handshaker::Handshaker;
+use crate::link::handshakes::Means;
 use crate::link::link_actor::{Link, Open};
 use crate::link::plain::PlainLink;
 use crate::link::shard::{Parts, Shard};
@@ -202,14 +203,9 @@ pub fn start(
         credentials: (settings.certificate.clone(), settings.key.clone()),
     };
     let profile = reloadable.profile(&settings.certificate, &settings.key)?;
-    let worker = Worker {
-        profile,
-        resumptions: Arc::new(Resuming::new(
-            keeping.keep.clone(),
-            Arc::clone(&quota),
-            settings.resumption,
-        )),
-        sender: sender.clone(),
+    let resumptions = Resuming::new(keeping.keep.clone(), Arc::clone(&quota), settings.resumption);
+    let means = Means {
+        sender,
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),
         keeper: keeping.keeper.clone(),
@@ -219,8 +215,9 @@ pub fn start(
     };
     let handshakers: Vec<_> = (0..settings.handshake_workers.max(1))
         .map(|_| {
-            let worker = worker.clone();
-            Handshaker::start_in_arbiter(&Arbiter::new().handle(), |_| Handshaker::new(worker))
+            let (profile, means) = (Arc::clone(&profile), means.clone());
+            let arbiter = Arbiter::new().handle();
+            Handshaker::start_in_arbiter(&arbiter, |_| Handshaker::new(profile, means))
         })
         .collect();
     let (expected, crossing) = (Expected::default(), Crossing::new(Arc::clone(metrics)));
@@ -228,9 +225,10 @@ pub fn start(
         let parts = FrontDoorParts {
             door: door(&settings, expected.clone(), shards.len(), metrics)?,
             socket: door_socket,
-            sender,
+            means,
+            resumptions: Arc::new(resumptions),
+            mtu: settings.mtu,
             handshakers: handshakers.clone(),
-            metrics: Arc::clone(metrics),
             crossing: crossing.clone(),
         };
         FrontDoor::start_in_arbiter(&Arbiter::new().handle(), |_| FrontDoor::new(parts))

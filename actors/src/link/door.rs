@@ -50,22 +50,31 @@ pub enum Step {
         /// Whether a cookie came that is not ours.
         bad_cookie: bool,
     },
-    /// It goes to the worker, with a ClientHello whose cookie has verified.
+    /// A ClientHello whose cookie has verified: of a handshake that begins, or of one in progress.
     Begin {
-        /// Which worker.
-        worker: usize,
+        /// Who has the handshake with this peer, if there is one.
+        carrier: Option<Carrier>,
         /// The arbiter that is to own the session, if it is one with a Connection ID.
         shard: u8,
         /// Its place, unless the handshake is one already in progress.
         slot: Option<Slot>,
     },
-    /// It goes to the worker that has the handshake.
+    /// It goes to whoever has the handshake.
     Continue {
-        /// Which worker.
-        worker: usize,
+        /// Who that is.
+        carrier: Carrier,
     },
     /// It is dropped.
     Drop(RecordDrop),
+}
+
+/// Who has a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// The front door itself.
+    Door,
+    /// The worker of this number.
+    Worker(usize),
 }
 
 /// The front door.
@@ -83,13 +92,13 @@ pub struct Door {
     silence: Millis,
     hellos: Budget,
     begins: Budget,
-    evicted: Vec<(usize, SocketAddr)>,
+    evicted: Vec<(Carrier, SocketAddr)>,
     next_eviction: Millis,
     draining: bool,
 }
 
 struct Pending {
-    worker: usize,
+    carrier: Carrier,
     until: Millis,
     heard: Millis,
 }
@@ -137,7 +146,7 @@ impl Door {
         match ClientHello::parse(&first) {
             Ok(hello) => self.hello(now, &hello, from, datagram),
             Err(_) => match self.heard(now, &from) {
-                Some(worker) => Step::Continue { worker },
+                Some(carrier) => Step::Continue { carrier },
                 None => Step::Drop(RecordDrop::WrongEpoch),
             },
         }
@@ -170,25 +179,25 @@ impl Door {
         if !self.begins.take(from, now) {
             return Step::Drop(RecordDrop::HandshakeRate);
         }
-        let (worker, slot) = match self.worker_of(&from) {
-            Some(worker) => (worker, None),
+        let carrier = self.carrier_of(&from);
+        let slot = match carrier {
+            Some(_) => None,
             None => {
                 let Some(slot) = self.slots.take(from.ip()) else {
                     self.evict(now);
                     return Step::Drop(RecordDrop::HandshakesFull);
                 };
-                self.next_worker = (self.next_worker + 1) % self.workers;
-                (self.next_worker, Some(slot))
+                Some(slot)
             }
         };
         let shard = self.next_shard;
         self.next_shard = shard.wrapping_add(1).checked_rem(self.shards).unwrap_or(0);
         let until = now.saturating_add(self.forget_after);
-        let pending = Pending { worker, until, heard: now };
+        let pending = Pending { carrier: carrier.unwrap_or(Carrier::Door), until, heard: now };
         if self.handshakes.insert(from, pending).is_none() {
             self.expected.enter(from);
         }
-        Step::Begin { worker, shard, slot }
+        Step::Begin { carrier, shard, slot }
     }
 
     /// Looks for handshakes that are silent, because all places are taken. The board that had none is
@@ -203,28 +212,37 @@ impl Door {
             .handshakes
             .iter()
             .filter(|(_, pending)| now.saturating_sub(pending.heard) >= self.silence);
-        self.evicted.extend(silent.map(|(peer, pending)| (pending.worker, *peer)));
+        self.evicted.extend(silent.map(|(peer, pending)| (pending.carrier, *peer)));
     }
 
-    /// A handshake that its worker is to give up, if any.
-    pub fn poll_evicted(&mut self) -> Option<(usize, SocketAddr)> {
+    /// A handshake that who has it is to give up, if any.
+    pub fn poll_evicted(&mut self) -> Option<(Carrier, SocketAddr)> {
         self.evicted.pop()
     }
 
-    /// The worker that has the handshake with `peer`, of whom something was heard.
-    pub fn heard(&mut self, now: Millis, peer: &SocketAddr) -> Option<usize> {
+    /// Who has the handshake with `peer`, of whom something was heard.
+    pub fn heard(&mut self, now: Millis, peer: &SocketAddr) -> Option<Carrier> {
         let pending = self.handshakes.get_mut(peer)?;
         pending.heard = now;
-        Some(pending.worker)
+        Some(pending.carrier)
     }
 
-    /// The worker that has the handshake with `peer`.
+    /// Who has the handshake with `peer`.
     #[must_use]
-    pub fn worker_of(&self, peer: &SocketAddr) -> Option<usize> {
-        self.handshakes.get(peer).map(|pending| pending.worker)
+    pub fn carrier_of(&self, peer: &SocketAddr) -> Option<Carrier> {
+        self.handshakes.get(peer).map(|pending| pending.carrier)
     }
 
-    /// The handshake with `peer` is over, or never came to its worker.
+    /// Gives the handshake with `peer`, which the front door had, to the worker whose turn it is.
+    pub fn hand_on(&mut self, peer: &SocketAddr) -> usize {
+        self.next_worker = (self.next_worker + 1) % self.workers;
+        if let Some(pending) = self.handshakes.get_mut(peer) {
+            pending.carrier = Carrier::Worker(self.next_worker);
+        }
+        self.next_worker
+    }
+
+    /// The handshake with `peer` is over, or has never begun.
     pub fn over(&mut self, peer: &SocketAddr) {
         if self.handshakes.remove(peer).is_some() {
             self.expected.leave(*peer);
@@ -269,7 +287,7 @@ impl Door {
         self.draining = true;
     }
 
-    /// Forgets handshakes whose time is over, should their worker not have said so.
+    /// Forgets handshakes whose time is over, should who had them not have said so.
     pub fn sweep(&mut self, now: Millis) {
         let expected = &self.expected;
         self.handshakes.retain(|peer, pending| {

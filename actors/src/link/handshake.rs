@@ -1,6 +1,6 @@
-//! One handshake from the verified cookie on: first the whole ClientHello, should it come in
-//! fragments, then an abbreviated handshake where there is a session to resume, or else the engine.
-//! Invariant: no clock, socket or actor is reachable from here; only [`Resumptions`] may block.
+//! One handshake from the verified cookie on: an abbreviated one, or first the whole ClientHello,
+//! should it come in fragments, and then the engine.
+//! Invariant: no clock, socket, store or actor is reachable from here.
 
 use std::sync::Arc;
 
@@ -11,57 +11,70 @@ use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
 use crate::link::engine::{self, Engine, Progress};
 use crate::link::hello::{ClientHello, HelloAssembly};
-use crate::link::offer::Offer;
 use crate::link::profile::Profile;
 use crate::link::record;
-use crate::link::resumptions::Resumptions;
+use crate::link::resumptions::Wish;
 use crate::refusal::Refusal;
-
-/// What is new for each handshake.
-#[derive(Clone, Copy, Debug)]
-pub struct Fresh {
-    /// The Connection ID the session would get.
-    pub ours: ConnectionId,
-    /// The server random of an abbreviated handshake; the engine draws its own.
-    pub random: [u8; 32],
-}
 
 /// A handshake in progress.
 pub struct Handshake {
-    profile: Arc<Profile>,
-    resumptions: Arc<dyn Resumptions>,
     random: [u8; 32],
-    cookie: [u8; COOKIE_LEN],
-    fresh: Fresh,
     stage: Stage,
 }
 
 enum Stage {
-    Assembling(HelloAssembly),
+    Assembling(Box<Assembling>),
     Full(Box<Engine>),
     Abbreviated(Box<Abbreviated>),
     /// Refused before either began; perhaps with an alert to send.
     Refused(Option<Vec<u8>>),
 }
 
+/// A hello that is not whole yet, and what the engine begins with once it is.
+struct Assembling {
+    assembly: HelloAssembly,
+    profile: Arc<Profile>,
+    cookie: [u8; COOKIE_LEN],
+    ours: ConnectionId,
+}
+
 impl Handshake {
-    /// Begins at a ClientHello, or its first fragment, whose cookie has verified; `None` if the
-    /// cookie has not even our length. The datagram itself is still to be handled.
+    /// A full one, for a session that would have the Connection ID `ours`: begins with a `datagram` at
+    /// whose head is a ClientHello, or its first fragment, whose cookie has verified. `None` if the
+    /// cookie has not even our length.
     #[must_use]
-    pub fn begin(
+    pub fn full(
         profile: &Arc<Profile>,
-        resumptions: &Arc<dyn Resumptions>,
         hello: &ClientHello<'_>,
-        fresh: Fresh,
-    ) -> Option<Self> {
-        Some(Self {
+        ours: ConnectionId,
+        datagram: &[u8],
+    ) -> Option<(Self, Progress)> {
+        let assembling = Assembling {
+            assembly: HelloAssembly::new(hello),
             profile: Arc::clone(profile),
-            resumptions: Arc::clone(resumptions),
-            random: *hello.random,
             cookie: hello.cookie.try_into().ok()?,
-            fresh,
-            stage: Stage::Assembling(HelloAssembly::new(hello)),
-        })
+            ours,
+        };
+        let stage = Stage::Assembling(Box::new(assembling));
+        let mut handshake = Self { random: *hello.random, stage };
+        let progress = handshake.handle_datagram(datagram);
+        Some((handshake, progress))
+    }
+
+    /// An abbreviated one, of a client that wants it and on the hub's `terms`.
+    #[must_use]
+    pub fn abbreviated(wish: Wish<'_>, terms: Terms) -> (Self, Progress) {
+        let Wish { offer, resumable } = wish;
+        let (stage, progress) = if offer.extended_master_secret {
+            let handshake = Abbreviated::begin(&offer, resumable, terms);
+            (Stage::Abbreviated(Box::new(handshake)), Progress::Pending)
+        } else {
+            // RFC 7627 5.3: the session had it, so a client without it is not the one that made it.
+            let refusal = Refusal::Protocol;
+            let alert = engine::alert(refusal, terms.next_plain_sequence);
+            (Stage::Refused(alert), Progress::Refused(refusal))
+        };
+        (Self { random: *offer.random, stage }, progress)
     }
 
     /// Whether a ClientHello with this random began this handshake.
@@ -70,7 +83,7 @@ impl Handshake {
         self.random == *random
     }
 
-    /// Takes a datagram that begins with this handshake's own ClientHello, for the first time or again.
+    /// Takes a datagram that begins with this handshake's own ClientHello once more.
     pub fn handle_hello(&mut self, datagram: &[u8]) -> Progress {
         match &mut self.stage {
             Stage::Assembling(_) => return self.handle_datagram(datagram),
@@ -83,52 +96,20 @@ impl Handshake {
 
     /// Takes any other datagram of the peer.
     pub fn handle_datagram(&mut self, datagram: &[u8]) -> Progress {
-        let assembly = match &mut self.stage {
+        let assembling = match &mut self.stage {
             Stage::Full(engine) => return engine.handle_datagram(datagram),
             Stage::Abbreviated(handshake) => return handshake.handle_datagram(datagram),
             Stage::Refused(_) => return Progress::Pending,
-            Stage::Assembling(assembly) => assembly,
+            Stage::Assembling(assembling) => assembling,
         };
         for record in record::records(datagram, connection_id::LENGTH).flatten() {
             // What is no fragment of this hello changes nothing.
-            let Ok(Some(message)) = assembly.handle_record(&record) else { continue };
-            let begun = self.resume(&message, record.sequence);
-            let (stage, progress) = begun.unwrap_or_else(|| self.full(&message, record.sequence));
+            let Ok(Some(message)) = assembling.assembly.handle_record(&record) else { continue };
+            let (stage, progress) = assembling.engine(&message, record.sequence);
             self.stage = stage;
             return progress;
         }
         Progress::Pending
-    }
-
-    /// An abbreviated handshake, if the whole hello in `message` names a session that may be resumed.
-    fn resume(&self, message: &[u8], sequence: u64) -> Option<(Stage, Progress)> {
-        let offer = Offer::parse(message)?;
-        let resumable = self.resumptions.find(offer.session_id)?;
-        if !offer.offers(resumable.suite) {
-            return None;
-        }
-        if !offer.extended_master_secret {
-            // RFC 7627 5.3: the session had it, so a client without it is not the one that made it.
-            let refusal = Refusal::Protocol;
-            let alert = engine::alert(refusal, sequence);
-            return Some((Stage::Refused(alert), Progress::Refused(refusal)));
-        }
-        let terms = Terms {
-            ours: self.fresh.ours,
-            random: self.fresh.random,
-            next_plain_sequence: sequence,
-            mtu: self.profile.mtu(),
-        };
-        let handshake = Abbreviated::begin(&offer, resumable, terms);
-        Some((Stage::Abbreviated(Box::new(handshake)), Progress::Pending))
-    }
-
-    fn full(&self, message: &[u8], sequence: u64) -> (Stage, Progress) {
-        match Engine::begin(&self.profile, message, sequence, self.cookie, self.fresh.ours) {
-            Ok(engine) => (Stage::Full(Box::new(engine)), Progress::Pending),
-            Err((Some(engine), refusal)) => (Stage::Full(engine), Progress::Refused(refusal)),
-            Err((None, refusal)) => (Stage::Refused(None), Progress::Refused(refusal)),
-        }
     }
 
     /// A second has passed.
@@ -166,6 +147,16 @@ impl Handshake {
             Stage::Full(engine) => engine.expired(),
             Stage::Abbreviated(handshake) => handshake.expired(),
             Stage::Assembling(_) | Stage::Refused(_) => Refusal::TimedOut,
+        }
+    }
+}
+
+impl Assembling {
+    fn engine(&self, message: &[u8], sequence: u64) -> (Stage, Progress) {
+        match Engine::begin(&self.profile, message, sequence, self.cookie, self.ours) {
+            Ok(engine) => (Stage::Full(Box::new(engine)), Progress::Pending),
+            Err((Some(engine), refusal)) => (Stage::Full(engine), Progress::Refused(refusal)),
+            Err((None, refusal)) => (Stage::Refused(None), Progress::Refused(refusal)),
         }
     }
 }

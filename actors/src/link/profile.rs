@@ -141,11 +141,6 @@ impl Profile {
         Ok(Arc::new(Self { context: builder.build(), exchange, mtu }))
     }
 
-    /// The largest datagram of a handshake, in bytes.
-    pub(super) const fn mtu(&self) -> u16 {
-        self.mtu
-    }
-
     /// A server in memory that waits for its first ClientHello; `cookie` is what the front door has
     /// verified, `ours` the Connection ID to offer.
     pub(super) fn stream(

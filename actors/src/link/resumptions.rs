@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::admission::Admitted;
 use crate::link::cipher::Suite;
-use crate::link::offer::SESSION_ID_LEN;
+use crate::link::offer::{Offer, SESSION_ID_LEN};
 
 /// Finds sessions to resume. It may block, as a handshake's arithmetic does.
 pub trait Resumptions: Send + Sync {
@@ -35,6 +35,23 @@ pub struct Resumable {
 impl fmt::Debug for Resumable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resumable").field("admitted", &self.admitted).finish_non_exhaustive()
+    }
+}
+
+/// A client's wish to resume a session that there is.
+pub struct Wish<'a> {
+    /// What its hello says.
+    pub offer: Offer<'a>,
+    /// The session.
+    pub resumable: Resumable,
+}
+
+impl<'a> Wish<'a> {
+    /// The wish in an `offer`; `None` where only a full handshake can answer it: there is no such
+    /// session, or its suite is not offered.
+    pub fn of(offer: Offer<'a>, resumptions: &dyn Resumptions) -> Option<Self> {
+        let resumable = resumptions.find(offer.session_id)?;
+        offer.offers(resumable.suite).then_some(Self { offer, resumable })
     }
 }
 

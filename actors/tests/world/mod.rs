@@ -7,12 +7,15 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, LazyLock};
 
 use actors::admission::{Admission, Admitted, NotAdmitted};
+use actors::link::abbreviated::Terms;
 use actors::link::connection_id::ConnectionId;
-use actors::link::handshake::{Fresh, Handshake};
+use actors::link::engine::Progress;
+use actors::link::handshake::Handshake;
 use actors::link::hello::{self, ClientHello};
+use actors::link::offer::Offer;
 use actors::link::profile::Profile;
 use actors::link::record;
-use actors::link::resumptions::Resumptions;
+use actors::link::resumptions::{Resumptions, Wish};
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -183,12 +186,18 @@ impl Drop for Client {
     }
 }
 
-/// A handshake of the hub's side that begins with a client's `datagram`.
-pub fn hub(datagram: &[u8], resumptions: Arc<dyn Resumptions>, random: u8) -> Handshake {
+/// A handshake of the hub's side that begins with a client's `datagram`, and what it came to so far:
+/// abbreviated where that may be, as at the front door.
+pub fn hub(datagram: &[u8], resumptions: &dyn Resumptions, random: u8) -> (Handshake, Progress) {
     let record = record::records(datagram, 0).next().unwrap().unwrap();
+    let ours = ConnectionId::new(0, 0, [1; 4]);
+    let offer = Offer::parse(record.fragment);
+    if let Some(wish) = offer.and_then(|offer| Wish::of(offer, resumptions)) {
+        let (random, next_plain_sequence) = ([random; 32], record.sequence);
+        return Handshake::abbreviated(wish, Terms { ours, random, next_plain_sequence, mtu: 512 });
+    }
     let hello = ClientHello::parse(&record).unwrap();
-    let fresh = Fresh { ours: ConnectionId::new(0, 0, [1; 4]), random: [random; 32] };
-    Handshake::begin(&WORLD.profile, &resumptions, &hello, fresh).unwrap()
+    Handshake::full(&WORLD.profile, &hello, ours, datagram).unwrap()
 }
 
 #[expect(unsafe_code, reason = "the crate has no safe way; no product code resumes with OpenSSL")]

@@ -79,10 +79,12 @@ fn handshakes_are_spread_over_workers_and_arbiters() {
     let mut door = door(64);
     let mut seen = std::collections::BTreeSet::new();
     for number in 1..=6 {
-        let Step::Begin { worker, shard, .. } = come_back(&mut door, 0, peer(number)) else {
+        let Step::Begin { shard, .. } = come_back(&mut door, 0, peer(number)) else {
             panic!("no handshake");
         };
-        assert_eq!(door.worker_of(&peer(number)), Some(worker));
+        assert_eq!(door.carrier_of(&peer(number)), Some(Carrier::Door), "before it is known which");
+        let worker = door.hand_on(&peer(number));
+        assert_eq!(door.carrier_of(&peer(number)), Some(Carrier::Worker(worker)));
         seen.insert((worker, shard));
     }
     assert_eq!(seen.len(), 6);
@@ -106,7 +108,7 @@ fn a_handshake_nobody_ended_is_forgotten_in_time_and_its_address_with_it() {
     door.sweep(999);
     assert!(door.expected.has(peer(1)));
     door.sweep(1000);
-    assert!(door.worker_of(&peer(1)).is_none() && !door.expected.has(peer(1)));
+    assert!(door.carrier_of(&peer(1)).is_none() && !door.expected.has(peer(1)));
 }
 
 #[test]
@@ -168,10 +170,10 @@ fn when_all_places_are_taken_the_silent_lose_theirs_and_those_that_speak_keep_th
     assert!(full(come_back(&mut door, 499, late)));
     assert!(door.poll_evicted().is_none(), "nobody is silent for long");
     assert!(full(come_back(&mut door, 700, late)));
-    let (worker, evicted) = door.poll_evicted().unwrap();
-    assert_eq!((Some(worker), evicted), (door.worker_of(&peer(1)), peer(1)));
+    let (carrier, evicted) = door.poll_evicted().unwrap();
+    assert_eq!((Some(carrier), evicted), (door.carrier_of(&peer(1)), peer(1)));
     assert!(door.poll_evicted().is_none());
-    // Its worker gives it up.
+    // Who has it gives it up.
     door.over(&peer(1));
     drop(silent);
     assert!(begins(&come_back(&mut door, 701, late)));
@@ -182,9 +184,9 @@ fn what_comes_behind_a_resumed_handshake_is_held_until_its_session_begins() {
     let (expected, mut door) = (Expected::default(), door(4));
     door.expected = expected.clone();
     assert!(begins(&come_back(&mut door, 0, peer(1))));
-    assert!(!door.hold(&peer(1), b"data"), "a worker has it still");
+    assert!(!door.hold(&peer(1), b"data"), "somebody has it still");
     door.settle(1, peer(1));
-    assert_eq!(door.worker_of(&peer(1)), None);
+    assert_eq!(door.carrier_of(&peer(1)), None);
     assert!(expected.has(peer(1)), "arbiters still send here what they do not know");
     for number in 0..9 {
         assert!(door.hold(&peer(1), &[number]));
