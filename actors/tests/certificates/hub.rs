@@ -7,11 +7,10 @@ use std::time::Duration;
 use actors::admission::{Admission, Admitted, NotAdmitted, Registry};
 use actors::link::connection_id::ConnectionId;
 use actors::link::engine::Progress;
-use actors::link::handshake::{Fresh, Handshake};
+use actors::link::handshake::Handshake;
 use actors::link::hello::ClientHello;
 use actors::link::profile::Profile;
 use actors::link::record::{self, ContentType};
-use actors::link::resumptions::{Never, Resumptions};
 use actors::refusal::Refusal;
 use openssl::x509::X509;
 use storage::{Board, Fingerprint, Store, Tenant, TenantState, UnixSeconds};
@@ -39,7 +38,6 @@ pub struct Hub {
     pub store: Store,
     profile: Arc<Profile>,
     watched: Arc<Watched>,
-    resumptions: Arc<dyn Resumptions>,
     hello: Vec<u8>,
     _folder: tempfile::TempDir,
 }
@@ -107,18 +105,7 @@ impl Hub {
         let admission = Arc::clone(&watched) as Arc<dyn Admission>;
         let profile = Profile::new(&read(&server), &key, &authorities, admission, 1200).unwrap();
         let hello = Client::new().hello_with_cookie();
-        let resumptions = Arc::new(Never);
-        let hub = Self {
-            keys,
-            acme,
-            other,
-            store,
-            profile,
-            watched,
-            resumptions,
-            hello,
-            _folder: folder,
-        };
+        let hub = Self { keys, acme, other, store, profile, watched, hello, _folder: folder };
         for board in ["CB-1", "CB-2", "OT-1"] {
             hub.register(board, &hub.certificate(board));
         }
@@ -159,10 +146,10 @@ impl Hub {
         *self.watched.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let record = record::records(&self.hello, 0).next().unwrap().unwrap();
         let hello = ClientHello::parse(&record).unwrap();
-        let fresh = Fresh { ours: ConnectionId::new(0, 0, [1; 4]), random: [0; 32] };
-        let begun = Handshake::begin(&self.profile, &self.resumptions, &hello, fresh);
-        let mut handshake = begun.unwrap();
-        assert!(matches!(handshake.handle_hello(&self.hello), Progress::Pending));
+        let ours = ConnectionId::new(0, 0, [1; 4]);
+        let begun = Handshake::full(&self.profile, &hello, ours, &self.hello);
+        let (mut handshake, progress) = begun.unwrap();
+        assert!(matches!(progress, Progress::Pending));
         while handshake.poll_datagram().is_some() {}
         let mut refusal = None;
         for datagram in datagrams(message) {
