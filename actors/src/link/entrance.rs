@@ -275,7 +275,7 @@ mod tests {
     use std::time::Duration;
 
     use actix::{AsyncContext, Context};
-    use storage::{BootId, SealingKey, Store};
+    use storage::{BootId, KeyId, Keyring, SealingKey, Store};
 
     use super::*;
     use crate::admission::Registry;
@@ -297,7 +297,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let boot = BootId::of_this_boot().unwrap();
-        let sessions = store.sessions(SealingKey::new([1; 32]), boot).unwrap();
+        let key = || SealingKey::new([1; 32]);
+        let sessions = store.sessions(&Keyring::new((KeyId::FIRST, key()), key()), boot).unwrap();
         let registry = Registry::new(store, Duration::ZERO);
         let means = Means {
             sender: Sender::new(&hub).unwrap(),
