@@ -6,14 +6,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which crates of ours a crate may use, tests apart.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("wire", &[]),
+    ("image", &[]),
     ("board", &["wire"]),
     ("storage", &["wire"]),
     ("actors", &["storage", "wire"]),
     ("virtual-board", &["board", "wire"]),
     // The demo starts virtual boards as a program of their own.
-    ("cellular-hub", &["actors", "storage", "web-ui", "wire"]),
+    ("cellular-hub", &["actors", "image", "storage", "web-ui", "wire"]),
     ("web-ui", &[]),
     ("benches", &["actors", "board", "storage", "virtual-board", "wire"]),
 ];
