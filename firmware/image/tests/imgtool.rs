@@ -1,5 +1,10 @@
 //! imgtool and this crate make and take the same images, some thousands of them, in both directions.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's failure is its report")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
 
 mod rig;
 
