@@ -7,6 +7,7 @@
 //! of an image is believed before [`Image::verify`] said so.
 #![no_std]
 
+mod boot_record;
 mod digest;
 mod few;
 mod header;
@@ -20,6 +21,7 @@ mod verify;
 mod version;
 mod write;
 
+pub use boot_record::{BootRecord, Event, Outcome, Start};
 pub use digest::{DIGEST_LENGTH, Digest, digest};
 pub use few::Few;
 pub use header::{Flags, HEADER_LENGTH, Header};

@@ -74,8 +74,8 @@ pub enum Refusal {
     /// Signed by somebody not known here.
     #[error("it is signed with a key that is not known here")]
     UnknownKey,
-    /// Signed with a key that was withdrawn.
-    #[error("it is signed with a key that was revoked")]
+    /// Signed with a key that was withdrawn, before or by this image itself.
+    #[error("it is signed with a key that was revoked, or that it revokes itself")]
     RevokedKey,
     /// Not made with the key that it names, over this image.
     #[error("its signature is not that of its key")]
@@ -94,9 +94,6 @@ pub enum Refusal {
     /// It is no program, or one that cannot run where it would.
     #[error("it is no program for this place: linked for another address, header or processor")]
     NotForThisPlace,
-    /// It withdraws the key that it is signed with, or the last one.
-    #[error("it revokes the key that it is signed with")]
-    RevokesItsOwnKey,
 }
 
 impl Refusal {
@@ -122,7 +119,6 @@ impl Refusal {
             Self::Rollback { .. } => 17,
             Self::Dependency => 18,
             Self::NotForThisPlace => 19,
-            Self::RevokesItsOwnKey => 20,
         }
     }
 }

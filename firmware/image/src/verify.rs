@@ -7,7 +7,7 @@ use p256::ecdsa::Signature as Ecdsa;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 
 use crate::digest::{Digest, of_source};
-use crate::key::{KeySet, Keyring, PublicKey};
+use crate::key::{KeyId, KeySet, Keyring, PublicKey};
 use crate::read::{Image, Signature};
 use crate::refusal::{ImageError, Refusal};
 use crate::source::Source;
@@ -41,7 +41,8 @@ impl Image {
         if digest == self.digest { Ok(digest) } else { Err(Refusal::WrongDigest.into()) }
     }
 
-    /// The place of the key that signed `digest`.
+    /// The place of the key that signed `digest`. A key that the image itself withdraws does not count:
+    /// whoever took it over could not hand it on.
     pub fn signer(
         &self,
         digest: &Digest,
@@ -53,11 +54,16 @@ impl Image {
             refusal = Some(match keyring.iter().find(|(_, key)| key.id() == signature.key) {
                 None => refusal.unwrap_or(Refusal::UnknownKey),
                 Some((place, _)) if revoked.has(place) => Refusal::RevokedKey,
+                Some((_, key)) if self.revokes(&key.id()) => Refusal::RevokedKey,
                 Some((place, key)) if signature.is_of(key, digest) => return Ok(place),
                 Some(_) => Refusal::WrongSignature,
             });
         }
         Err(refusal.unwrap_or(Refusal::NotSigned))
+    }
+
+    fn revokes(&self, key: &KeyId) -> bool {
+        self.revoked_keys.iter().any(|revoked| revoked == key)
     }
 }
 
