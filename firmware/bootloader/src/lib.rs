@@ -11,6 +11,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod boards;
 mod journal;
 mod judge;
 mod map;

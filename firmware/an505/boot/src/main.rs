@@ -9,7 +9,7 @@ mod guard;
 use core::panic::PanicInfo;
 use core::ptr;
 
-use an505::{BOOT_RECORD, EmulatedFlash, MAP, Uart};
+use an505::{EmulatedFlash, MAP, Uart};
 use bootloader::{Halt, Launch, boot};
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{entry, exception};
@@ -31,7 +31,7 @@ fn start(launch: &Launch) -> ! {
     let mut record = launch.record;
     // SAFETY: a register that reading does not change.
     record.reset_cause = unsafe { ptr::read_volatile(RESET_SYNDROME) };
-    for (at, byte) in (BOOT_RECORD..).zip(record.to_bytes()) {
+    for (at, byte) in (MAP.boot_record()..).zip(record.to_bytes()) {
         // SAFETY: memory behind all that the linker gives away.
         unsafe { ptr::write_volatile(at as *mut u8, byte) };
     }

@@ -7,7 +7,7 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::ptr;
 
-use an505::{BOOT_RECORD, EmulatedFlash, FLASH, MAP, Uart};
+use an505::{EmulatedFlash, FLASH, MAP, Uart};
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{entry, exception};
 use embedded_storage::nor_flash::NorFlash;
@@ -49,7 +49,7 @@ fn main() -> ! {
 
 fn record() -> Option<BootRecord> {
     let mut bytes = [0; BootRecord::LENGTH];
-    for (at, byte) in (BOOT_RECORD..).zip(&mut bytes) {
+    for (at, byte) in (MAP.boot_record()..).zip(&mut bytes) {
         // SAFETY: memory behind all that the linker gives away.
         *byte = unsafe { ptr::read_volatile(at as *const u8) };
     }

@@ -1,0 +1,113 @@
+//! The bench that boards are made and watched on.
+//!
+//! Never decides what a story should come to.
+
+mod debugger;
+mod machine;
+mod monitor;
+mod workshop;
+
+use std::io;
+use std::path::PathBuf;
+
+use bootloader::Map;
+use image::{Keyring, Magic, Swap, Trailer};
+use thiserror::Error;
+
+pub(crate) use machine::Machine;
+pub(crate) use workshop::{Behaviour, Pair, Plan};
+
+use workshop::Workshop;
+
+/// Why a story did not come out.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// The bench itself does not work.
+    #[error("{what}: {source}")]
+    Bench { what: String, source: io::Error },
+    /// A program of the bench does not work.
+    #[error("{0}")]
+    Tool(String),
+    /// The board did something else.
+    #[error("{0}")]
+    Board(String),
+}
+
+impl Failure {
+    fn bench(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |source| Self::Bench { what, source }
+    }
+}
+
+pub(crate) type Told<T = ()> = Result<T, Failure>;
+
+/// Everything that boards are made with.
+pub(crate) struct Bench {
+    pub(crate) workshop: Workshop,
+}
+
+impl Bench {
+    pub(crate) fn new(images: PathBuf, imgtool: PathBuf) -> Told<Self> {
+        Ok(Self { workshop: Workshop::new(images, imgtool)? })
+    }
+
+    /// A board as it leaves production: bootloader, keys, and this image.
+    pub(crate) fn board(&self, image: &[u8]) -> Told<Board> {
+        let keys: Vec<_> = [Pair::First, Pair::Second].map(|pair| pair.public()).into();
+        let keyring = Keyring::new(&keys)
+            .ok_or_else(|| Failure::Tool("two keys make no keyring".to_owned()))?;
+        let mut board = Board { flash: vec![0xff; FLASH] };
+        board.put(0, &self.workshop.bootloader);
+        board.put(MAP.protected.at, &keyring.to_bytes());
+        board.put(MAP.first.at, image);
+        Ok(board)
+    }
+}
+
+/// The kind of board that QEMU has.
+pub(crate) const MAP: Map = Map::AN505;
+const FLASH: usize = 0x10_0000;
+
+/// A board without power: what is in its flash.
+#[derive(Clone)]
+pub(crate) struct Board {
+    flash: Vec<u8>,
+}
+
+impl Board {
+    /// Puts bytes into the flash, as an application or a tool of production would.
+    pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let place = self.flash.get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len()));
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    /// Puts an image where the next one belongs, and asks for it.
+    pub(crate) fn ask_for(&mut self, image: &[u8], swap: Swap) {
+        let second = MAP.second;
+        let erased = vec![0xff; usize::try_from(second.length).unwrap_or_default()];
+        self.put(second.at, &erased);
+        self.put(second.at + MAP.sector, image);
+        let image_ok = swap == Swap::Permanent;
+        let trailer = Trailer { magic: Magic::Good, image_ok, copy_done: false, swap };
+        let length = u32::try_from(Trailer::LENGTH).unwrap_or_default();
+        self.put(second.end() - length, &trailer.to_bytes());
+    }
+
+    pub(crate) fn flash(&self) -> &[u8] {
+        &self.flash
+    }
+
+    /// Switches it on.
+    pub(crate) fn power_on(self) -> Told<Machine> {
+        Machine::start(self, None)
+    }
+
+    /// Switches it on; the power goes after so many operations on its flash.
+    pub(crate) fn power_on_for(self, operations: u32) -> Told<Machine> {
+        Machine::start(self, Some(operations))
+    }
+}
