@@ -235,7 +235,7 @@ fn a_record_that_reads_otherwise_at_each_start_is_not_built_upon() {
     let story = updating(1, 1, Swap::Permanent);
     let calls = story.operations(Operation::Call);
     for (first, second) in (0..calls).flat_map(|first| (0..6).map(move |second| (first, second))) {
-        for seed in 0..56 / u64::try_from(STRIDE).unwrap() {
+        for seed in 0..28 / u64::try_from(STRIDE).unwrap() {
             let cut = |after, leaves| Cut { after, of: Operation::Call, leaves };
             story.play(&[
                 cut(first, Leaves::Weak(seed)),

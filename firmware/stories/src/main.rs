@@ -1,5 +1,5 @@
-//! Boards in QEMU, from reset on: one story after the other, each on a board of its own, and at the end how
-//! many of them came out as they should.
+//! Boards in QEMU, from reset on: stories, each on a board of its own, and at the end how many of them came
+//! out as they should.
 //!
 //! `scripts/firmware stories` builds the images and calls this.
 #![expect(
@@ -13,6 +13,8 @@ mod stories;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use clap::Parser;
@@ -50,19 +52,26 @@ fn main() -> ExitCode {
         stories::ALL.iter().for_each(|(name, _)| eprintln!("  {name}"));
         return ExitCode::from(2);
     }
-    let mut passed = 0;
-    for (name, story) in &chosen {
-        let begun = Instant::now();
-        let told = story(&bench);
-        let took = begun.elapsed().as_secs_f32();
-        match told {
-            Ok(()) => {
-                passed += 1;
-                println!("ok      {took:6.1} s  {name}");
+    let (next, passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let play = || {
+        while let Some((name, story)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let begun = Instant::now();
+            let told = story(&bench);
+            let took = begun.elapsed().as_secs_f32();
+            match told {
+                Ok(remark) => {
+                    passed.fetch_add(1, Ordering::Relaxed);
+                    println!("ok      {took:6.1} s  {name}{remark}");
+                }
+                Err(failure) => println!("FAILED  {took:6.1} s  {name}: {failure}"),
             }
-            Err(failure) => println!("FAILED  {took:6.1} s  {name}: {failure}"),
         }
-    }
+    };
+    thread::scope(|scope| {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        (0..workers).for_each(|_| drop(scope.spawn(play)));
+    });
+    let passed = passed.into_inner();
     println!("{passed} of {} stories passed", chosen.len());
     if passed == chosen.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

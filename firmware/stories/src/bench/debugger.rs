@@ -11,7 +11,7 @@ use super::monitor::connect;
 use super::{Failure, Told};
 
 /// Bytes in one packet; QEMU takes four thousand characters.
-const PIECE: usize = 1024;
+const PIECE: usize = 2000;
 
 pub(crate) struct Debugger {
     reader: BufReader<UnixStream>,

@@ -19,6 +19,9 @@ use super::{Board, Failure, MAP, Told};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the emulated flash looks how much longer there is power.
 const PLUG: u32 = 0x8000_0000;
+/// The end of the memory, where stacks are, is filled with something that is not there by chance.
+const STACK: u32 = 0x8000;
+const UNTOUCHED: u8 = 0xa5;
 
 pub(crate) struct Machine {
     process: Child,
@@ -54,9 +57,12 @@ impl Machine {
         }
         let monitor = Monitor::connect(&monitor)?;
         let said = Vec::new();
-        let mut machine = Self { process, monitor, debug_port, lines, said, board, _folder: folder };
+        let mut machine =
+            Self { process, monitor, debug_port, lines, said, board, _folder: folder };
         let mut debugger = Debugger::connect(&machine.debug_port)?;
         debugger.write(MAP.address, machine.board.flash())?;
+        let stack = usize::try_from(STACK).unwrap_or_default();
+        debugger.write(MAP.memory.end() - STACK, &vec![UNTOUCHED; stack])?;
         if let Some(operations) = operations {
             // The one after them is done by half.
             debugger.write(PLUG, &(operations + 1).to_le_bytes())?;
@@ -94,6 +100,15 @@ impl Machine {
             None => Ok(line),
             Some(missing) => Err(Failure::Board(format!("no {missing} in: {line}"))),
         }
+    }
+
+    /// Bytes of stack that were ever used since it was switched on, as far as they go.
+    pub(crate) fn stack_used(mut self) -> Told<usize> {
+        self.monitor.run("stop")?;
+        let mut debugger = Debugger::connect(&self.debug_port)?;
+        let stack = usize::try_from(STACK).unwrap_or_default();
+        let bytes = debugger.read(MAP.memory.end() - STACK, stack)?;
+        Ok(stack - bytes.iter().take_while(|byte| **byte == UNTOUCHED).count())
     }
 
     /// Switches it off; what is in its flash stays.

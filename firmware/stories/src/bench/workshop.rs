@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) counter: u32,
     pub(crate) pair: Pair,
     pub(crate) revokes: Option<Pair>,
+    /// Where it says that it runs.
+    pub(crate) address: u32,
 }
 
 /// Where the application's vector table begins.
@@ -58,7 +60,8 @@ impl Plan {
     /// One that confirms itself, of the first key.
     pub(crate) fn of(version: &'static str) -> Self {
         let (behaviour, pair) = (Behaviour::Confirm, Pair::First);
-        Self { version, behaviour, counter: 1, pair, revokes: None }
+        let address = MAP.address + MAP.first.at;
+        Self { version, behaviour, counter: 1, pair, revokes: None, address }
     }
 }
 
@@ -117,7 +120,7 @@ impl Workshop {
             body: &body,
             header_size: HEADER,
             version: plan.version.parse().map_err(|_| failed())?,
-            address: Some(MAP.address + MAP.first.at),
+            address: Some(plan.address),
             security_counter: Some(plan.counter),
             dependencies: &[],
             revoked_keys: &revoked,
@@ -146,7 +149,7 @@ impl Workshop {
         write(&at("body.bin"), &self.body(plan.behaviour)?)?;
         let (header, counter) = (format!("{HEADER:#x}"), plan.counter.to_string());
         let slot = format!("{:#x}", MAP.first.length);
-        let address = format!("{:#x}", MAP.address + MAP.first.at);
+        let address = format!("{:#x}", plan.address);
         let ran = Command::new(&self.imgtool)
             .arg("sign")
             .args(["--header-size", &header, "--pad-header", "--align", "4"])
