@@ -9,11 +9,10 @@ use image::Trailer;
 use crate::map::{Area, Map};
 use crate::region::Region;
 
-const LENGTH: u32 = Trailer::LENGTH as u32;
-
 /// Reads a slot's trailer.
 pub(crate) fn read<F: NorFlash>(flash: &mut F, slot: Area) -> Result<Trailer, F::Error> {
-    let bytes = Region::new(flash, slot).get(slot.length.saturating_sub(LENGTH))?;
+    let bytes =
+        Region::new(flash, slot).get(slot.length.saturating_sub(Trailer::SWAP_INFO_FROM_END))?;
     Ok(Trailer::parse(&bytes))
 }
 
@@ -30,5 +29,6 @@ pub(crate) fn write<F: NorFlash>(
     trailer: Trailer,
 ) -> Result<(), F::Error> {
     erase(flash, map, slot)?;
-    Region::new(flash, slot).write(slot.length.saturating_sub(LENGTH), &trailer.to_bytes())
+    Region::new(flash, slot)
+        .write(slot.length.saturating_sub(Trailer::SWAP_INFO_FROM_END), &trailer.to_bytes())
 }

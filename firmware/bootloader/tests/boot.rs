@@ -1,5 +1,4 @@
 //! What starts, and what the application is told of it.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 
 mod rig;
 

@@ -1,6 +1,11 @@
 //! The power is cut everywhere: at every operation of every kind of start, and again while that is made
 //! good. A board always comes up with a whole, signed image, and with the one that it should be.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
 
 mod rig;
 

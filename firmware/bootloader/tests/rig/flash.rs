@@ -3,6 +3,12 @@
 //!
 //! A word or a sector that was cut off is left in a state between the two, and may read otherwise after
 //! the next start, until it is erased or written again: weak cells do.
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,5 +1,11 @@
 //! A board of memory: its flash, from which the power can be cut in the middle of anything, and images.
-#![allow(dead_code, clippy::unwrap_used, reason = "each program of tests uses its part")]
+#![allow(dead_code, reason = "each program of tests uses its part")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's failure is its report"
+)]
 
 pub(crate) mod flash;
 pub(crate) mod images;

@@ -93,8 +93,7 @@ impl Board {
         self.put(second.at + MAP.sector, image);
         let image_ok = swap == Swap::Permanent;
         let trailer = Trailer { magic: Magic::Good, image_ok, copy_done: false, swap };
-        let length = u32::try_from(Trailer::LENGTH).unwrap_or_default();
-        self.put(second.end() - length, &trailer.to_bytes());
+        self.put(second.end() - Trailer::SWAP_INFO_FROM_END, &trailer.to_bytes());
     }
 
     pub(crate) fn flash(&self) -> &[u8] {
