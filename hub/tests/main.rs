@@ -42,3 +42,4 @@ mod sessions;
 mod trust;
 mod ui;
 mod vault_upgrade;
+mod vault_upstreams;

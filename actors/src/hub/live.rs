@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use actix::{Handler, Message, ResponseFuture};
-use storage::{BoardId, TenantId};
+use storage::{BoardId, TenantId, UpstreamName};
 
 use crate::hub::{Hub, StartError, reload, tenants};
 use crate::link::plain::Know;
@@ -67,6 +67,11 @@ pub struct Readmit {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), StartError>")]
 pub struct Serve(pub TenantId);
+
+/// Serves the tenant as the store and the vault have it now, with a new connection to this upstream.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), StartError>")]
+pub struct Reconnect(pub TenantId, pub UpstreamName);
 
 /// Knows boards by the addresses that the store has now.
 #[derive(Debug, Clone, Copy, Message)]
@@ -133,6 +138,19 @@ impl Handler<Serve> for Hub {
             reload::give(&handshakers, &profile?).await;
             Ok(())
         })
+    }
+}
+
+impl Handler<Reconnect> for Hub {
+    type Result = Result<(), StartError>;
+
+    fn handle(
+        &mut self,
+        Reconnect(id, upstream): Reconnect,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        self.serving.disconnect(&id, &upstream);
+        self.serve(&id)
     }
 }
 

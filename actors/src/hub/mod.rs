@@ -23,7 +23,7 @@ use crate::recorder::{Flush, Recorder};
 use crate::tenant::Directory;
 use crate::under_way::UnderWay;
 
-pub use live::{EndSessions, Of, Readmit, Resettle, Serve};
+pub use live::{EndSessions, Of, Readmit, Reconnect, Resettle, Serve};
 pub use reload::{Reload, Reloadable};
 pub use start::{FloodBounds, Running, Settings, StartError, start};
 

@@ -73,7 +73,7 @@ pub struct Settings {
     pub receive_buffer: usize,
     /// This hub's number.
     pub node: u8,
-    /// Under which keys sessions are stored.
+    /// Under which keys sessions and secrets are stored.
     pub keyring: Keyring,
     /// After how long without a message a session leaves memory.
     pub idle: Duration,
@@ -183,6 +183,7 @@ pub fn start(
     };
     let mut serving = tenants::Serving {
         store: store.clone(),
+        secrets: store.secrets(&settings.keyring)?,
         limits: settings.limits.clone(),
         quota: settings.quota,
         metrics: Arc::clone(metrics),

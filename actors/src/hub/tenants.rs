@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
-use storage::{Quota, Store, TenantId, UpstreamKind, UpstreamName};
+use storage::{Quota, Secrets, Store, TenantId, UpstreamKind, UpstreamName};
 
 use crate::coap::Limits;
 use crate::hub::StartError;
@@ -19,11 +19,12 @@ use crate::meter::TenantMeter;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tenant::{Directory, Route, Tenant, TenantSupervisor};
-use crate::upstream::{self, UpstreamHandle};
+use crate::upstream::{self, UpstreamHandle, UpstreamSecrets};
 
 /// What a tenant is served with.
 pub(super) struct Serving {
     pub(super) store: Store,
+    pub(super) secrets: Secrets,
     pub(super) limits: Limits,
     pub(super) quota: Quota,
     pub(super) metrics: Arc<Metrics>,
@@ -82,7 +83,10 @@ impl Serving {
             {
                 tracing::warn!(tenant = %tenant.id, upstream = %spec.name, "readings and password travel to this broker without TLS");
             }
-            match upstream::start(&spec, &arbiter, Arc::clone(&self.metrics)) {
+            let started = UpstreamSecrets::of(&spec, &self.secrets).and_then(|secrets| {
+                upstream::start(&spec, &secrets, &arbiter, Arc::clone(&self.metrics))
+            });
+            match started {
                 Ok(handle) => upstreams.push((spec.name, handle)),
                 // One tenant's mistake stops nobody else; its readings are answered 5.03.
                 Err(error) => {
@@ -124,6 +128,15 @@ impl Serving {
         for (_, handle) in running.into_iter().flat_map(|running| running.upstreams) {
             stop(handle);
         }
+    }
+
+    /// Stops one upstream of a tenant; the next look at the store starts it anew.
+    pub(super) fn disconnect(&mut self, id: &TenantId, name: &UpstreamName) {
+        let Some(running) = self.running.get_mut(id) else { return };
+        let (gone, stays) = running.upstreams.drain(..).partition(|(known, _)| known == name);
+        running.upstreams = stays;
+        let gone: Vec<(UpstreamName, UpstreamHandle)> = gone;
+        gone.into_iter().for_each(|(_, handle)| stop(handle));
     }
 
     /// The upstreams of one tenant.

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tenant::{Route, TenantSupervisor};
 use crate::under_way::UnderWay;
-use crate::upstream;
+use crate::upstream::{self, UpstreamSecrets};
 
 const IDLE_MS: Millis = 300_000;
 
@@ -63,11 +63,14 @@ impl Rig {
             kind: storage::UpstreamKind::Discard,
         };
         let arbiter = actix_rt::Arbiter::current();
+        let discard =
+            upstream::start(&spec, &UpstreamSecrets::default(), &arbiter, Arc::clone(&metrics))
+                .unwrap();
         let route = Route {
             resource: "t".parse().unwrap(),
             topic: "{board}".parse().unwrap(),
             acknowledge: Acknowledge::OnUpstream,
-            upstream: Some(upstream::start(&spec, &arbiter, Arc::clone(&metrics)).unwrap()),
+            upstream: Some(discard),
         };
         let limits = Limits::default();
         let meter = TenantMeter::new(quota, Instant::now(), metrics.tenant("acme"));

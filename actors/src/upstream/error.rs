@@ -27,6 +27,29 @@ pub enum UpstreamError {
         /// What is wrong with it; never its content.
         reason: String,
     },
+    /// A secret that should be in the vault is not.
+    #[error("its {what} is not in the vault; give it again: `cellular-hub upstream secret`")]
+    NotInVault {
+        /// What it is for.
+        what: &'static str,
+    },
+    /// The vault does not open a secret.
+    #[error("its {what} does not open")]
+    Vault {
+        /// What it is for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: storage::StoreError,
+    },
+    /// What the vault has is not what it is for.
+    #[error("the {what} in the vault is no usable {what}: {reason}")]
+    Unfit {
+        /// What it is for.
+        what: &'static str,
+        /// What is wrong with it; never its content.
+        reason: String,
+    },
     /// A value cannot be worked with.
     #[error("upstream field {field}: {rule}")]
     Invalid {

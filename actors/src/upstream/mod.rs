@@ -9,6 +9,7 @@ mod delivery;
 mod error;
 mod handle;
 mod mqtt;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -19,24 +20,26 @@ use crate::metrics::Metrics;
 pub use delivery::{Deliver, MessageId, Outcome, Uplink};
 pub use error::UpstreamError;
 pub use handle::UpstreamHandle;
+pub use secrets::{UpstreamSecrets, is_client_key, password_of};
 
 /// Starts the adapter of a configured upstream on an arbiter; it connects by itself, again and again.
 ///
-/// Reads the CA, password, certificate and key files before it returns, and never again: a changed
-/// file takes effect with a new adapter.
+/// Reads the CA and certificate files before it returns, and those of password and key where they are
+/// not among `secrets`, and never again: a changed file takes effect with a new adapter.
 ///
 /// # Errors
 /// A file is missing or does not hold what it should, or a value cannot be worked with; the error
 /// names it. An upstream that cannot be reached is no error here: it answers [`Outcome::Down`].
 pub fn start(
     spec: &Upstream,
+    secrets: &UpstreamSecrets,
     arbiter: &ArbiterHandle,
     metrics: Arc<Metrics>,
 ) -> Result<UpstreamHandle, UpstreamError> {
     match &spec.kind {
         UpstreamKind::Discard => Ok(UpstreamHandle::discard()),
         UpstreamKind::Mqtt(mqtt) => {
-            let spec = mqtt::Spec::load(&spec.tenant, &spec.name, mqtt)?;
+            let spec = mqtt::Spec::load(&spec.tenant, &spec.name, mqtt, secrets)?;
             let (adapter, up, barred) = mqtt::start(spec, arbiter, &metrics);
             Ok(UpstreamHandle::mqtt(adapter, up, barred, metrics))
         }

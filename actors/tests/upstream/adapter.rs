@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::metrics::Metrics;
-use actors::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle, start};
+use actors::upstream::{
+    Deliver, MessageId, Outcome, Uplink, UpstreamHandle, UpstreamSecrets, start,
+};
 use bytes::Bytes;
 use storage::{MqttUpstream, MqttVersion, Upstream, UpstreamKind};
 use tokio::sync::oneshot;
@@ -23,8 +25,10 @@ pub(crate) fn plain(port: u16, version: MqttVersion) -> MqttUpstream {
         client_id: "hub-under-test".to_owned(),
         ca_file: None,
         username: None,
+        password_sealed: false,
         password_file: None,
         client_certificate_file: None,
+        client_key_sealed: false,
         client_key_file: None,
         in_flight_max: 100,
         queue_max: 1000,
@@ -48,9 +52,14 @@ pub(crate) struct Adapter {
 impl Adapter {
     /// Starts on the test's own arbiter.
     pub(crate) fn start(mqtt: MqttUpstream) -> Self {
+        Self::start_with(mqtt, &UpstreamSecrets::default())
+    }
+
+    /// The same, with secrets out of the vault.
+    pub(crate) fn start_with(mqtt: MqttUpstream, secrets: &UpstreamSecrets) -> Self {
         let metrics = Arc::new(Metrics::new());
         let arbiter = actix::Arbiter::current();
-        let handle = start(&upstream(mqtt), &arbiter, Arc::clone(&metrics)).unwrap();
+        let handle = start(&upstream(mqtt), secrets, &arbiter, Arc::clone(&metrics)).unwrap();
         Self { handle, metrics }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::upstream::{Deliver, Outcome, start};
+use actors::upstream::{Deliver, Outcome, UpstreamSecrets, start};
 use futures_util::FutureExt;
 use rumqttc::Packet;
 use storage::MqttVersion::{V5, V311};
@@ -261,7 +261,8 @@ async fn discard_accepts_at_once() {
         name: "discard".parse().unwrap(),
         kind: UpstreamKind::Discard,
     };
-    let handle = start(&discard, &actix::Arbiter::current(), Arc::default()).unwrap();
+    let arbiter = actix::Arbiter::current();
+    let handle = start(&discard, &UpstreamSecrets::default(), &arbiter, Arc::default()).unwrap();
     let (done, mut outcome) = oneshot::channel();
     assert!(handle.deliver(Deliver { uplink: uplink(1), done }).is_ok());
     assert_eq!(outcome.try_recv(), Ok(Outcome::Accepted));

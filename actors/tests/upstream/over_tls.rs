@@ -1,8 +1,9 @@
 //! mosquitto over TLS: what arrives, who is let in, and which servers are not believed.
 
-use actors::upstream::{Outcome, UpstreamError, start};
+use actors::upstream::{Outcome, UpstreamError, UpstreamSecrets, start};
 use storage::MqttVersion::{V5, V311};
 use storage::{MqttUpstream, MqttVersion};
+use zeroize::Zeroizing;
 
 use super::adapter::{Adapter, Log, eventually, upstream};
 use super::mosquitto::{Admits, Mosquitto};
@@ -68,6 +69,33 @@ async fn the_password_of_the_file_lets_in_and_a_wrong_one_does_not() {
     for secret in ["open sesame", "open barley", "reading-1"] {
         assert!(!log.text().contains(secret), "{}", log.text());
     }
+}
+
+#[actix::test]
+async fn secrets_of_the_vault_let_in_and_come_before_files() {
+    let broker = Mosquitto::start(Admits::Password).await;
+    let sealed = |text: &str| Some(Zeroizing::new(text.as_bytes().to_vec()));
+    let with_password = MqttUpstream { username: Some("hub".to_owned()), ..broker.upstream(V5) };
+    let secrets = UpstreamSecrets { password: sealed("open sesame"), client_key: None };
+    let file = Some(broker.file("wrong", "open barley"));
+    let mqtt = MqttUpstream { password_file: file, ..with_password.clone() };
+    let right = Adapter::start_with(mqtt, &secrets);
+    right.connected().await;
+    right.handle.stop().await;
+    let secrets = UpstreamSecrets { password: sealed("open barley"), client_key: None };
+    let wrong = Adapter::start_with(with_password, &secrets);
+    is_refused(&wrong, "unauthorised").await;
+    wrong.handle.stop().await;
+
+    let broker = Mosquitto::start(Admits::Certificate).await;
+    let (certificate, key) = broker.authority.issue("hub.acme.example");
+    let key = std::fs::read_to_string(key).unwrap();
+    let secrets = UpstreamSecrets { password: None, client_key: sealed(&key) };
+    let client_certificate_file = Some(certificate);
+    let mqtt = MqttUpstream { client_certificate_file, ..broker.upstream(V5) };
+    let with = Adapter::start_with(mqtt, &secrets);
+    with.connected().await;
+    assert_eq!(with.outcome(1).await, Outcome::Accepted);
 }
 
 #[actix::test]
@@ -149,7 +177,8 @@ async fn a_file_that_is_missing_or_is_something_else_is_named() {
 
 fn error(mqtt: MqttUpstream) -> UpstreamError {
     let metrics = std::sync::Arc::default();
-    match start(&upstream(mqtt), &actix::Arbiter::current(), metrics) {
+    let arbiter = actix::Arbiter::current();
+    match start(&upstream(mqtt), &UpstreamSecrets::default(), &arbiter, metrics) {
         Ok(_) => panic!("it started"),
         Err(error) => error,
     }

@@ -10,12 +10,15 @@ mod certificates;
 mod journal;
 mod people;
 mod tenants;
+mod upstreams;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actors::hub::Of;
 use actors::refusal::Refusal;
-use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId};
+use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId, UpstreamName};
+
+use crate::vault::VaultError;
 
 pub use self::boards::{Ended, Selection};
 pub use self::certificates::{CertificateRevoked, Which};
@@ -40,6 +43,9 @@ pub enum AdminError {
     /// The store failed, or forbids it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The vault does not seal or open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// It is done, and the audit log does not say so.
     #[error("{what} is done, but cannot be written to the audit log")]
     NotRecorded {
@@ -73,6 +79,12 @@ pub trait Live: Send + Sync {
     /// # Errors
     /// As [`Live::end_sessions`].
     fn serve(&self, tenant: &TenantId) -> Result<(), String>;
+
+    /// Serves a tenant as the store has it now, with a new connection to this upstream.
+    ///
+    /// # Errors
+    /// As [`Live::end_sessions`].
+    fn reconnect(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<(), String>;
 
     /// Knows boards by the addresses that the store has now.
     ///

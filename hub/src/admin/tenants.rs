@@ -1,11 +1,11 @@
-//! Changes of tenants and of what belongs to them: routes, upstreams, quotas.
+//! Changes of tenants and of what belongs to them: routes, quotas.
 //!
 //! Invariant: a running hub serves what the store has when the call returns, or the call says not.
 
 use actors::hub::Of;
 use actors::refusal::Refusal;
 use serde_json::json;
-use storage::{Quota, ResourcePath, Route, Tenant, TenantId, TenantState, Upstream, UpstreamName};
+use storage::{Quota, ResourcePath, Route, Tenant, TenantId, TenantState};
 
 use super::{Admin, AdminError, refused, unknown};
 
@@ -89,41 +89,6 @@ impl Admin {
         self.serve(id)
     }
 
-    /// Adds an upstream.
-    ///
-    /// # Errors
-    /// [`AdminError::Refused`] where the tenant has one of its name.
-    pub fn add_upstream(&self, upstream: &Upstream) -> Result<(), AdminError> {
-        let _changing = self.changing();
-        let (tenant, name) = (&upstream.tenant, &upstream.name);
-        self.tenant(tenant)?;
-        if self.store.upstreams().find(tenant, name)?.is_some() {
-            return Err(refused(format!("{tenant} has an upstream {name} already")));
-        }
-        self.store.upstreams().put(upstream)?;
-        self.record("upstream.add", &format_args!("{tenant}/{name}"), json!({}))?;
-        self.serve(tenant)
-    }
-
-    /// Removes an upstream that no route leads to.
-    ///
-    /// # Errors
-    /// [`AdminError::Refused`] while one does.
-    pub fn remove_upstream(&self, id: &TenantId, name: &UpstreamName) -> Result<(), AdminError> {
-        let _changing = self.changing();
-        self.upstream(id, name)?;
-        let routes = self.store.routes().of_tenant(id)?;
-        if let Some(route) = routes.iter().find(|route| route.upstream == *name) {
-            return Err(refused(format!(
-                "the route {} of {id} leads to {name}; remove it first",
-                route.resource
-            )));
-        }
-        self.store.upstreams().remove(id, name)?;
-        self.record("upstream.remove", &format_args!("{id}/{name}"), json!({}))?;
-        self.serve(id)
-    }
-
     /// Adds a route to an upstream that is there.
     ///
     /// # Errors
@@ -156,17 +121,6 @@ impl Admin {
         self.serve(id)
     }
 
-    /// The tenant's upstream of this name.
-    ///
-    /// # Errors
-    /// [`AdminError::Unknown`].
-    pub fn upstream(&self, id: &TenantId, name: &UpstreamName) -> Result<Upstream, AdminError> {
-        self.tenant(id)?;
-        let way_out = format!("`cellular-hub upstream list --tenant {id}` shows all");
-        let found = self.store.upstreams().find(id, name)?;
-        found.ok_or_else(|| unknown(&format!("upstream of {id} named"), name, &way_out))
-    }
-
     fn set_state(&self, id: &TenantId, state: TenantState) -> Result<Tenant, AdminError> {
         let mut tenant = self.tenant(id)?;
         if tenant.state == state {
@@ -181,7 +135,7 @@ impl Admin {
         Ok(tenant)
     }
 
-    fn serve(&self, id: &TenantId) -> Result<(), AdminError> {
+    pub(super) fn serve(&self, id: &TenantId) -> Result<(), AdminError> {
         self.tell(|live| live.serve(id)).map(drop)
     }
 }

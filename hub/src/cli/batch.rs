@@ -87,7 +87,7 @@ pub(super) struct Add {
 impl Batch {
     pub(super) fn files(&self) -> Files {
         match self {
-            Self::Add(add) => Files { read: add.ids.iter().cloned().collect(), made: Vec::new() },
+            Self::Add(add) => Files { read: add.ids.iter().cloned().collect(), ..Files::default() },
             Self::List { .. } | Self::Show { .. } | Self::Close { .. } => Files::default(),
         }
     }

@@ -133,7 +133,7 @@ impl Board {
             | Self::Revoke { .. }
             | Self::Remove { .. } => None,
         };
-        Files { read: read.into_iter().collect(), made: Vec::new() }
+        Files { read: read.into_iter().collect(), ..Files::default() }
     }
 }
 

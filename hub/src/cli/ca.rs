@@ -104,10 +104,10 @@ impl Ca {
         match self {
             Self::Issue(Issue { key: KeyOrRequest { csr: Some(csr), .. }, out, .. }) => {
                 let made = out.iter().cloned().collect();
-                Some(Files { read: vec![csr.clone()], made })
+                Some(Files { read: vec![csr.clone()], made, ..Files::default() })
             }
             Self::Init { .. } => Some(Files::default()),
-            Self::Crl { out, .. } => Some(Files { read: Vec::new(), made: vec![out.clone()] }),
+            Self::Crl { out, .. } => Some(Files { made: vec![out.clone()], ..Files::default() }),
             Self::Issue(_) => None,
         }
     }

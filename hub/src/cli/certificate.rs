@@ -88,7 +88,7 @@ impl Certificate {
             Self::Revoke(revoke) => revoke.which.certificate.clone(),
             Self::List => None,
         };
-        Files { read: read.into_iter().collect(), made: Vec::new() }
+        Files { read: read.into_iter().collect(), ..Files::default() }
     }
 }
 

@@ -86,6 +86,7 @@ impl From<AdminError> for Failure {
         match error {
             AdminError::Refused(why) => Self::Refused(why),
             AdminError::Store(error) => error.into(),
+            AdminError::Vault(error) => error.into(),
             AdminError::Unknown { .. }
             | AdminError::NotRecorded { .. }
             | AdminError::NotLive(_) => Self::Unusable(in_one_line(&error)),

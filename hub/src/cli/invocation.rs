@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use storage::Store;
+use zeroize::Zeroizing;
 
 use super::output::{Output, To};
-use super::{Failure, now};
+use super::{Failure, now, secret};
 use crate::admin::{Admin, Author};
 use crate::config::{Config, Source};
 use crate::trust::{Pki, TrustError, write_new};
@@ -37,7 +38,16 @@ pub(super) struct InHub {
     pub(super) pki: Pki,
     pub(super) vault: Vault,
     pub(super) folder: PathBuf,
-    pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
+    pub(super) files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
+}
+
+impl InHub {
+    /// What a file of the command line holds: its client has handed it over.
+    fn handed(&self, file: &Path) -> std::io::Result<&Zeroizing<Vec<u8>>> {
+        self.files.get(file).ok_or_else(|| {
+            std::io::Error::other("the command did not hand it over; use the hub's own version")
+        })
+    }
 }
 
 impl Invocation {
@@ -109,12 +119,18 @@ impl Invocation {
     pub(super) fn read(&self, file: &Path) -> Result<Vec<u8>, Failure> {
         let read = match &self.place {
             Place::Here(_) => std::fs::read(file),
-            Place::Hub(hub) => hub.files.get(file).cloned().ok_or_else(|| {
-                std::io::Error::other("the command did not hand it over; use the hub's own version")
-            }),
+            Place::Hub(hub) => hub.handed(file).map(|bytes| bytes.to_vec()),
         };
         let failed = |source| TrustError::File { doing: "read", file: file.to_owned(), source };
         Ok(read.map_err(failed)?)
+    }
+
+    /// What a file of the command line holds that is a secret.
+    pub(super) fn read_secret(&self, file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        match &self.place {
+            Place::Here(_) => secret::read(file),
+            Place::Hub(hub) => Ok(hub.handed(file)?.clone()),
+        }
     }
 
     /// Writes a file of the command line that must not be there; in a hub, its client does.

@@ -24,6 +24,7 @@ mod quota;
 mod remote;
 mod restore;
 mod route;
+mod secret;
 mod serve;
 mod station;
 mod store;
@@ -187,6 +188,8 @@ impl CommandLine {
 #[derive(Debug, Default)]
 struct Files {
     read: Vec<PathBuf>,
+    /// Those that hold secrets.
+    secret: Vec<PathBuf>,
     made: Vec<PathBuf>,
 }
 
@@ -197,9 +200,8 @@ impl Command {
             Self::Tenant(tenant) => Some(tenant.files()),
             Self::Board(board) => Some(board.files()),
             Self::Certificate(certificate) => Some(certificate.files()),
-            Self::Upstream(_) | Self::Route(_) | Self::Key(_) | Self::Audit(_) => {
-                Some(Files::default())
-            }
+            Self::Upstream(upstream) => Some(upstream.files()),
+            Self::Route(_) | Self::Key(_) | Self::Audit(_) => Some(Files::default()),
             Self::Ca(ca) => ca.files(),
             Self::Batch(batch) => Some(batch.files()),
             Self::Token(_) | Self::User(_) | Self::ApiToken(_) => Some(Files::default()),

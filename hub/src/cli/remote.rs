@@ -3,17 +3,19 @@
 //! Invariant: the same types read the command on both sides, and only what a hub may do for others
 //! is done.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
+use zeroize::Zeroizing;
 
 use super::backup::not_asked;
 use super::invocation::{InHub, Invocation, Place};
 use super::output::{Form, Output, To};
-use super::{CommandLine, Failure, Files, output};
+use super::{CommandLine, Failure, Files, output, secret};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::control::run::{End, Piece, Run};
@@ -33,7 +35,7 @@ pub(super) fn ask(dir: &Path, files: &Files) -> Result<ExitCode, Failure> {
     let run = Run {
         arguments: arguments()?,
         folder: std::env::current_dir()?,
-        files: files.read.iter().map(|file| hand_over(file)).collect::<Result<_, _>>()?,
+        files: handed_over(files)?,
     };
     let mut answer = control::ask_to_run(dir, &run).map_err(|error| not_asked(error, dir))?.body;
     let mut to = io::stdout().lock();
@@ -78,7 +80,13 @@ fn arguments() -> Result<Vec<String>, Failure> {
     std::env::args_os().skip(1).map(said).collect()
 }
 
-fn hand_over(file: &Path) -> Result<(PathBuf, Vec<u8>), Failure> {
+fn handed_over(files: &Files) -> Result<BTreeMap<PathBuf, Zeroizing<Vec<u8>>>, Failure> {
+    let plain = files.read.iter().map(|file| hand_over(file));
+    let secret = files.secret.iter().map(|file| Ok((file.clone(), secret::read(file)?)));
+    plain.chain(secret).collect()
+}
+
+fn hand_over(file: &Path) -> Result<(PathBuf, Zeroizing<Vec<u8>>), Failure> {
     let read = std::fs::read(file);
     let failed = |source| TrustError::File { doing: "read", file: file.to_owned(), source };
     let bytes = read.map_err(failed)?;
@@ -86,7 +94,7 @@ fn hand_over(file: &Path) -> Result<(PathBuf, Vec<u8>), Failure> {
         let file = file.display();
         return Err(Failure::Unusable(format!("{file} is longer than {FILE_MAX} bytes")));
     }
-    Ok((file.to_owned(), bytes))
+    Ok((file.to_owned(), Zeroizing::new(bytes)))
 }
 
 /// Carries commands out in a hub of this configuration.

@@ -85,7 +85,7 @@ impl Tenant {
             | Self::Resume { .. }
             | Self::Remove { .. } => None,
         };
-        Files { read: read.into_iter().collect(), made: Vec::new() }
+        Files { read: read.into_iter().collect(), ..Files::default() }
     }
 }
 

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::run::Run;
 use super::{LINE_MAX, Request, address};
 
@@ -57,7 +59,7 @@ fn ask_with(dir: &Path, request: Request, more: &[u8]) -> Result<Answer, AskErro
         _ => AskError::Broken(error),
     })?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let said = [format!("{request}\n").as_bytes(), more].concat();
+    let said = Zeroizing::new([format!("{request}\n").as_bytes(), more].concat());
     match stream.write_all(&said).and_then(|()| stream.shutdown(Shutdown::Write)) {
         // It has heard enough, and says why.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// Bytes of the longest body of a request.
 pub const BODY_MAX: usize = 1 << 20;
@@ -30,8 +31,9 @@ pub struct Run {
     pub arguments: Vec<String>,
     /// The folder that relative paths count from.
     pub folder: PathBuf,
-    /// What the files hold that the command reads, by the names they have in the arguments.
-    pub files: BTreeMap<PathBuf, Vec<u8>>,
+    /// What the files hold that the command reads, by the names they have in the arguments; secrets
+    /// may be among them.
+    pub files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
 }
 
 impl Run {
@@ -48,8 +50,12 @@ impl Run {
     }
 
     /// The body of this request.
-    pub fn body(&self) -> io::Result<Vec<u8>> {
-        Ok(serde_json::to_vec(self)?)
+    pub fn body(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        // Room for all of it, at up to four characters a byte: a buffer that grows leaves copies behind.
+        let bytes: usize = self.files.values().map(|file| 4 * file.len()).sum();
+        let mut body = Zeroizing::new(Vec::with_capacity(bytes + OUTPUT));
+        serde_json::to_writer(&mut *body, self)?;
+        Ok(body)
     }
 }
 
@@ -188,7 +194,9 @@ mod tests {
             folder in ".*",
             files in prop::collection::btree_map("[^\0]*", any::<Vec<u8>>(), 0..3),
         ) {
-            let files = files.into_iter().map(|(path, bytes)| (path.into(), bytes)).collect();
+            let files =
+                files.into_iter().map(|(path, bytes)| (path.into(), Zeroizing::new(bytes)));
+            let files = files.collect();
             let run = Run { arguments, folder: folder.into(), files };
             prop_assert_eq!(Run::parse(&run.body().unwrap()), Ok(run));
         }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::run::{Answering, BODY_MAX, End, Run};
 use super::{LINE_MAX, Request, address};
@@ -167,14 +168,16 @@ async fn serve(mut stream: UnixStream, store: Store, runner: Runner) {
 }
 
 /// The line of a request, and what comes behind it to the end where the request has a body.
-async fn listen_to(stream: &mut UnixStream) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (mut line, mut body) = (Vec::new(), Vec::new());
+async fn listen_to(stream: &mut UnixStream) -> Option<(Vec<u8>, Zeroizing<Vec<u8>>)> {
+    let (mut line, mut body) = (Vec::new(), Zeroizing::new(Vec::new()));
     let mut from = BufReader::new(stream.take((LINE_MAX + BODY_MAX + 1) as u64));
     (&mut from).take(LINE_MAX as u64).read_until(b'\n', &mut line).await.ok()?;
     if line.pop() != Some(b'\n') {
         return None;
     }
     if Request::parse(&line) == Ok(Request::Run) {
+        // It may hold secrets, and a buffer that grows leaves copies behind.
+        body.reserve(BODY_MAX + 1);
         from.read_to_end(&mut body).await.ok()?;
     }
     Some((line, body))

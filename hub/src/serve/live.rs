@@ -5,9 +5,9 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use actors::hub::{EndSessions, Of, Readmit, Resettle, Running, Serve, StartError};
+use actors::hub::{EndSessions, Of, Readmit, Reconnect, Resettle, Running, Serve, StartError};
 use actors::refusal::Refusal;
-use storage::TenantId;
+use storage::{TenantId, UpstreamName};
 use tokio::runtime::Handle;
 
 use crate::admin::Live;
@@ -43,6 +43,10 @@ impl Live for Told {
 
     fn serve(&self, tenant: &TenantId) -> Result<(), String> {
         in_words(wait(self.0.hub.send(Serve(tenant.clone())))?)
+    }
+
+    fn reconnect(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<(), String> {
+        in_words(wait(self.0.hub.send(Reconnect(tenant.clone(), upstream.clone())))?)
     }
 
     fn resettle(&self) -> Result<(), String> {

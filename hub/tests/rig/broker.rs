@@ -15,19 +15,38 @@ pub struct Broker {
     pub tls: SocketAddr,
     pub plain: SocketAddr,
     folder: TempDir,
+    users: Option<TempDir>,
     process: Option<Process>,
 }
 
 impl Broker {
     pub fn start() -> Self {
+        Self::with("allow_anonymous true")
+    }
+
+    /// One that lets in nobody but the user `hub` with this password.
+    pub fn with_password(password: &str) -> Self {
+        let users = TempDir::new().unwrap();
+        let file = users.path().join("users");
+        let text = file.to_string_lossy();
+        let made =
+            Command::new("mosquitto_passwd").args(["-b", "-c", &text, "hub", password]).status();
+        assert!(made.unwrap().success(), "mosquitto_passwd");
+        let mut broker = Self::with(&format!("allow_anonymous false\npassword_file {text}"));
+        broker.users = Some(users);
+        broker
+    }
+
+    fn with(admits: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut broker = Self { tls: free_tcp(), plain: free_tcp(), folder, process: None };
+        let mut broker =
+            Self { tls: free_tcp(), plain: free_tcp(), folder, users: None, process: None };
         let authority = Authority::new("broker authority");
         authority.write_certificate(&broker.ca());
         let file = |name: &str| broker.folder.path().join(name);
         authority.server(own_address().into()).write(&file("server.pem"), &file("server.key.pem"));
         let configuration = format!(
-            "user root\npersistence false\nallow_anonymous true\nset_tcp_nodelay true\n\
+            "user root\npersistence false\n{admits}\nset_tcp_nodelay true\n\
              max_queued_messages 0\nmax_inflight_messages 0\nlog_dest stderr\n\
              listener {} {}\ncertfile {}\nkeyfile {}\n\
              listener {} {}\n",

@@ -13,6 +13,13 @@ pub fn run(site: &Site, arguments: &[&str]) -> Finished {
     Process::run(&mut command, PATIENCE)
 }
 
+/// The same, with something to read on standard input.
+pub fn run_with(site: &Site, arguments: &[&str], input: &[u8]) -> Finished {
+    let mut command = Command::new(CELLULAR_HUB);
+    command.args(arguments).arg("--config").arg(site.path("hub.toml"));
+    Process::run_reading(&mut command, input, PATIENCE)
+}
+
 /// Runs a command that must succeed.
 pub fn done(site: &Site, arguments: &[&str]) -> String {
     let said = run(site, arguments);

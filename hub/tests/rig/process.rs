@@ -37,7 +37,15 @@ impl Process {
 
     /// Runs a command to its end and returns what it said.
     pub fn run(command: &mut Command, limit: Duration) -> Finished {
+        Self::run_reading(command, &[], limit)
+    }
+
+    /// The same, with something to read on standard input.
+    pub fn run_reading(command: &mut Command, input: &[u8], limit: Duration) -> Finished {
         let mut process = Self::spawn(command);
+        if !input.is_empty() {
+            process.write(input);
+        }
         process.close_stdin();
         let status = process.wait(limit);
         Finished { status, stdout: process.stdout.all(), stderr: process.stderr.all() }

@@ -163,7 +163,9 @@ fn an_upstreams_bytes_are_frozen() {
     let (tenant, name) = ("acme".parse().unwrap(), "sink".parse().unwrap());
     let mut upstream = Upstream { tenant, name, kind: UpstreamKind::Discard };
     let head = &[text("acme"), text("sink")].concat();
-    assert_golden(&upstream, &["01", head, "00"]);
+    assert_golden(&upstream, &["02", head, "00"]);
+    let former = bytes(&["01", head, "00"].concat());
+    assert_eq!(decode::<Upstream>(&former).unwrap(), upstream);
 
     let mut mqtt = MqttUpstream {
         host: "h".into(),
@@ -173,28 +175,33 @@ fn an_upstreams_bytes_are_frozen() {
         client_id: "hub".into(),
         ca_file: Some("a".into()),
         username: Some("u".into()),
+        password_sealed: false,
         password_file: Some("p".into()),
         client_certificate_file: Some("c".into()),
+        client_key_sealed: false,
         client_key_file: Some("k".into()),
         in_flight_max: 1_000,
         queue_max: 100_000,
     };
     upstream.kind = UpstreamKind::Mqtt(mqtt.clone());
     let (port, limits) = ("fbb322", "fbe803fca0860100");
-    let files = "01016101017501017001016301016b";
+    let files = "01016101017500010170010163000101".to_owned() + "6b";
     let id = &text("hub");
-    assert_golden(&upstream, &["01", head, "01", "0168", port, "01", "01", id, files, limits]);
+    assert_golden(&upstream, &["02", head, "01", "0168", port, "01", "01", id, &files, limits]);
+    let files = "01016101017501017001016301016b";
+    let former = ["01", head, "01", "0168", port, "01", "01", id, files, limits].concat();
+    assert_eq!(decode::<Upstream>(&bytes(&former)).unwrap(), upstream);
 
     mqtt.tls = false;
     mqtt.version = MqttVersion::V311;
     mqtt.ca_file = None;
     mqtt.username = None;
-    mqtt.password_file = None;
+    (mqtt.password_sealed, mqtt.password_file) = (true, None);
     mqtt.client_certificate_file = None;
-    mqtt.client_key_file = None;
+    (mqtt.client_key_sealed, mqtt.client_key_file) = (true, None);
     upstream.kind = UpstreamKind::Mqtt(mqtt);
-    let files = "0000000000";
-    assert_golden(&upstream, &["01", head, "01", "0168", port, "00", "00", id, files, limits]);
+    let files = "00000100000100";
+    assert_golden(&upstream, &["02", head, "01", "0168", port, "00", "00", id, files, limits]);
 }
 
 #[test]
@@ -384,12 +391,13 @@ prop_compose! {
         (host, client_id, tls, v5) in any::<(String, String, bool, bool)>(),
         files in any::<[Option<String>; 5]>(),
         (port, in_flight_max, queue_max) in any::<(u16, u16, u32)>(),
+        (password_sealed, client_key_sealed) in any::<(bool, bool)>(),
         discard in proptest::bool::weighted(0.2),
     ) -> Upstream {
         let [ca_file, username, password_file, client_certificate_file, client_key_file] = files;
         let mqtt = MqttUpstream {
-            host, port, tls, client_id, ca_file, username, password_file,
-            client_certificate_file, client_key_file, in_flight_max, queue_max,
+            host, port, tls, client_id, ca_file, username, password_sealed, password_file,
+            client_certificate_file, client_key_sealed, client_key_file, in_flight_max, queue_max,
             version: if v5 { MqttVersion::V5 } else { MqttVersion::V311 },
         };
         let kind = if discard { UpstreamKind::Discard } else { UpstreamKind::Mqtt(mqtt) };

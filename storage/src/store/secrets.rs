@@ -37,6 +37,13 @@ impl Store {
         Ok(Secrets { inner, tree, keyring: keyring.clone() })
     }
 
+    /// Removes the secret of this name and says whether there was one; durable on return.
+    pub fn forget_secret(&self, name: &SecretName) -> Result<bool, StoreError> {
+        let removed = self.secret_tree()?.remove(name.key())?;
+        self.flush()?;
+        Ok(removed.is_some())
+    }
+
     pub(crate) fn secret_tree(&self) -> Result<Tree, StoreError> {
         Tree::open(&self.inner.db, TREE, &self.inner.health)
     }

@@ -1,16 +1,18 @@
-//! A configured broker, with its files read: everything a connection needs.
+//! A configured broker, with its files read and its secrets opened: everything a connection needs.
 //! Invariant: secrets stay here and in the TLS context; neither is shown by `Debug` or logged.
 
 use std::time::Duration;
 
 use native_tls::{Certificate, Identity, Protocol};
+use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use rumqttc::tokio_native_tls::TlsConnector;
 use storage::{MqttUpstream, TenantId, UpstreamName};
 use zeroize::Zeroizing;
 
 use super::dialect::{Dialect, Introduction, Login};
-use crate::upstream::UpstreamError;
+use crate::upstream::secrets::password_of;
+use crate::upstream::{UpstreamError, UpstreamSecrets};
 
 /// We let the broker hear from us this often; it is given up after twice that without an answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -35,6 +37,7 @@ impl Spec {
         tenant: &TenantId,
         name: &UpstreamName,
         from: &MqttUpstream,
+        secrets: &UpstreamSecrets,
     ) -> Result<Self, UpstreamError> {
         if from.host.is_empty() {
             return Err(invalid("host", "is empty"));
@@ -54,11 +57,11 @@ impl Spec {
             name: name.clone(),
             host: from.host.clone(),
             port: from.port,
-            tls: if from.tls { Some(tls(from)?) } else { None },
+            tls: if from.tls { Some(tls(from, secrets)?) } else { None },
             dialect: from.version.into(),
             introduction: Introduction {
                 client_id: from.client_id.clone(),
-                login: login(from)?,
+                login: login(from, secrets)?,
                 keep_alive: KEEP_ALIVE,
             },
             in_flight_max: from.in_flight_max,
@@ -67,33 +70,31 @@ impl Spec {
     }
 }
 
-fn login(from: &MqttUpstream) -> Result<Option<Login>, UpstreamError> {
-    match (&from.username, &from.password_file) {
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(invalid("password_file", "needs a username beside it")),
+fn login(from: &MqttUpstream, secrets: &UpstreamSecrets) -> Result<Option<Login>, UpstreamError> {
+    let what = "password";
+    let username = match (&from.username, &from.password_file) {
+        (None, None) if secrets.password.is_none() => return Ok(None),
+        (None, _) => return Err(invalid("username", "is missing beside the password")),
         (Some(username), _) if username.is_empty() || username.len() > 1024 => {
-            Err(invalid("username", "must have 1 to 1024 bytes"))
+            return Err(invalid("username", "must have 1 to 1024 bytes"));
         }
-        (Some(username), None) => {
-            Ok(Some(Login { username: username.clone(), password: Zeroizing::default() }))
-        }
-        (Some(username), Some(path)) => {
-            let what = "password";
+        (Some(username), _) => username.clone(),
+    };
+    let password = match (&secrets.password, &from.password_file) {
+        (Some(sealed), _) => password_of(sealed)
+            .map_err(|reason| UpstreamError::Unfit { what, reason: reason.to_owned() })?
+            .to_owned(),
+        (None, Some(path)) => {
             let bytes = read(what, path)?;
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|_| unusable(what, path, "it is not UTF-8"))?
-                .trim_end_matches(['\r', '\n']);
-            if text.is_empty() || text.len() > 8192 {
-                return Err(unusable(what, path, "it must have 1 to 8192 bytes"));
-            }
-            let password = Zeroizing::new(text.to_owned());
-            Ok(Some(Login { username: username.clone(), password }))
+            password_of(&bytes).map_err(|reason| unusable(what, path, reason))?.to_owned()
         }
-    }
+        (None, None) => String::new(),
+    };
+    Ok(Some(Login { username, password: Zeroizing::new(password) }))
 }
 
 /// TLS 1.2 or newer, the server's name verified; only the given CAs when there are any.
-fn tls(from: &MqttUpstream) -> Result<TlsConnector, UpstreamError> {
+fn tls(from: &MqttUpstream, secrets: &UpstreamSecrets) -> Result<TlsConnector, UpstreamError> {
     let mut builder = native_tls::TlsConnector::builder();
     builder.min_protocol_version(Some(Protocol::Tlsv12));
     if let Some(path) = &from.ca_file {
@@ -108,32 +109,36 @@ fn tls(from: &MqttUpstream) -> Result<TlsConnector, UpstreamError> {
             builder.add_root_certificate(authority);
         }
     }
-    match (&from.client_certificate_file, &from.client_key_file) {
-        (None, None) => {}
-        (Some(certificate), Some(key)) => {
-            builder.identity(identity(certificate, key)?);
-        }
-        (Some(_), None) => {
-            return Err(invalid("client_certificate_file", "needs a client_key_file beside it"));
-        }
-        (None, Some(_)) => {
-            return Err(invalid("client_key_file", "needs a client_certificate_file beside it"));
-        }
+    if let Some(certificate) = &from.client_certificate_file {
+        builder.identity(identity(certificate, from, secrets)?);
+    } else if from.client_key_file.is_some() || secrets.client_key.is_some() {
+        return Err(invalid("client_certificate_file", "is missing beside the client key"));
     }
     Ok(builder.build()?.into())
 }
 
 /// The client's certificate and key; any PEM key that OpenSSL reads, not PKCS#8 alone.
-fn identity(certificate_path: &str, key_path: &str) -> Result<Identity, UpstreamError> {
+fn identity(
+    certificate_path: &str,
+    from: &MqttUpstream,
+    secrets: &UpstreamSecrets,
+) -> Result<Identity, UpstreamError> {
     let certificates = read("client certificate", certificate_path)?;
     let what = "client key";
+    let (key, path) = match (&secrets.client_key, &from.client_key_file) {
+        (Some(sealed), _) => (sealed.clone(), None),
+        (None, Some(path)) => (read(what, path)?, Some(path)),
+        (None, None) => {
+            return Err(invalid("client_key_file", "is missing beside the client certificate"));
+        }
+    };
+    let unfit = |error: ErrorStack| match path {
+        Some(path) => unusable(what, path, error),
+        None => UpstreamError::Unfit { what, reason: error.to_string() },
+    };
     // An empty passphrase, so that OpenSSL never asks for one at the terminal.
-    let key = PKey::private_key_from_pem_passphrase(&read(what, key_path)?, &[])
-        .map_err(|error| unusable(what, key_path, error))?;
-    let pkcs8 = key
-        .private_key_to_pem_pkcs8()
-        .map(Zeroizing::new)
-        .map_err(|error| unusable(what, key_path, error))?;
+    let key = PKey::private_key_from_pem_passphrase(&key, &[]).map_err(unfit)?;
+    let pkcs8 = key.private_key_to_pem_pkcs8().map(Zeroizing::new).map_err(unfit)?;
     Identity::from_pkcs8(&certificates, &pkcs8)
         .map_err(|error| unusable("client certificate", certificate_path, error))
 }
