@@ -58,6 +58,19 @@ impl Invocation {
         }
     }
 
+    /// The configuration in a file of the command line.
+    pub(super) fn other_config(&self, file: &Path) -> Result<Config, Failure> {
+        match &self.place {
+            Place::Here(_) => Ok(Config::load(&Source::File(file.to_owned()))?),
+            Place::Hub(hub) => {
+                let text = String::from_utf8_lossy(hub.handed(file)?).into_owned();
+                let place = hub.folder.join(file);
+                let config = Config::parse(&text, file)?;
+                Ok(config.relative_to(place.parent().unwrap_or(&hub.folder)))
+            }
+        }
+    }
+
     /// Where the configuration is.
     pub(super) fn source(&self) -> Result<Source, Failure> {
         match &self.place {

@@ -1,12 +1,14 @@
 //! `cellular-hub vault`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 use storage::{KeyId, KeyPurpose, SealedUnder, UnixSeconds};
 
 use super::{Failure, Files, Invocation, now, output};
-use crate::vault::{Rotated, Vault as OpenVault};
+use crate::vault::{Rewrapped, Rotated, Vault as OpenVault};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Vault {
@@ -17,6 +19,15 @@ pub(super) enum Vault {
     /// Sessions follow as they are written. An older key is removed when nothing is under it any
     /// more. No session is lost.
     Rotate,
+    /// Wrap the data keys under another master key, also while the hub runs; what they seal stays.
+    ///
+    /// The other master key is made where there is none. Before its next start, the hub's
+    /// configuration has to name it: put the [vault] section of FILE there.
+    Rewrap {
+        /// A configuration whose [vault], and [trust] for a token, names the other master key.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Forget all that is sealed: every session, and every password and key that was given.
     ///
     /// For a store whose master key is lost. The hub must be stopped. Boards shake hands again;
@@ -45,6 +56,7 @@ impl Vault {
     pub(super) fn files(&self) -> Option<Files> {
         match self {
             Self::Show | Self::Rotate => Some(Files::default()),
+            Self::Rewrap { to } => Some(Files { read: vec![to.clone()], ..Files::default() }),
             Self::Reset { .. } => None,
         }
     }
@@ -53,6 +65,7 @@ impl Vault {
         match self {
             Self::Show => show(hub),
             Self::Rotate => rotate(hub),
+            Self::Rewrap { to } => rewrap(hub, &to),
             Self::Reset { force } => reset(hub, force),
         }
     }
@@ -110,6 +123,21 @@ fn rotate(hub: &Invocation) -> Result<(), Failure> {
             }
         };
         format!("data key {key} made; {secrets} secrets are sealed under it; {retired}")
+    })
+}
+
+fn rewrap(hub: &Invocation, to: &Path) -> Result<(), Failure> {
+    let admin = hub.admin()?;
+    let other = hub.other_config(to)?;
+    let done = hub.vault(&admin)?.rewrap(&other)?;
+    admin.record("vault.rewrap", &done.to, json!(done))?;
+    hub.output.answer(&done, || {
+        let Rewrapped { from, to: master, keys } = &done;
+        let file = to.display();
+        format!(
+            "{keys} data keys, until now under {from}, are wrapped under {master}; put [vault] of {file} \
+             into the hub's configuration before its next start"
+        )
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use storage::{SealError, SealingKey, StoreError};
 
 use crate::trust::TrustError;
+use crate::trust::keys::KeyError;
 
 /// Why the vault does not open or change.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,9 @@ pub enum VaultError {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Random,
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] KeyError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::VaultError;
 use super::master::{Master, Place};
+use super::token::key_of;
 use crate::trust::{make_folder, write_new_secret};
 
 /// Whoever else may read a file.
@@ -105,9 +106,7 @@ impl Master for KeyMaster {
 
     fn unwrap(&self, place: Place, wrapped: &[u8]) -> Result<Option<SealingKey>, VaultError> {
         let opened = self.key.open(&[&place.bytes()], wrapped).ok();
-        Ok(opened
-            .and_then(|key| key.first_chunk().copied().map(Zeroizing::new))
-            .map(|key| SealingKey::new(*key)))
+        Ok(opened.as_deref().and_then(|key| key_of(key)))
     }
 
     fn name(&self) -> String {

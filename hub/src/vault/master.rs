@@ -8,7 +8,9 @@ use storage::{KeyId, KeyPurpose, SealingKey, Store};
 
 use super::VaultError;
 use super::file::{KeyFile, KeyMaster};
+use super::token::TokenMaster;
 use crate::config::{Config, MasterKind, credential};
+use crate::trust::keys::{Pkcs11Options, WrappingKey};
 
 /// The credential that systemd hands over.
 const CREDENTIAL: &str = "vault.master_key";
@@ -43,65 +45,99 @@ impl Place {
     }
 }
 
-/// The master key that a configuration names; made where there is none and may be one.
+/// The master key that a configuration names.
 pub(super) enum Named {
     /// There is one.
     Found(Box<dyn Master>),
-    /// There is none; this makes it.
-    ToMake(KeyFile),
+    /// There is none yet.
+    Absent(Absent),
+}
+
+/// Where a master key is not.
+pub(super) enum Absent {
+    /// In the file.
+    File(KeyFile),
+    /// Among the credentials.
+    Credential,
+    /// In the token.
+    Token(Box<WrappingKey>),
 }
 
 impl Named {
     /// Looks for the master key of a configuration.
     pub(super) fn by(config: &Config) -> Result<Self, VaultError> {
         match config.vault.master {
-            MasterKind::File | MasterKind::Credential => {
-                let file = key_file(config)?;
-                Ok(match file.read()? {
-                    Some(key) => Self::Found(Box::new(KeyMaster::new(&key))),
-                    None => Self::ToMake(file),
+            MasterKind::File => {
+                let file = key_file(config);
+                Ok(file.read()?.map_or(Self::Absent(Absent::File(file)), |key| Self::of_key(&key)))
+            }
+            MasterKind::Credential => {
+                let key = handed_over().map_or(Ok(None), |file| file.read())?;
+                Ok(key.map_or(Self::Absent(Absent::Credential), |key| Self::of_key(&key)))
+            }
+            MasterKind::Pkcs11 => {
+                let options = Pkcs11Options::of(&config.trust);
+                let key = WrappingKey::open(options, &config.vault.pkcs11_key)?;
+                Ok(match key.name()? {
+                    Some(name) => Self::Found(Box::new(TokenMaster { key, name })),
+                    None => Self::Absent(Absent::Token(Box::new(key))),
                 })
             }
         }
     }
 
-    /// The key, made now where there was none.
+    fn of_key(key: &SealingKey) -> Self {
+        Self::Found(Box::new(KeyMaster::new(key)))
+    }
+
+    /// The key, made now where there was none and one can be made.
     pub(super) fn or_made(self) -> Result<Box<dyn Master>, VaultError> {
         match self {
             Self::Found(master) => Ok(master),
-            Self::ToMake(file) if file.is_ours => Ok(Box::new(KeyMaster::new(&file.make()?))),
-            Self::ToMake(_) => Err(VaultError::NoCredential { name: CREDENTIAL }),
+            Self::Absent(Absent::File(file)) => Ok(Box::new(KeyMaster::new(&file.make()?))),
+            Self::Absent(Absent::Credential) => Err(VaultError::NoCredential { name: CREDENTIAL }),
+            Self::Absent(Absent::Token(key)) => {
+                key.make()?;
+                let name = key.name()?.unwrap_or_default();
+                tracing::info!(name, "a new master key in the token");
+                Ok(Box::new(TokenMaster { key: *key, name }))
+            }
         }
     }
 
     /// The key, which must be there: something is wrapped under `master`.
     pub(super) fn or_missing(self, master: &str) -> Result<Box<dyn Master>, VaultError> {
+        let master = master.to_owned();
         match self {
             Self::Found(found) => Ok(found),
-            Self::ToMake(file) if file.is_ours => Err(VaultError::Missing {
-                place: format!("{} ({})", file.path().display(), file.setting),
-                master: master.to_owned(),
-            }),
-            Self::ToMake(_) => Err(VaultError::NoCredential { name: CREDENTIAL }),
+            Self::Absent(Absent::File(file)) => Err(missing(&file, master)),
+            Self::Absent(Absent::Credential) => Err(VaultError::NoCredential { name: CREDENTIAL }),
+            Self::Absent(Absent::Token(key)) => {
+                Err(VaultError::Missing { place: key.describe(), master })
+            }
         }
     }
 }
 
-/// The key that a hub before data keys would have used.
+fn missing(file: &KeyFile, master: String) -> VaultError {
+    VaultError::Missing { place: format!("{} ({})", file.path().display(), file.setting), master }
+}
+
+/// The key that a hub before data keys has used; `None` where none was here.
 pub(super) fn former_key(config: &Config, store: &Store) -> Result<Option<SealingKey>, VaultError> {
     let nobody = SealingKey::new([0; SealingKey::LEN]);
     if store.is_former_key(&nobody)?.is_none() {
         return Ok(None);
     }
     let file = match config.vault.master {
-        MasterKind::File | MasterKind::Credential => key_file(config)?,
+        MasterKind::File => key_file(config),
+        MasterKind::Credential => {
+            handed_over().ok_or(VaultError::NoCredential { name: CREDENTIAL })?
+        }
+        MasterKind::Pkcs11 => return Err(VaultError::Former),
     };
     let sealed = || String::from("that of its sessions");
-    let missing = || VaultError::Missing {
-        place: format!("{} ({})", file.path().display(), file.setting),
-        master: sealed(),
-    };
-    let key = file.read()?.ok_or_else(missing)?;
+    let key = file.read()?.ok_or_else(|| missing(&file, sealed()))?;
     match store.is_former_key(&key.derive("sessions"))? {
         Some(true) => Ok(Some(key)),
         Some(false) | None => {
@@ -110,16 +146,13 @@ pub(super) fn former_key(config: &Config, store: &Store) -> Result<Option<Sealin
     }
 }
 
-fn key_file(config: &Config) -> Result<KeyFile, VaultError> {
-    match config.vault.master {
-        MasterKind::File => {
-            let file = config.vault.master_key.clone();
-            Ok(KeyFile { setting: "vault.master_key", file, is_ours: true })
-        }
-        MasterKind::Credential => {
-            let file =
-                credential(CREDENTIAL).ok_or(VaultError::NoCredential { name: CREDENTIAL })?;
-            Ok(KeyFile { setting: "credential vault.master_key", file, is_ours: false })
-        }
-    }
+fn key_file(config: &Config) -> KeyFile {
+    let file = config.vault.master_key.clone();
+    KeyFile { setting: "vault.master_key", file, is_ours: true }
+}
+
+/// What systemd hands over; it may not be there all the same.
+fn handed_over() -> Option<KeyFile> {
+    let file = credential(CREDENTIAL)?;
+    Some(KeyFile { setting: "credential vault.master_key", file, is_ours: false })
 }

@@ -10,6 +10,7 @@
 mod error;
 mod file;
 mod master;
+mod token;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,12 +31,22 @@ pub struct Vault(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    config: Config,
     store: Store,
     keyring: Keyring,
     secrets: Secrets,
-    /// Held by whoever changes the data keys.
-    changing: Mutex<()>,
+    /// Which names the master key; held by whoever changes the data keys.
+    config: Mutex<Config>,
+}
+
+/// What a change of the master key did.
+#[derive(Debug, Serialize)]
+pub struct Rewrapped {
+    /// Under which master key the data keys were.
+    pub from: String,
+    /// Under which they are.
+    pub to: String,
+    /// How many.
+    pub keys: usize,
 }
 
 /// What a rotation did.
@@ -66,8 +77,8 @@ impl Vault {
             }
         };
         let secrets = store.secrets(&keyring)?;
-        let (config, store) = (config.clone(), store.clone());
-        Ok(Self(Arc::new(Inner { config, store, keyring, secrets, changing: Mutex::new(()) })))
+        let (config, store) = (Mutex::new(config.clone()), store.clone());
+        Ok(Self(Arc::new(Inner { store, keyring, secrets, config })))
     }
 
     /// Seals a secret in place of the one that has its name; durable on return.
@@ -105,13 +116,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; a key that was made stays, and what could not be sealed anew is under an older.
     pub fn rotate(&self, now: UnixSeconds) -> Result<Rotated, VaultError> {
-        let Inner { config, store, keyring, secrets, changing } = &*self.0;
-        let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { config, store, keyring, secrets } = &*self.0;
+        let config = config.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = store.data_keys()?;
         let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
             return Err(VaultError::Incomplete);
         };
-        let master = Named::by(config)?.or_missing(&first.master)?;
+        let master = Named::by(&config)?.or_missing(&first.master)?;
         // It was read anew: a new key must not be wrapped under another than the rest.
         unwrap(&keys, master.as_ref())?;
         let id = last.id.next().ok_or(VaultError::NoNumber)?;
@@ -122,6 +133,32 @@ impl Vault {
         let secrets = secrets.reseal()?;
         let retired = store.retire_keys(keyring)?;
         Ok(Rotated { key: id, secrets, retired })
+    }
+
+    /// Wraps the data keys under the master key that another configuration names, which is made where
+    /// there is none; what they seal stays as it is. All are wrapped anew, or none.
+    ///
+    /// # Errors
+    /// [`VaultError`]; then everything is as it was.
+    pub fn rewrap(&self, to: &Config) -> Result<Rewrapped, VaultError> {
+        let Inner { config, store, keyring, .. } = &*self.0;
+        let mut config = config.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = store.data_keys()?;
+        let master = Named::by(to)?.or_made()?;
+        let from = keys.first().map(|key| key.master.clone()).unwrap_or_default();
+        for data_key in &mut keys {
+            let DataKey { id, purpose, made, .. } = *data_key;
+            let key = match purpose {
+                KeyPurpose::Records => keyring.key(id).ok_or(VaultError::Incomplete)?,
+                KeyPurpose::ConnectionIds => keyring.naming(),
+            };
+            *data_key = wrapped(master.as_ref(), id, purpose, &key, made)?;
+        }
+        // What does not open again must not take the place of what does.
+        unwrap(&keys, master.as_ref())?;
+        store.put_data_keys(&keys)?;
+        *config = to.clone();
+        Ok(Rewrapped { from, to: master.name(), keys: keys.len() })
     }
 
     /// The secrets themselves, for who reads many.

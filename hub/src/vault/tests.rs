@@ -122,3 +122,25 @@ fn a_data_key_is_not_wrapped_under_another_master_key_than_the_rest() {
     assert!(matches!(refused, VaultError::Other { .. }), "{refused}");
     assert_eq!(store.data_keys().unwrap().len(), 2);
 }
+
+#[test]
+fn data_keys_are_wrapped_under_another_master_key_and_the_rest_stays() {
+    let rig = Rig::new();
+    let store = rig.store();
+    let vault = rig.unlock(&store).unwrap();
+    vault.put(&password(), b"hunter2", NOW).unwrap();
+    vault.rotate(NOW).unwrap();
+    let sealed = store.sealed_under().unwrap();
+    let mut to = rig.config.clone();
+    to.vault.master_key = rig.path("vault/other.key");
+    let done = vault.rewrap(&to).unwrap();
+    assert_ne!(done.from, done.to);
+    assert_eq!((done.keys, store.sealed_under().unwrap()), (2, sealed));
+    // The running hub goes on, with the other master key for what is made next.
+    assert_eq!(opened(&vault), Some(b"hunter2".to_vec()));
+    vault.rotate(NOW).unwrap();
+    let refused = rig.unlock(&store).unwrap_err().to_string();
+    assert!(refused.contains(&done.from) && refused.contains(&done.to), "{refused}");
+    let vault = Vault::unlock(&to, &store, NOW).unwrap();
+    assert_eq!(opened(&vault), Some(b"hunter2".to_vec()));
+}

@@ -83,9 +83,7 @@ impl Store {
     /// Removes the older keys that nothing is sealed under, from the store and from `keyring`, and
     /// says which. Durable on return.
     pub fn retire_keys(&self, keyring: &Keyring) -> Result<Vec<KeyId>, StoreError> {
-        let current = keyring.current();
-        let mut idle: Vec<_> =
-            keyring.sealing().into_iter().map(|(id, _)| id).filter(|id| *id < current).collect();
+        let mut idle = keyring.older();
         if idle.is_empty() {
             return Ok(idle);
         }

@@ -19,6 +19,14 @@ pub enum KeyError {
         /// Where it was looked for.
         store: String,
     },
+    /// There is no such wrapping key.
+    #[error("there is no AES key {label} in {store}")]
+    NoWrappingKey {
+        /// Its label.
+        label: String,
+        /// Where it was looked for.
+        store: String,
+    },
     /// There is such a key already.
     #[error("there is a key {label} in {store} already, and it is never overwritten")]
     Exists {

@@ -25,7 +25,7 @@ pub use self::label::{InvalidLabel, KeyLabel, Purpose};
 pub use self::lazy::LazyStore;
 pub use self::memory::MemoryStore;
 pub use self::passphrase::SecretFile;
-pub use self::pkcs11::{Pkcs11Options, Pkcs11Store};
+pub use self::pkcs11::{Pkcs11Options, Pkcs11Store, WrappingKey};
 pub use self::public::PublicKey;
 
 /// Where private keys on P-256 are made and used. Every call may block for as long as the disk or
@@ -67,20 +67,7 @@ pub fn open(trust: &Trust) -> Result<Arc<dyn KeyStore>, KeyError> {
             };
             Ok(Arc::new(FileStore::new(folders, passphrase)))
         }
-        KeyStoreKind::Pkcs11 => {
-            let pin = SecretFile {
-                key: "trust.pkcs11_pin_file",
-                file: trust.pkcs11_pin_file.clone(),
-                credential: credential("token.pin"),
-            };
-            let options = Pkcs11Options {
-                module: trust.pkcs11_module.clone(),
-                token: trust.pkcs11_token.clone(),
-                pin,
-                sessions: usize::from(trust.pkcs11_sessions),
-            };
-            Ok(Arc::new(Pkcs11Store::open(options)?))
-        }
+        KeyStoreKind::Pkcs11 => Ok(Arc::new(Pkcs11Store::open(Pkcs11Options::of(trust))?)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! is tried once, for a token locks it after a few.
 
 mod pool;
+mod wrapping;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
 
 use self::pool::Pool;
+pub use self::wrapping::WrappingKey;
+use crate::config::{Trust, credential};
+
 use super::{KeyError, KeyLabel, KeyStore, PublicKey, SecretFile};
 
 /// DER of the OID prime256v1, as CKA_EC_PARAMS.
@@ -32,6 +36,22 @@ pub struct Pkcs11Options {
     pub pin: SecretFile,
     /// Sessions that are open at once, at most.
     pub sessions: usize,
+}
+
+impl Pkcs11Options {
+    /// The token that a configuration names.
+    pub fn of(trust: &Trust) -> Self {
+        Self {
+            module: trust.pkcs11_module.clone(),
+            token: trust.pkcs11_token.clone(),
+            pin: SecretFile {
+                key: "trust.pkcs11_pin_file",
+                file: trust.pkcs11_pin_file.clone(),
+                credential: credential("token.pin"),
+            },
+            sessions: usize::from(trust.pkcs11_sessions),
+        }
+    }
 }
 
 /// Keys in a token.

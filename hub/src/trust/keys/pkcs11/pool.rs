@@ -112,10 +112,15 @@ impl Pool {
         let (session, era) = self.take()?;
         let done = match call(&session) {
             // Logged out, a token hides its private keys and says nothing.
-            Err(Failure::Said(KeyError::Missing { .. })) if !is_logged_in(&session) => Err(
-                Error::Pkcs11(RvError::UserNotLoggedIn, cryptoki::context::Function::FindObjects)
-                    .into(),
-            ),
+            Err(Failure::Said(KeyError::Missing { .. } | KeyError::NoWrappingKey { .. }))
+                if !is_logged_in(&session) =>
+            {
+                Err(Error::Pkcs11(
+                    RvError::UserNotLoggedIn,
+                    cryptoki::context::Function::FindObjects,
+                )
+                .into())
+            }
             done => done,
         };
         let is_good = !matches!(&done, Err(Failure::Refused(_)));
@@ -235,7 +240,7 @@ impl Pool {
     }
 }
 
-fn is_logged_in(session: &Session) -> bool {
+pub(super) fn is_logged_in(session: &Session) -> bool {
     session.get_session_info().is_ok_and(|session| {
         matches!(session.session_state(), SessionState::RwUser | SessionState::RoUser)
     })
