@@ -13,6 +13,7 @@ pub mod factory;
 pub mod fixture;
 pub mod http;
 pub mod people;
+pub mod privacy;
 pub mod quota;
 pub mod serve;
 pub mod trust;

@@ -290,11 +290,17 @@ fn the_root_and_the_servers_certificate_are_never_overwritten() {
     );
     assert!(root == read("pki/keys/root.key") && server == read("pki/server.pem"));
 
+    // The key serves its next certificate, too.
+    let key = read("pki/keys/server.key");
     fs::remove_file(rig.path("pki/server.pem")).unwrap();
-    let line = rig.refused(1, &["ca", "init"]);
-    assert!(line.contains("server.key.pem is there without"), "{line}");
-    fs::remove_file(rig.path("pki/server.key.pem")).unwrap();
     assert_eq!(rig.json(&["ca", "init"])["server"]["done"], "made");
+    assert!(key == read("pki/keys/server.key") && server != read("pki/server.pem"));
+    fs::remove_file(rig.path("pki/keys/server.key")).unwrap();
+    let line = rig.refused(1, &["ca", "init"]);
+    assert!(line.contains("server.pem is there without"), "{line}");
+    fs::remove_file(rig.path("pki/server.pem")).unwrap();
+    assert_eq!(rig.json(&["ca", "init"])["server"]["done"], "made");
+    assert!(key != read("pki/keys/server.key") && !rig.path("pki/server.key.pem").exists());
 }
 
 #[test]

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use actix::{Handler, Message, ResponseFuture};
+use actix::{
+    ActorFutureExt as _, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture as _,
+};
+use actix_rt::time::timeout;
 use storage::{BoardId, TenantId, UpstreamName};
 
-use crate::hub::{Hub, StartError, reload, tenants};
+use crate::hub::{Hub, STOP_WITHIN, StartError, reload, tenants};
 use crate::link::plain::Know;
 use crate::refusal::Refusal;
 use crate::tenant::{self, Tenant};
@@ -142,15 +145,24 @@ impl Handler<Serve> for Hub {
 }
 
 impl Handler<Reconnect> for Hub {
-    type Result = Result<(), StartError>;
+    type Result = ResponseActFuture<Self, Result<(), StartError>>;
 
     fn handle(
         &mut self,
         Reconnect(id, upstream): Reconnect,
         _: &mut Self::Context,
     ) -> Self::Result {
-        self.serving.disconnect(&id, &upstream);
-        self.serve(&id)
+        let before = self.serving.disconnect(&id, &upstream);
+        // One after the other: both have one name at the broker, and one in the metrics.
+        let stopped = async move {
+            if let Some(before) = before
+                && timeout(STOP_WITHIN, before.stop()).await.is_err()
+            {
+                tracing::warn!(tenant = %id, %upstream, "the upstream did not stop in time");
+            }
+            id
+        };
+        Box::pin(stopped.into_actor(self).map(|id, hub, _| hub.serve(&id)))
     }
 }
 

@@ -130,13 +130,15 @@ impl Serving {
         }
     }
 
-    /// Stops one upstream of a tenant; the next look at the store starts it anew.
-    pub(super) fn disconnect(&mut self, id: &TenantId, name: &UpstreamName) {
-        let Some(running) = self.running.get_mut(id) else { return };
-        let (gone, stays) = running.upstreams.drain(..).partition(|(known, _)| known == name);
-        running.upstreams = stays;
-        let gone: Vec<(UpstreamName, UpstreamHandle)> = gone;
-        gone.into_iter().for_each(|(_, handle)| stop(handle));
+    /// Takes one upstream of a tenant out, to be stopped; the next look at the store starts it anew.
+    pub(super) fn disconnect(
+        &mut self,
+        id: &TenantId,
+        name: &UpstreamName,
+    ) -> Option<UpstreamHandle> {
+        let running = self.running.get_mut(id)?;
+        let at = running.upstreams.iter().position(|(known, _)| known == name)?;
+        Some(running.upstreams.remove(at).1)
     }
 
     /// The upstreams of one tenant.

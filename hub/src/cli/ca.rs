@@ -23,9 +23,10 @@ const HANDED_MAX: usize = 240 * 1024;
 pub(super) enum Ca {
     /// Make what is missing: the root with its key in the key store, and the server's certificate.
     ///
-    /// Nothing is ever overwritten. To renew the server's certificate, move server.pem and
-    /// server.key.pem away and run this again. Plain keys that a former hub left in the pki folder
-    /// are taken into the key files, and kept beside as *.imported for you to destroy. With keys in
+    /// Nothing is ever overwritten. To renew the server's certificate, move server.pem away and run
+    /// this again; for another key as well, move keys/server.key away, too. Plain keys that a former
+    /// hub left in the pki folder, the server's among them, are taken into the key files, and kept
+    /// beside as *.imported for you to destroy. With keys in
     /// files, keep copies of pki/keys and of the passphrase off this machine, apart from each other.
     Init {
         /// A name or address that boards reach the server by; may be repeated.

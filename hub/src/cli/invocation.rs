@@ -14,6 +14,7 @@ use super::output::{Output, To};
 use super::{Failure, now, secret};
 use crate::admin::{Admin, Author};
 use crate::config::{Config, Source};
+use crate::control::run::Handed;
 use crate::trust::{Pki, TrustError, write_new};
 use crate::vault::Vault;
 
@@ -38,13 +39,13 @@ pub(super) struct InHub {
     pub(super) pki: Pki,
     pub(super) vault: Vault,
     pub(super) folder: PathBuf,
-    pub(super) files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
+    pub(super) files: BTreeMap<PathBuf, Handed>,
 }
 
 impl InHub {
     /// What a file of the command line holds: its client has handed it over.
     fn handed(&self, file: &Path) -> std::io::Result<&Zeroizing<Vec<u8>>> {
-        self.files.get(file).ok_or_else(|| {
+        self.files.get(file).map(|handed| &handed.0).ok_or_else(|| {
             std::io::Error::other("the command did not hand it over; use the hub's own version")
         })
     }

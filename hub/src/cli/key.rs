@@ -1,12 +1,14 @@
 //! `cellular-hub key`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, Invocation};
+use super::{Failure, Files, Invocation};
 use crate::trust::TrustError;
-use crate::trust::keys::{KeyError, KeyLabel, PublicKey, Purpose};
+use crate::trust::keys::{Changed, KeyError, KeyLabel, KeyStore as _, PublicKey, Purpose};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
@@ -20,6 +22,16 @@ pub(super) enum Key {
     },
     /// List the keys of the key store.
     List,
+    /// Seal the key files under another passphrase.
+    ///
+    /// Without --new, one of 256 random bits is made. The new one takes the place of the old one in
+    /// trust.passphrase_file. Where this breaks off, run it again: all keys open meanwhile. Older copies
+    /// of the key files still open under the older passphrase, and only under that.
+    Passphrase {
+        /// File whose first line is the new passphrase, or - for standard input.
+        #[arg(long, value_name = "FILE")]
+        new: Option<PathBuf>,
+    },
     /// Show a key: its public half, PEM.
     Show {
         /// Its name.
@@ -34,10 +46,20 @@ struct Line {
 }
 
 impl Key {
+    /// The files that it hands to a running hub.
+    pub(super) fn files(&self) -> Files {
+        let secret = match self {
+            Self::Passphrase { new } => new.iter().cloned().collect(),
+            Self::New { .. } | Self::List | Self::Show { .. } => Vec::new(),
+        };
+        Files { secret, ..Files::default() }
+    }
+
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         match self {
             Self::New { key } => new(hub, &key),
             Self::List => list(hub),
+            Self::Passphrase { new } => passphrase(hub, new.as_deref()),
             Self::Show { key } => show(hub, &key),
         }
     }
@@ -46,8 +68,7 @@ impl Key {
 fn new(hub: &Invocation, key: &KeyLabel) -> Result<(), Failure> {
     if *key.purpose() == Purpose::Server {
         return Err(Failure::Refused(String::from(
-            "the server's key is no key of the key store, for handshakes need it in the process; \
-             `cellular-hub ca init` makes it",
+            "the server's key is made with its certificate: `cellular-hub ca init`",
         )));
     }
     // First, so that nothing is made that cannot be recorded.
@@ -59,6 +80,34 @@ fn new(hub: &Invocation, key: &KeyLabel) -> Result<(), Failure> {
     let pem = public.to_pem().map_err(TrustError::from)?;
     let answer = json!({ "key": key, "identifier": identifier, "store": place, "public": pem });
     hub.output.answer(&answer, || format!("key {key} made in {place}\n{pem}"))
+}
+
+fn passphrase(hub: &Invocation, new: Option<&Path>) -> Result<(), Failure> {
+    // First, so that nothing is made that cannot be recorded.
+    let admin = hub.admin_or_new()?;
+    let pki = hub.pki()?;
+    let none = || Failure::Refused(String::from("there are no sealed key files"));
+    let new = new.map(|file| hub.read_secret(file)).transpose()?;
+    let files = pki.files().ok_or_else(none)?;
+    let new = new.as_deref().map(Vec::as_slice);
+    let Changed { keys, file, credential } =
+        files.change_passphrase(new).map_err(TrustError::from)?;
+    admin.record("key.passphrase", &files.describe(), json!({ "keys": keys }))?;
+    let answer = json!({ "keys": keys, "file": file, "credential": credential });
+    hub.output.answer(&answer, || {
+        let mut text = format!(
+            "{} keys are sealed under another passphrase: {}; keep a copy of it apart from the keys",
+            keys.len(),
+            file.display()
+        );
+        if let Some(credential) = &credential {
+            text += &format!(
+                "\nthe credential {} holds the old one: make another of that file, then destroy it",
+                credential.display()
+            );
+        }
+        text
+    })
 }
 
 fn list(hub: &Invocation) -> Result<(), Failure> {

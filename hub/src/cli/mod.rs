@@ -48,9 +48,13 @@ use self::invocation::{Invocation, Place};
 use self::output::{Form, Output, To};
 pub(crate) use self::remote::runner;
 use crate::config::Source;
+use crate::privacy;
 
 /// Runs what the process was asked for and says what to exit with.
 pub fn main() -> ExitCode {
+    if let Err(error) = privacy::keep_memory_to_itself() {
+        output::complain_in_words(&format!("warning: core files may hold keys: {error}"));
+    }
     let line = CommandLine::parse();
     match line.run() {
         Ok(code) => code,
@@ -201,7 +205,8 @@ impl Command {
             Self::Board(board) => Some(board.files()),
             Self::Certificate(certificate) => Some(certificate.files()),
             Self::Upstream(upstream) => Some(upstream.files()),
-            Self::Route(_) | Self::Key(_) | Self::Audit(_) => Some(Files::default()),
+            Self::Key(key) => Some(key.files()),
+            Self::Route(_) | Self::Audit(_) => Some(Files::default()),
             Self::Ca(ca) => ca.files(),
             Self::Batch(batch) => Some(batch.files()),
             Self::Token(_) | Self::User(_) | Self::ApiToken(_) => Some(Files::default()),

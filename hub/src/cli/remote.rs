@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use zeroize::Zeroizing;
 
 use super::backup::not_asked;
 use super::invocation::{InHub, Invocation, Place};
@@ -18,7 +17,7 @@ use super::output::{Form, Output, To};
 use super::{CommandLine, Failure, Files, output, secret};
 use crate::admin::Admin;
 use crate::config::Config;
-use crate::control::run::{End, Piece, Run};
+use crate::control::run::{End, Handed, Piece, Run};
 use crate::control::{self, Reply, Runner};
 use crate::trust::{Pki, TrustError, write_new};
 use crate::vault::Vault;
@@ -80,13 +79,13 @@ fn arguments() -> Result<Vec<String>, Failure> {
     std::env::args_os().skip(1).map(said).collect()
 }
 
-fn handed_over(files: &Files) -> Result<BTreeMap<PathBuf, Zeroizing<Vec<u8>>>, Failure> {
+fn handed_over(files: &Files) -> Result<BTreeMap<PathBuf, Handed>, Failure> {
     let plain = files.read.iter().map(|file| hand_over(file));
-    let secret = files.secret.iter().map(|file| Ok((file.clone(), secret::read(file)?)));
+    let secret = files.secret.iter().map(|file| Ok((file.clone(), Handed(secret::read(file)?))));
     plain.chain(secret).collect()
 }
 
-fn hand_over(file: &Path) -> Result<(PathBuf, Zeroizing<Vec<u8>>), Failure> {
+fn hand_over(file: &Path) -> Result<(PathBuf, Handed), Failure> {
     let read = std::fs::read(file);
     let failed = |source| TrustError::File { doing: "read", file: file.to_owned(), source };
     let bytes = read.map_err(failed)?;
@@ -94,7 +93,7 @@ fn hand_over(file: &Path) -> Result<(PathBuf, Zeroizing<Vec<u8>>), Failure> {
         let file = file.display();
         return Err(Failure::Unusable(format!("{file} is longer than {FILE_MAX} bytes")));
     }
-    Ok((file.to_owned(), Zeroizing::new(bytes)))
+    Ok((file.to_owned(), bytes.into()))
 }
 
 /// Carries commands out in a hub of this configuration.

@@ -15,8 +15,8 @@ section! {
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443));
         /// The server's certificate, PEM; `ca init` makes it.
         pub certificate: PathBuf = PathBuf::from("pki/server.pem");
-        /// Its private key, PEM.
-        pub key: PathBuf = PathBuf::from("pki/server.key.pem");
+        /// Its private key, as link.key.
+        pub key: PathBuf = PathBuf::from("pki/keys/server.key");
         /// Requests of one source answered each second; a source is an IPv4 address or an IPv6 /64,
         /// and may use two seconds' worth at once. 0 is without bound.
         pub requests_per_source_s: u32 = 1000;

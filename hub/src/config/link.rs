@@ -14,8 +14,9 @@ section! {
         pub sockets: usize = 0, from 0 to 255;
         /// The server's certificate, PEM: its own first, then those between it and the root.
         pub certificate: PathBuf = PathBuf::from("pki/server.pem");
-        /// The private key of that certificate, PEM.
-        pub key: PathBuf = PathBuf::from("pki/server.key.pem");
+        /// The private key of that certificate: sealed as `ca init` seals it, or PEM. The hub's own in
+        /// the pki folder has two names, and server.key.pem counts where it is there.
+        pub key: PathBuf = PathBuf::from("pki/keys/server.key");
         /// Handshakes in progress at once, over all sockets; further ones wait for the board's
         /// next attempt. Each takes tens of kB while it lasts.
         pub handshakes_max: usize = 1024, from 1 to 1000000;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 /// Bytes of the longest body of a request.
@@ -33,7 +33,28 @@ pub struct Run {
     pub folder: PathBuf,
     /// What the files hold that the command reads, by the names they have in the arguments; secrets
     /// may be among them.
-    pub files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
+    pub files: BTreeMap<PathBuf, Handed>,
+}
+
+/// What a file holds; wiped when it is dropped, for it may be a secret.
+#[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "Vec<u8>")]
+pub struct Handed(#[serde(serialize_with = "as_bytes")] pub Zeroizing<Vec<u8>>);
+
+impl From<Vec<u8>> for Handed {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl std::fmt::Debug for Handed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+fn as_bytes<S: Serializer>(bytes: &Zeroizing<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(bytes.iter())
 }
 
 impl Run {
@@ -52,7 +73,7 @@ impl Run {
     /// The body of this request.
     pub fn body(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         // Room for all of it, at up to four characters a byte: a buffer that grows leaves copies behind.
-        let bytes: usize = self.files.values().map(|file| 4 * file.len()).sum();
+        let bytes: usize = self.files.values().map(|file| 4 * file.0.len()).sum();
         let mut body = Zeroizing::new(Vec::with_capacity(bytes + OUTPUT));
         serde_json::to_writer(&mut *body, self)?;
         Ok(body)
@@ -194,9 +215,7 @@ mod tests {
             folder in ".*",
             files in prop::collection::btree_map("[^\0]*", any::<Vec<u8>>(), 0..3),
         ) {
-            let files =
-                files.into_iter().map(|(path, bytes)| (path.into(), Zeroizing::new(bytes)));
-            let files = files.collect();
+            let files = files.into_iter().map(|(path, bytes)| (path.into(), bytes.into())).collect();
             let run = Run { arguments, folder: folder.into(), files };
             prop_assert_eq!(Run::parse(&run.body().unwrap()), Ok(run));
         }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::http::api::Api;
 use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
 use crate::trust::est::Est;
-use crate::trust::{Authorities, Lists};
+use crate::trust::{Authorities, Lists, Pki};
 
 /// A port that was taken, and who answers there.
 pub(super) struct Https {
@@ -24,11 +24,11 @@ pub(super) struct Https {
 
 impl Https {
     /// The port and the certificate, where `[https]` is enabled.
-    pub(super) fn prepare(config: &Config) -> Result<Option<Self>, ServeError> {
+    pub(super) fn prepare(config: &Config, pki: &Pki) -> Result<Option<Self>, ServeError> {
         if !config.https.enabled {
             return Ok(None);
         }
-        let credentials = Credentials::read_https(config)?;
+        let credentials = Credentials::read_https(config, pki)?;
         let listener = bind_https(config.https.listen)?;
         Ok(Some(Self { listener, credentials }))
     }

@@ -29,8 +29,9 @@ use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
 use crate::quota;
+use crate::trust::keys::KeyError;
 use crate::trust::{Authorities, BoardEnrolment, Pki};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Sweeper, Vault, VaultError};
 
 /// Why the hub did not run.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,14 @@ pub enum ServeError {
         file: PathBuf,
         /// What was wanted.
         wanted: &'static str,
+    },
+    /// A sealed key does not open.
+    #[error("{key}: {source}")]
+    SealedKey {
+        /// The configuration's key.
+        key: &'static str,
+        /// Why.
+        source: KeyError,
     },
     /// The hub's key is not its certificate's.
     #[error("{setting}: {} does not belong to the certificate {}", key.display(), certificate.display())]
@@ -112,13 +121,13 @@ impl Phase {
 /// # Errors
 /// Whatever kept it from starting.
 pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeError> {
-    let credentials = Credentials::read(&config)?;
+    let pki = Pki::of(&config.trust);
+    let credentials = Credentials::read(&config, &pki)?;
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
-    let https = Https::prepare(&config)?;
+    let https = Https::prepare(&config, &pki)?;
     let inherited = Inherited::take(&config)?;
     let vault = Vault::unlock(&config, &store, cli::now())?;
-    let pki = Pki::of(&config.trust);
     let authorities = Authorities::new(pki.clone());
     let enrolment = BoardEnrolment::new(store.clone(), authorities.clone());
     let settings = settings(&config, credentials, &vault, enrolment, inherited);
@@ -145,10 +154,11 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let live = Arc::new(live::Told(running.clone()));
         let admin = Admin::running(store.clone(), cli::author(), live);
         let https = https.map(|https| https.start(&config, &admin, authorities)).transpose()?;
-        let control = control(&config, admin, pki, vault);
+        let sweeper = Sweeper::start(vault.clone()).map_err(ServeError::System)?;
+        let control = control(&config, admin, pki.clone(), vault);
         announce(&config, &running, &store);
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
-        let mut reloader = Reloader::new(config.clone(), source, log, running.clone());
+        let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), pki.clone());
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
         tokio::select! {
             _ = terminate.recv() => {}
@@ -161,7 +171,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
             https.stop(true).await;
         }
         pages.stop(false).await;
-        drop(control);
+        drop((control, sweeper));
         Ok(())
     });
     actix_rt::System::current().stop();

@@ -11,9 +11,11 @@ use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Credentials;
+use super::credentials::key_file;
 use crate::cli::in_one_line;
 use crate::cli::logging::LogLevel;
 use crate::config::{Config, Source};
+use crate::trust::Pki;
 
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
@@ -23,6 +25,7 @@ pub(super) struct Reloader {
     source: Source,
     log: LogLevel,
     running: Running,
+    pki: Pki,
     seen: Seen,
 }
 
@@ -30,9 +33,15 @@ pub(super) struct Reloader {
 type Seen = Vec<Option<(u64, SystemTime)>>;
 
 impl Reloader {
-    pub(super) fn new(config: Config, source: Source, log: LogLevel, running: Running) -> Self {
+    pub(super) fn new(
+        config: Config,
+        source: Source,
+        log: LogLevel,
+        running: Running,
+        pki: Pki,
+    ) -> Self {
         let seen = look(&config, &source);
-        Self { config, source, log, running, seen }
+        Self { config, source, log, running, pki, seen }
     }
 
     /// Never ends.
@@ -77,8 +86,11 @@ impl Reloader {
 
     async fn try_reload(&mut self) -> Result<(), String> {
         let config = Config::load(&self.source).map_err(|error| in_one_line(&error))?;
+        // A passphrase takes its time: on a thread that may wait.
+        let (changed, pki) = (config.clone(), self.pki.clone());
+        let read = tokio::task::spawn_blocking(move || Credentials::read(&changed, &pki)).await;
         let Credentials { certificate, key } =
-            Credentials::read(&config).map_err(|error| in_one_line(&error))?;
+            read.map_err(|error| error.to_string())?.map_err(|error| in_one_line(&error))?;
         let applied = self.running.hub.send(Reload { certificate, key }).await;
         match applied {
             Ok(Ok(())) => {}
@@ -100,8 +112,11 @@ impl Reloader {
 }
 
 fn look(config: &Config, source: &Source) -> Seen {
-    let files =
-        [Some(config.link.certificate.clone()), Some(config.link.key.clone()), file(source)];
+    let files = [
+        Some(config.link.certificate.clone()),
+        Some(key_file(config, &config.link.key)),
+        file(source),
+    ];
     let of_file = |file: PathBuf| {
         let about = std::fs::metadata(file).ok()?;
         Some((about.len(), about.modified().ok()?))

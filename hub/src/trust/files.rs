@@ -1,6 +1,6 @@
 //! New files and folders with the modes that certificates and keys need.
 //!
-//! Invariant: an existing file is never opened for writing.
+//! Invariant: an existing file is never opened for writing; one is replaced as a whole, if at all.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -35,6 +35,17 @@ pub fn write_new_secret(file: &Path, bytes: &[u8]) -> Result<(), TrustError> {
     write_durably(file, bytes, Readers::Owner)
 }
 
+/// Has the file `new` take the place of `file`, and returns when the disk has it.
+pub(super) fn put_in_place(new: &Path, file: &Path) -> Result<(), TrustError> {
+    let moved = std::fs::rename(new, file).and_then(|()| sync_folder(file));
+    moved.map_err(|source| refused(file, source))
+}
+
+fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Writes a file that must not exist yet and leaves it to the system when the disk has it: for
 /// what can be made again.
 pub fn write_new_unsynced(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), TrustError> {
@@ -44,8 +55,7 @@ pub fn write_new_unsynced(file: &Path, bytes: &[u8], readers: Readers) -> Result
 fn write_durably(file: &Path, bytes: &[u8], readers: Readers) -> Result<(), TrustError> {
     let written = create_new(file, bytes, readers).and_then(|open| {
         open.sync_all()?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        sync_folder(file)
     });
     written.map_err(|source| refused(file, source))
 }

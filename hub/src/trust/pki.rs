@@ -1,10 +1,11 @@
 //! The folder of the hub's certificates, over the key store that has the authorities' keys.
 //!
 //! ```text
-//! root.pem  tenants/<tenant>.pem  server.pem  server.key.pem
+//! root.pem  tenants/<tenant>.pem  server.pem  keys/server.key
 //! ```
-//! Invariant: what is there is kept; certificates are readable. The one key that lies here is the
-//! server's, mode 0600: a handshake needs it in the process.
+//! Invariant: what is there is kept; certificates are readable. The server's key is always in a sealed
+//! file, for a handshake needs it in the process; where there is a plain one, `server.key.pem`, that
+//! is used until it is sealed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use openssl::x509::X509;
 use storage::{TenantId, UnixSeconds};
 
 use super::files::{make_folder, write_new, write_new_secret};
-use super::keys::{KeyError, KeyLabel, KeyStore, LazyStore, PublicKey};
+use super::keys::{self, FileStore, KeyError, KeyLabel, KeyStore, PublicKey};
 use super::{Authority, Issued, ServerName, TrustError, new_key, pem, private_key_pem};
 use crate::config::Trust;
 
@@ -23,6 +24,8 @@ use crate::config::Trust;
 pub struct Pki {
     dir: PathBuf,
     keys: Arc<dyn KeyStore>,
+    /// Where the server's key is sealed; without it, it is a plain file.
+    files: Option<Arc<FileStore>>,
 }
 
 /// A certificate's file and its key's.
@@ -67,13 +70,20 @@ pub struct Initialised {
 impl Pki {
     /// The folder `dir`, which need not be there yet, with its authorities' keys in `keys`.
     pub fn new(dir: &Path, keys: Arc<dyn KeyStore>) -> Self {
-        Self { dir: dir.to_path_buf(), keys }
+        Self { dir: dir.to_path_buf(), keys, files: None }
     }
 
     /// The folder and the key store of a configuration; the key store is opened on first use.
     #[must_use]
     pub fn of(trust: &Trust) -> Self {
-        Self::new(&trust.dir, Arc::new(LazyStore::new(trust)))
+        let files = Arc::new(keys::files(trust));
+        let keys = keys::open(trust, &files);
+        Self { dir: trust.dir.clone(), keys, files: Some(files) }
+    }
+
+    /// The sealed files, in which the server's key is at least; `None` for a fixture.
+    pub fn files(&self) -> Option<&Arc<FileStore>> {
+        self.files.as_ref()
     }
 
     /// The key store.
@@ -94,16 +104,38 @@ impl Pki {
             true => (self.root()?, Made::Kept),
             false => (self.new_root(now)?, Made::Made),
         };
-        if self.server_files().both_there()? {
-            return Ok(Initialised { root, server: Made::Kept, imported });
-        }
-        let key = new_key()?;
-        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
-        let certificate = authority.issue_server(names, &public, now)?;
+        imported.extend(self.import_server_key()?);
         let files = self.server_files();
-        write_new_secret(&files.key, &private_key_pem(&key)?)?;
+        let sealed = self.files.as_ref().filter(|_| files.key == self.sealed_server_key());
+        let public = match sealed {
+            Some(_) if files.certificate.exists() && files.key.exists() => {
+                return Ok(Initialised { root, server: Made::Kept, imported });
+            }
+            // A sealed key serves its next certificate as well.
+            Some(store) if files.key.exists() => store.public_key(&KeyLabel::SERVER)?,
+            Some(store) if !files.certificate.exists() => store.generate(&KeyLabel::SERVER)?,
+            Some(_) | None if files.both_there()? => {
+                return Ok(Initialised { root, server: Made::Kept, imported });
+            }
+            Some(_) | None => {
+                let key = new_key()?;
+                write_new_secret(&files.key, &private_key_pem(&key)?)?;
+                PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?
+            }
+        };
+        let certificate = authority.issue_server(names, &public, now)?;
         write_new(&files.certificate, certificate.to_pem().as_bytes())?;
         Ok(Initialised { root, server: Made::Made, imported })
+    }
+
+    /// Seals the plain key of the server that a former hub left; one that is not on P-256 stays.
+    fn import_server_key(&self) -> Result<Option<Imported>, TrustError> {
+        let Some(files) = &self.files else { return Ok(None) };
+        let key = KeyLabel::SERVER;
+        match files.import_plain(&key) {
+            Err(KeyError::NotAKey { .. }) => Ok(None),
+            imported => Ok(imported?.map(|plain| Imported { key, plain })),
+        }
     }
 
     /// The root.
@@ -157,12 +189,18 @@ impl Pki {
         self.dir.join("root.pem")
     }
 
-    /// Where the server's certificate and key are.
+    /// Where the server's certificate and key are. The key is sealed, unless there is a plain one.
     pub fn server_files(&self) -> KeyPairFiles {
-        KeyPairFiles {
-            certificate: self.dir.join("server.pem"),
-            key: self.dir.join("server.key.pem"),
-        }
+        let plain = self.dir.join("server.key.pem");
+        let key = match self.files.is_some() && !plain.exists() {
+            true => self.sealed_server_key(),
+            false => plain,
+        };
+        KeyPairFiles { certificate: self.dir.join("server.pem"), key }
+    }
+
+    fn sealed_server_key(&self) -> PathBuf {
+        self.dir.join("keys/server.key")
     }
 
     /// Where the certificate of a tenant's authority is.

@@ -10,13 +10,15 @@
 mod error;
 mod file;
 mod master;
+mod sweeper;
 mod token;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use storage::{
-    DataKey, KeyId, KeyPurpose, Keyring, SealingKey, SecretName, Secrets, Store, UnixSeconds,
+    DataKey, KeyId, KeyPurpose, Keyring, SealingKey, SecretName, Secrets, Store, StoreError,
+    UnixSeconds,
 };
 use zeroize::Zeroizing;
 
@@ -24,6 +26,7 @@ use self::master::{Master, Named, Place};
 use crate::config::Config;
 
 pub use self::error::VaultError;
+pub use self::sweeper::Sweeper;
 
 /// The vault of a store, open; clones are the same.
 #[derive(Clone, Debug)]
@@ -133,6 +136,17 @@ impl Vault {
         let secrets = secrets.reseal()?;
         let retired = store.retire_keys(keyring)?;
         Ok(Rotated { key: id, secrets, retired })
+    }
+
+    /// Removes the older data keys that nothing is under, and says which.
+    fn retire(&self) -> Result<Vec<KeyId>, StoreError> {
+        let Inner { store, keyring, config, .. } = &*self.0;
+        let _changing = config.lock().unwrap_or_else(PoisonError::into_inner);
+        store.retire_keys(keyring)
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
     }
 
     /// Wraps the data keys under the master key that another configuration names, which is made where

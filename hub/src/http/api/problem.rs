@@ -155,12 +155,13 @@ impl From<AdminError> for Problem {
         match &error {
             AdminError::Unknown { what, name, .. } => Self::unknown(what, name),
             AdminError::Refused(why) => Self::new(Code::Refused, why),
-            AdminError::Store(_) | AdminError::NotRecorded { .. } | AdminError::NotLive(_) => {
-                match error {
-                    AdminError::Store(error) => error.into(),
-                    error => Self::internal(&error),
-                }
-            }
+            AdminError::Store(_)
+            | AdminError::Vault(_)
+            | AdminError::NotRecorded { .. }
+            | AdminError::NotLive(_) => match error {
+                AdminError::Store(error) => error.into(),
+                error => Self::internal(&error),
+            },
         }
     }
 }

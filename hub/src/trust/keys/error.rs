@@ -81,6 +81,16 @@ pub enum KeyError {
         /// What to do.
         way_out: &'static str,
     },
+    /// A change of the passphrase that broke off.
+    #[error(
+        "a change of the passphrase broke off, and the new one is in {}; `cellular-hub key \
+         passphrase` without another finishes it first",
+        file.display()
+    )]
+    Unfinished {
+        /// The new passphrase's file.
+        file: PathBuf,
+    },
     /// A passphrase or PIN that cannot be one.
     #[error("{key}: {} {problem}", file.display())]
     UnfitSecret {

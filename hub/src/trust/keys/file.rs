@@ -38,14 +38,14 @@ pub struct KeyFolders {
 /// Keys in sealed files.
 pub struct FileStore {
     folders: KeyFolders,
-    passphrase: SecretFile,
-    cost: Cost,
+    pub(super) passphrase: SecretFile,
+    pub(super) cost: Cost,
     open: Mutex<Open>,
 }
 
 #[derive(Default)]
-struct Open {
-    derived: Vec<Derived>,
+pub(super) struct Open {
+    pub(super) derived: Vec<Derived>,
     keys: BTreeMap<KeyLabel, PKey<Private>>,
 }
 
@@ -66,18 +66,19 @@ impl FileStore {
         let name = match (label.purpose(), label.generation()) {
             (Purpose::Root, 1) => String::from("root.key.pem"),
             (Purpose::Tenant(tenant), 1) => format!("tenants/{tenant}.key.pem"),
-            (Purpose::Root | Purpose::Tenant(_), _)
-            | (Purpose::Server | Purpose::Firmware | Purpose::Audit, _) => return None,
+            (Purpose::Server, 1) => String::from("server.key.pem"),
+            (Purpose::Root | Purpose::Tenant(_) | Purpose::Server, _)
+            | (Purpose::Firmware | Purpose::Audit, _) => return None,
         };
         Some(self.folders.plain.join(name)).filter(|file| file.exists())
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    pub(super) fn open(&self) -> MutexGuard<'_, Open> {
         // What is in there is complete at every moment.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sealed_file(&self, label: &KeyLabel) -> PathBuf {
+    pub(super) fn sealed_file(&self, label: &KeyLabel) -> PathBuf {
         self.folders.sealed.join(format!("{label}.key"))
     }
 
@@ -86,7 +87,7 @@ impl FileStore {
     }
 
     /// The sealed file of a key; `None` where there is none.
-    fn sealed(&self, label: &KeyLabel) -> Result<Option<Sealed>, KeyError> {
+    pub(super) fn sealed(&self, label: &KeyLabel) -> Result<Option<Sealed>, KeyError> {
         let file = self.sealed_file(label);
         let bytes = match read(&file, LENGTH_MAX as u64) {
             Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -116,22 +117,51 @@ impl FileStore {
     }
 
     fn unseal(&self, open: &mut Open, sealed: &Sealed) -> Result<PKey<Private>, KeyError> {
-        let known = open.derived.iter().find(|derived| derived.opens(sealed)).cloned();
-        let derived = match &known {
-            Some(derived) => derived.clone(),
-            None => {
-                let passphrase = self.passphrase.read()?.ok_or_else(|| self.no_passphrase())?;
-                derive(&passphrase, sealed.cost, sealed.salt)?
-            }
-        };
-        let scalar = derived.open(sealed).ok_or_else(|| KeyError::WrongPassphrase {
-            file: self.sealed_file(&sealed.label),
-            passphrase: self.passphrase.source().to_owned(),
-        })?;
-        if known.is_none() {
-            open.derived.push(derived);
-        }
+        let scalar = self.scalar(open, sealed)?;
         key_of(&sealed.public, &scalar).map_err(KeyError::cryptography("rebuild a key"))
+    }
+
+    /// The number that a private key is.
+    pub(super) fn scalar(
+        &self,
+        open: &mut Open,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let known = open.derived.iter().find(|derived| derived.opens(sealed));
+        if let Some(scalar) = known.and_then(|derived| derived.open(sealed)) {
+            return Ok(scalar);
+        }
+        let mut tried = false;
+        for place in self.passphrase.candidates() {
+            let Some(passphrase) = place.read()? else { continue };
+            tried = true;
+            let derived = derive(&passphrase, sealed.cost, sealed.salt)?;
+            if let Some(scalar) = derived.open(sealed) {
+                open.derived.push(derived);
+                return Ok(scalar);
+            }
+        }
+        match tried {
+            true => Err(KeyError::WrongPassphrase {
+                file: self.sealed_file(&sealed.label),
+                passphrase: self.passphrase.source().to_owned(),
+            }),
+            false => Err(self.no_passphrase()),
+        }
+    }
+
+    /// The server's key in a sealed file: handshakes need it in the process, and it is the one key
+    /// that is given out.
+    pub fn server_key(&self, file: &Path) -> Result<PKey<Private>, KeyError> {
+        let bytes = read(file, LENGTH_MAX as u64)?;
+        let damaged = |problem| KeyError::Damaged { file: file.to_owned(), problem };
+        let sealed = Sealed::parse(&bytes).map_err(damaged)?;
+        match sealed.label.purpose() {
+            Purpose::Server => self.unseal(&mut self.open(), &sealed),
+            Purpose::Root | Purpose::Tenant(_) | Purpose::Firmware | Purpose::Audit => {
+                Err(damaged(format!("is the key {}, and no server's", sealed.label)))
+            }
+        }
     }
 
     fn no_passphrase(&self) -> KeyError {
@@ -196,7 +226,7 @@ impl FileStore {
         Ok(derived)
     }
 
-    fn sealed_labels(&self) -> Result<Vec<KeyLabel>, KeyError> {
+    pub(super) fn sealed_labels(&self) -> Result<Vec<KeyLabel>, KeyError> {
         let mut labels = Vec::new();
         for file in files_below(&self.folders.sealed, 3)? {
             let name = file.strip_prefix(&self.folders.sealed).ok().and_then(Path::to_str);
@@ -288,7 +318,7 @@ impl KeyStore for FileStore {
     }
 }
 
-fn derive(passphrase: &[u8], cost: Cost, salt: [u8; 16]) -> Result<Derived, KeyError> {
+pub(super) fn derive(passphrase: &[u8], cost: Cost, salt: [u8; 16]) -> Result<Derived, KeyError> {
     let refused = || KeyError::Cryptography { doing: "derive a key", source: ErrorStack::get() };
     Derived::new(passphrase, cost, salt).ok_or_else(refused)
 }

@@ -1,32 +1,31 @@
-//! A key store that is opened when a key is first needed, and again after that failed: a hub whose
-//! security module is away starts, and serves its boards.
+//! A token that is opened when a key is first needed, and again after that failed: a hub whose security
+//! module is away starts, and serves its boards.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{KeyError, KeyLabel, KeyStore, PublicKey, open};
-use crate::config::{KeyStoreKind, Trust};
+use super::{KeyError, KeyLabel, KeyStore, Pkcs11Options, Pkcs11Store, PublicKey};
+use crate::config::Trust;
 
-/// The key store of a configuration, opened on first use.
+/// The token of a configuration, opened on first use.
 #[derive(Debug)]
 pub struct LazyStore {
     trust: Trust,
-    opened: Mutex<Option<Arc<dyn KeyStore>>>,
+    opened: Mutex<Option<Arc<Pkcs11Store>>>,
 }
 
 impl LazyStore {
-    /// The key store that `trust` names.
+    /// The token that `trust` names.
     #[must_use]
     pub fn new(trust: &Trust) -> Self {
         Self { trust: trust.clone(), opened: Mutex::default() }
     }
 
-    fn store(&self) -> Result<Arc<dyn KeyStore>, KeyError> {
+    fn store(&self) -> Result<Arc<Pkcs11Store>, KeyError> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = &*opened {
             return Ok(Arc::clone(store));
         }
-        let store = open(&self.trust)?;
+        let store = Arc::new(Pkcs11Store::open(Pkcs11Options::of(&self.trust))?);
         *opened = Some(Arc::clone(&store));
         Ok(store)
     }
@@ -49,15 +48,10 @@ impl KeyStore for LazyStore {
         self.store()?.labels()
     }
 
-    fn import_plain(&self, label: &KeyLabel) -> Result<Option<PathBuf>, KeyError> {
-        self.store()?.import_plain(label)
-    }
-
     fn describe(&self) -> String {
-        match (self.store(), self.trust.key_store) {
-            (Ok(store), _) => store.describe(),
-            (Err(_), KeyStoreKind::File) => String::from("the key files"),
-            (Err(_), KeyStoreKind::Pkcs11) => format!("the token {}", self.trust.pkcs11_token),
+        match self.store() {
+            Ok(store) => store.describe(),
+            Err(_) => format!("the token {}", self.trust.pkcs11_token),
         }
     }
 }

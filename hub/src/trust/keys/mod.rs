@@ -1,8 +1,9 @@
 //! The keys that sign for the hub: its root, its tenants' authorities, firmware, audit checkpoints.
 //!
-//! Invariant: a private key is made inside its store and nothing here gives one out; the key of the
-//! TLS server is none of these, for OpenSSL needs it in the process.
+//! Invariant: a private key is made inside its store and nothing here gives one out, but for the key of
+//! the TLS server, which OpenSSL needs in the process: that one is always in a sealed file.
 
+mod change;
 mod error;
 mod file;
 mod label;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use crate::config::{KeyStoreKind, Trust, credential};
 
+pub use self::change::Changed;
 pub use self::error::KeyError;
 pub use self::file::{FileStore, KeyFolders};
 pub use self::label::{InvalidLabel, KeyLabel, Purpose};
@@ -54,20 +56,28 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     fn describe(&self) -> String;
 }
 
-/// The key store that the configuration names. A token is logged in to now, a passphrase is read
-/// when a key is first used.
-pub fn open(trust: &Trust) -> Result<Arc<dyn KeyStore>, KeyError> {
+/// The sealed files of a configuration; a passphrase is read when a key is first used.
+pub fn files(trust: &Trust) -> FileStore {
+    let folders = KeyFolders { sealed: trust.dir.join("keys"), plain: trust.dir.clone() };
+    let passphrase = SecretFile {
+        key: "trust.passphrase_file",
+        file: trust.passphrase_file.clone(),
+        credential: credential("keys.passphrase"),
+    };
+    FileStore::new(folders, passphrase)
+}
+
+/// Whether a file's bytes are a sealed key.
+pub fn is_sealed(file: &[u8]) -> bool {
+    sealed::Sealed::begins(file)
+}
+
+/// The key store that the configuration names, where `files` are its sealed files. A token is logged
+/// in to when a key is first used.
+pub fn open(trust: &Trust, files: &Arc<FileStore>) -> Arc<dyn KeyStore> {
     match trust.key_store {
-        KeyStoreKind::File => {
-            let folders = KeyFolders { sealed: trust.dir.join("keys"), plain: trust.dir.clone() };
-            let passphrase = SecretFile {
-                key: "trust.passphrase_file",
-                file: trust.passphrase_file.clone(),
-                credential: credential("keys.passphrase"),
-            };
-            Ok(Arc::new(FileStore::new(folders, passphrase)))
-        }
-        KeyStoreKind::Pkcs11 => Ok(Arc::new(Pkcs11Store::open(Pkcs11Options::of(trust))?)),
+        KeyStoreKind::File => Arc::clone(files) as Arc<dyn KeyStore>,
+        KeyStoreKind::Pkcs11 => Arc::new(LazyStore::new(trust)),
     }
 }
 

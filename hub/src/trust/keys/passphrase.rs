@@ -56,20 +56,33 @@ impl SecretFile {
         // Room for all of it at once: a buffer that grows leaves copies behind.
         let mut secret = Zeroizing::new(Vec::with_capacity(LENGTH_MAX + 2));
         open.take(LENGTH_MAX as u64 + 1).read_to_end(&mut secret).map_err(unreadable)?;
-        let unfit = |problem| {
-            let file = file.to_owned();
-            Err(KeyError::UnfitSecret { key: self.key, file, problem })
+        let unfit =
+            |problem| KeyError::UnfitSecret { key: self.key, file: file.to_owned(), problem };
+        first_line(secret).map(Some).map_err(unfit)
+    }
+
+    /// Writes a secret into the file, which must not be there.
+    pub(super) fn write(&self, secret: &[u8]) -> Result<(), KeyError> {
+        let written = match self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            Some(folder) => make_folder(folder),
+            None => Ok(()),
         };
-        if secret.len() > LENGTH_MAX {
-            return unfit("is longer than 1024 bytes");
-        }
-        if let Some(end) = secret.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            secret.truncate(end);
-        }
-        if secret.is_empty() {
-            return unfit("has nothing in its first line");
-        }
-        Ok(Some(secret))
+        written.and_then(|()| write_new_secret(&self.file, secret)).map_err(in_words)
+    }
+
+    /// Where the one that is to take its place lies meanwhile.
+    pub(super) fn next(&self) -> Self {
+        let mut file = self.file.clone().into_os_string();
+        file.push(".new");
+        Self { key: self.key, file: file.into(), credential: None }
+    }
+
+    /// Everywhere it may be: the credential comes first, and a change that broke off leaves two.
+    pub(super) fn candidates(&self) -> Vec<Self> {
+        let file = Self { credential: None, ..self.clone() };
+        let mut places = vec![self.clone(), file, self.next()];
+        places.dedup_by(|place, before| place.source() == before.source());
+        places
     }
 
     /// The secret, or a new random one where there is none: 256 bits in hexadecimal.
@@ -85,12 +98,24 @@ impl SecretFile {
                 text.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
             }
         }
-        let written = match self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            Some(folder) => make_folder(folder),
-            None => Ok(()),
-        };
-        written.and_then(|()| write_new_secret(&self.file, &text)).map_err(in_words)?;
+        self.write(&text)?;
         Ok(text)
+    }
+}
+
+/// The first line of what was read; an error says what is wrong with it.
+pub(super) fn first_line(
+    mut secret: Zeroizing<Vec<u8>>,
+) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    if secret.len() > LENGTH_MAX {
+        return Err("is longer than 1024 bytes");
+    }
+    if let Some(end) = secret.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        secret.truncate(end);
+    }
+    match secret.is_empty() {
+        true => Err("has nothing in its first line"),
+        false => Ok(secret),
     }
 }
 

@@ -137,6 +137,11 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// Whether bytes are such a file's, as far as their beginning tells.
+    pub(super) fn begins(file: &[u8]) -> bool {
+        file.starts_with(MAGIC)
+    }
+
     /// Reads a file; an error says what it "is" or "holds".
     pub(super) fn parse(file: &[u8]) -> Result<Self, String> {
         let short = || String::from("breaks off");

@@ -10,7 +10,9 @@ use super::file::KeyFolders;
 use super::sealed::Cost;
 use super::*;
 
+mod change;
 mod softhsm;
+mod wrapping;
 
 /// Something that opens one and the same key store again and again.
 trait Bench {

@@ -41,7 +41,7 @@ fn name(kind: SecretKind) -> SecretName {
 }
 
 fn raw(dir: &Path) -> sled::Db {
-    sled::open(dir.join("store/sled")).unwrap()
+    crate::store::open::database(&dir.join("store/sled"), dir).unwrap()
 }
 
 /// A session of the board, made new, in a slot of its own.

@@ -19,15 +19,15 @@ const MODULES: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
     "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
 ];
-const PIN: &str = "271828";
+pub(super) const PIN: &str = "271828";
 const INNER: &str = "CELLULAR_HUB_SOFTHSM_TEST";
 
-/// Runs `test` in a process of its own, with a token in a folder of its own.
-fn with_token(name: &str, test: impl FnOnce(&Token)) {
-    let module = MODULES.into_iter().find(|module| Path::new(module).exists());
-    let module = module.expect("SoftHSM: scripts/install installs it");
+/// Runs `test`, which is `name` in `module`, in a process of its own, with a token in a folder of its own.
+pub(super) fn with_token(module: &str, name: &str, test: impl FnOnce(&Token)) {
+    let library = MODULES.into_iter().find(|library| Path::new(library).exists());
+    let library = library.expect("SoftHSM: scripts/install installs it");
     if let Some(folder) = std::env::var_os(INNER) {
-        return test(&Token { folder: folder.into(), module: module.into() });
+        return test(&Token { folder: folder.into(), module: library.into() });
     }
     let folder = tempfile::tempdir().unwrap();
     let configuration = folder.path().join("softhsm2.conf");
@@ -46,17 +46,17 @@ fn with_token(name: &str, test: impl FnOnce(&Token)) {
     run(Path::new("softhsm2-util"), &made);
     fs::write(folder.path().join("pin"), format!("{PIN}\n")).unwrap();
     fs::set_permissions(folder.path().join("pin"), fs::Permissions::from_mode(0o600)).unwrap();
-    let name = format!("trust::keys::tests::softhsm::{name}");
+    let name = format!("trust::keys::tests::{module}::{name}");
     run(&std::env::current_exe().unwrap(), &["--exact", &name, "--nocapture"]);
 }
 
-struct Token {
+pub(super) struct Token {
     folder: PathBuf,
     module: PathBuf,
 }
 
 impl Token {
-    fn options(&self) -> Pkcs11Options {
+    pub(super) fn options(&self) -> Pkcs11Options {
         let file = self.folder.join("pin");
         Pkcs11Options {
             module: self.module.clone(),
@@ -77,7 +77,7 @@ impl Token {
     }
 
     /// A session beside the store's; a login is the process's, so this one has it too.
-    fn session(&self) -> Session {
+    pub(super) fn session(&self) -> Session {
         let module = Pkcs11::new(&self.module).unwrap();
         let _ = module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
         let slots = module.get_slots_with_token().unwrap();
@@ -99,12 +99,12 @@ impl Bench for Token {
 
 #[test]
 fn a_token_does_what_every_key_store_does() {
-    with_token("a_token_does_what_every_key_store_does", |token| suite(token));
+    with_token("softhsm", "a_token_does_what_every_key_store_does", |token| suite(token));
 }
 
 #[test]
 fn a_private_key_does_not_leave_its_token() {
-    with_token("a_private_key_does_not_leave_its_token", |token| {
+    with_token("softhsm", "a_private_key_does_not_leave_its_token", |token| {
         token.store().generate(&KeyLabel::ROOT).unwrap();
         let session = token.session();
         let _ = session.login(UserType::User, Some(&AuthPin::new(PIN.into())));
@@ -141,7 +141,7 @@ fn a_private_key_does_not_leave_its_token() {
 
 #[test]
 fn what_is_wrong_with_a_token_is_said_in_words() {
-    with_token("what_is_wrong_with_a_token_is_said_in_words", |token| {
+    with_token("softhsm", "what_is_wrong_with_a_token_is_said_in_words", |token| {
         let said = token.refused(|options| options.module = "/nowhere/libhsm.so".into());
         assert!(said.starts_with("trust.pkcs11_module: /nowhere/libhsm.so cannot be"), "{said}");
         let said = token.refused(|options| options.module = "/etc/hostname".into());
@@ -166,7 +166,7 @@ fn what_is_wrong_with_a_token_is_said_in_words() {
 
 #[test]
 fn two_keys_of_one_name_are_refused_not_chosen_from() {
-    with_token("two_keys_of_one_name_are_refused_not_chosen_from", |token| {
+    with_token("softhsm", "two_keys_of_one_name_are_refused_not_chosen_from", |token| {
         let store = token.store();
         store.generate(&KeyLabel::ROOT).unwrap();
         let session = token.session();
@@ -181,7 +181,7 @@ fn two_keys_of_one_name_are_refused_not_chosen_from() {
 
 #[test]
 fn a_store_logs_in_again_after_its_token_was_lost() {
-    with_token("a_store_logs_in_again_after_its_token_was_lost", |token| {
+    with_token("softhsm", "a_store_logs_in_again_after_its_token_was_lost", |token| {
         let store = token.store();
         let root = store.generate(&KeyLabel::ROOT).unwrap();
         store.sign(&KeyLabel::ROOT, b"before").unwrap();
