@@ -33,6 +33,8 @@ pub struct ApiToken {
     pub created: UnixSeconds,
     /// The last second in which it counts.
     pub expires: UnixSeconds,
+    /// When it was used last, to within a minute.
+    pub last_used: Option<UnixSeconds>,
 }
 
 impl ApiTokenId {

@@ -5,15 +5,19 @@
 //! time is an argument ([`UnixSeconds`]). No other crate names sled.
 
 mod api_token;
+mod approval;
 pub mod backup;
 mod batch;
 mod board;
 pub mod check;
+mod checkpoint;
+mod credentials;
 mod data_key;
 mod enrolment;
 mod fingerprint;
 mod id;
 mod keyring;
+mod login;
 mod query;
 mod quota;
 mod record;
@@ -35,13 +39,17 @@ mod user;
 mod windows;
 
 pub use api_token::{ApiToken, ApiTokenId};
+pub use approval::{Act, Approval, ApprovalState};
 pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
+pub use checkpoint::AuditCheckpoint;
+pub use credentials::{Credentials, Passkey, PasswordHash, ProviderIdentity, Totp};
 pub use data_key::{DataKey, KeyPurpose};
 pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
 pub use keyring::{KeyId, Keyring, SEAL_OVERHEAD};
+pub use login::{Login, SetupLink, SignedInBy};
 pub use query::{
     BoardFilter, BoardPage, BoardQuery, Counted, Cursor, FacetCounts, Facets, LabelFilter, Sort,
     Span, ValueCounts,

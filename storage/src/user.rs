@@ -164,6 +164,14 @@ impl std::str::FromStr for Grant {
     }
 }
 
+impl User {
+    /// Whether they may run the hub.
+    pub fn is_platform_admin(&self) -> bool {
+        let is_one = |grant: &Grant| grant.role == Role::PlatformAdmin;
+        self.state == UserState::Active && self.grants.iter().any(is_one)
+    }
+}
+
 impl Record for User {
     const VERSION: u8 = 1;
 }

@@ -158,7 +158,9 @@ fn without_session(record: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn is_kept(tree: &str) -> bool {
-    !tree.starts_with("sessions") && tree != "__sled__default"
+    // What let somebody in may have been ended or used up since.
+    let is_a_session = tree.starts_with("sessions") || tree == "logins" || tree == "users/setup";
+    !is_a_session && tree != "__sled__default"
 }
 
 /// Reads a backup to its end and says what it holds; an error unless it is whole and undamaged.

@@ -13,8 +13,9 @@ use crate::store::tree::Tree;
 use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY, scoped};
 use crate::store::{data_keys, revoked, secrets};
 use crate::{
-    ApiToken, ApiTokenId, AuditEntry, Batch, Board, DataKey, Keyring, Renewal, Route, RowsState,
-    SealedSecret, SecretName, StoreError, Tenant, TenantId, Token, Upstream, User,
+    ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Batch, Board, Credentials,
+    DataKey, Keyring, Login, Renewal, Route, RowsState, SealedSecret, SecretName, SetupLink,
+    StoreError, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -22,13 +23,16 @@ type Check = fn(&mut Walk<'_>);
 /// Who checks which tree.
 pub(super) const WALKS: &[(&str, Check)] = &[
     ("api-tokens", api_tokens),
+    ("approvals", approvals),
     ("audit", audit),
+    ("audit/checkpoints", checkpoints),
     ("batches", batches),
     ("batches/list", lists),
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/renewal", renewals),
     (revoked::TREE, of_revoked),
+    ("logins", logins),
     ("meta", meta),
     ("routes", routes),
     ("sessions/address", slots),
@@ -37,6 +41,8 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("tokens", tokens),
     ("upstreams", upstreams),
     ("users", users),
+    ("users/credentials", credentials),
+    ("users/setup", setup_links),
     (data_keys::TREE, of_keys),
     (secrets::TREE, of_secrets),
 ];
@@ -177,6 +183,46 @@ fn users(walk: &mut Walk<'_>) {
     });
 }
 
+/// Those of a person who is gone let nobody in.
+fn credentials(walk: &mut Walk<'_>) {
+    walk.each(|_, _, value| noun::<Credentials>(value).map(drop));
+}
+
+fn setup_links(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let _: SetupLink = noun(value)?;
+        digest(key)
+    });
+}
+
+fn logins(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let _: Login = noun(value)?;
+        digest(key)
+    });
+}
+
+fn digest(key: &[u8]) -> Result<(), String> {
+    match key.len() {
+        32 => Ok(()),
+        _ => Err(String::from("its key is no digest")),
+    }
+}
+
+fn checkpoints(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let checkpoint: AuditCheckpoint = noun(value)?;
+        its_own_key(key, &checkpoint.entries.to_be_bytes())
+    });
+}
+
+fn approvals(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let approval: Approval = noun(value)?;
+        its_own_key(key, &approval.number.to_be_bytes())
+    });
+}
+
 /// One whose owner is gone or disabled is good for nothing.
 fn api_tokens(walk: &mut Walk<'_>) {
     walk.each(|_, key, value| {
@@ -235,10 +281,7 @@ fn tokens(walk: &mut Walk<'_>) {
     walk.each(|inner, key, value| {
         let token: Token = noun(value)?;
         belongs_to(inner, &token.tenant)?;
-        match key.len() {
-            32 => Ok(()),
-            _ => Err(String::from("its key is no digest")),
-        }
+        digest(key)
     });
 }
 

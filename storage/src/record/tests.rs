@@ -277,13 +277,122 @@ fn an_api_tokens_bytes_are_frozen() {
         tenant: None,
         created: UnixSeconds(5),
         expires: UnixSeconds(1_700_000_000),
+        last_used: None,
     };
     let head = &[text("0123456789abcdef"), text("anna"), text("CI"), "01".into()].concat();
     let scope = &text("boards:read");
-    assert_golden(&token, &["01", head, scope, "00", "05", "fc00f15365"]);
+    assert_golden(&token, &["01", head, scope, "00", "05", "fc00f15365", "00"]);
     token.tenant = Some("acme".parse().unwrap());
+    token.last_used = Some(UnixSeconds(7));
     let tenant = &["01", &text("acme")].concat();
-    assert_golden(&token, &["01", head, scope, tenant, "05", "fc00f15365"]);
+    assert_golden(&token, &["01", head, scope, tenant, "05", "fc00f15365", "0107"]);
+}
+
+#[test]
+fn a_checkpoints_bytes_and_what_is_signed_are_frozen() {
+    let checkpoint = AuditCheckpoint {
+        entries: 300,
+        digest: AuditDigest([0xaa; 32]),
+        at: UnixSeconds(5),
+        previous: AuditDigest([0xbb; 32]),
+        key: "audit".into(),
+        signature: vec![1, 2],
+    };
+    let (digest, previous) = (&"aa".repeat(32), &"bb".repeat(32));
+    assert_golden(&checkpoint, &["01", "fb2c01", digest, "05", previous, &text("audit"), "020102"]);
+    let head = hex(b"cellular-hub audit checkpoint 1\0");
+    let signed = [&head, "000000000000012c", digest, "0000000000000005", previous].concat();
+    assert_eq!(hex(&checkpoint.signed()), signed);
+}
+
+#[test]
+fn an_approvals_bytes_are_frozen() {
+    let mut approval = Approval {
+        number: 1,
+        act: Act::RemoveTenant { tenant: "acme".parse().unwrap() },
+        reason: "gone".into(),
+        requester: "anna".parse().unwrap(),
+        requested: UnixSeconds(5),
+        expires: UnixSeconds(6),
+        state: ApprovalState::Pending,
+    };
+    let asked = &["00", &text("acme"), &text("gone"), &text("anna"), "0506"].concat();
+    assert_golden(&approval, &["01", "01", asked, "00"]);
+    let (by, at, why) = (String::from("user:otto"), UnixSeconds(7), String::from("no"));
+    let (otto, no) = (&text("user:otto"), &text("no"));
+    approval.state = ApprovalState::Done { by: by.clone(), at };
+    assert_golden(&approval, &["01", "01", asked, "01", otto, "07"]);
+    approval.state = ApprovalState::Failed { by: by.clone(), at, why: why.clone() };
+    assert_golden(&approval, &["01", "01", asked, "02", otto, "07", no]);
+    approval.state = ApprovalState::Rejected { by, at, why };
+    assert_golden(&approval, &["01", "01", asked, "03", otto, "07", no]);
+    approval.state = ApprovalState::Withdrawn { at };
+    assert_golden(&approval, &["01", "01", asked, "04", "07"]);
+}
+
+#[test]
+fn the_bytes_of_credentials_are_frozen() {
+    assert_golden(&Credentials::default(), &["01", "00", "00", "00", "00", "00"]);
+    let password = PasswordHash {
+        memory_kib: 19_456,
+        passes: 2,
+        lanes: 1,
+        salt: [0xaa; 16],
+        hash: [0xbb; 32],
+        since: UnixSeconds(5),
+    };
+    let passkey = Passkey {
+        id: vec![1, 2],
+        label: "phone".into(),
+        credential: b"{}".to_vec(),
+        created: UnixSeconds(7),
+        last_used: None,
+    };
+    let (issuer, subject) = ("https://id".into(), "42".into());
+    let credentials = Credentials {
+        password: Some(password),
+        totp: Some(Totp { since: UnixSeconds(6), last_step: 300 }),
+        recovery: vec![[0xcc; 32]],
+        passkeys: vec![passkey],
+        provider: Some(ProviderIdentity { issuer, subject }),
+    };
+    let password = ["01", "fb004c", "02", "01", &"aa".repeat(16), &"bb".repeat(32), "05"].concat();
+    let totp = "0106fb2c01";
+    let recovery = ["01", &"cc".repeat(32)].concat();
+    let passkey = ["01", "020102", &text("phone"), "027b7d", "07", "00"].concat();
+    let provider = ["01", &text("https://id"), &text("42")].concat();
+    assert_golden(&credentials, &["01", &password, totp, &recovery, &passkey, &provider]);
+}
+
+#[test]
+fn the_bytes_of_sessions_at_browsers_and_of_links_are_frozen() {
+    let mut login = Login {
+        user: "anna".parse().unwrap(),
+        by: SignedInBy::SetupLink,
+        begun: UnixSeconds(5),
+        last_used: UnixSeconds(6),
+        source: None,
+        agent: "x".into(),
+    };
+    let anna = &text("anna");
+    assert_golden(&login, &["01", anna, "00", "05", "06", "00", "0178"]);
+    login.source = Some("10.0.0.1".parse().unwrap());
+    let ways = [
+        (SignedInBy::Password, "01"),
+        (SignedInBy::PasswordAndTotp, "02"),
+        (SignedInBy::PasswordAndRecoveryCode, "03"),
+        (SignedInBy::PasswordAndPasskey, "04"),
+        (SignedInBy::Passkey, "05"),
+        (SignedInBy::Provider, "06"),
+    ];
+    for (by, byte) in ways {
+        login.by = by;
+        assert_golden(&login, &["01", anna, byte, "05", "06", "01000a000001", "0178"]);
+    }
+    let mut link = SetupLink { user: None, created: UnixSeconds(5), expires: UnixSeconds(6) };
+    assert_golden(&link, &["01", "00", "05", "06"]);
+    link.user = Some("anna".parse().unwrap());
+    assert_golden(&link, &["01", "01", anna, "05", "06"]);
 }
 
 #[test]
@@ -422,6 +531,11 @@ fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<Token>(bytes);
     let _ = decode::<User>(bytes);
     let _ = decode::<ApiToken>(bytes);
+    let _ = decode::<Approval>(bytes);
+    let _ = decode::<AuditCheckpoint>(bytes);
+    let _ = decode::<Credentials>(bytes);
+    let _ = decode::<Login>(bytes);
+    let _ = decode::<SetupLink>(bytes);
     let _ = parse_utf8(bytes);
 }
 

@@ -9,14 +9,16 @@
 //! the end was cut off is noticed only by who kept the head's digest ([`Audit::verify`]). Invariant:
 //! entries are appended and read, never changed.
 
+use std::net::IpAddr;
+
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::tree::Tree;
 use super::{Inner, decode, encode};
-use crate::record::Record;
-use crate::{Store, StoreError, UnixSeconds};
+use crate::record::{Record, RecordError, decode_body};
+use crate::{Store, StoreError, TenantId, UnixSeconds};
 
 const TREE: &str = "audit";
 
@@ -32,12 +34,16 @@ pub struct Audit<'a> {
 pub struct AuditEvent {
     /// When.
     pub at: UnixSeconds,
-    /// Who did it: `uid:1000` at the command line.
+    /// Who did it: `uid:1000` at the command line, `user:anna` or a token of hers over the network.
     pub who: String,
+    /// From where, over the network.
+    pub source: Option<IpAddr>,
     /// What, as a noun and a verb: `key.new`, `certificate.issue`.
     pub what: String,
     /// To what: a key's, tenant's or board's name.
     pub subject: String,
+    /// Whose that is, where it is a tenant's.
+    pub tenant: Option<TenantId>,
     /// The rest, a JSON object. Never a secret.
     pub detail: String,
 }
@@ -86,7 +92,17 @@ pub enum AuditError {
 }
 
 impl Record for AuditEntry {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        // Before people came over the network.
+        (version == 1).then(|| {
+            let ((at, who, what, subject, detail, previous), used) = decode_body(body)?;
+            let (source, tenant) = (None, None);
+            let event = AuditEvent { at, who, source, what, subject, tenant, detail };
+            Ok((Self { event, previous }, used))
+        })
+    }
 }
 
 impl std::fmt::Display for AuditDigest {
@@ -144,25 +160,63 @@ impl Audit<'_> {
         })
     }
 
+    /// The same, each with its digest.
+    pub fn iter_with_digests(
+        &self,
+        first: u64,
+    ) -> impl Iterator<Item = Result<(u64, AuditEntry, AuditDigest), StoreError>> + use<> {
+        let entries = self.tree.range(&first.to_be_bytes()[..]..);
+        entries.map(|entry| {
+            let (key, record) = entry?;
+            Ok((number(&key)?, decode(TREE, &key, &record)?, digest(&key, &record)))
+        })
+    }
+
+    /// The entry of this number.
+    pub fn entry(&self, number: u64) -> Result<Option<AuditEntry>, StoreError> {
+        let key = number.to_be_bytes();
+        self.tree.get(key)?.map(|record| decode(TREE, &key, &record)).transpose()
+    }
+
+    /// Where the log ends, as far as its last entry tells.
+    pub fn head(&self) -> Result<AuditHead, StoreError> {
+        Ok(match self.tree.last()? {
+            None => AuditHead::default(),
+            Some((key, record)) => {
+                AuditHead { entries: number(&key)?, digest: digest(&key, &record) }
+            }
+        })
+    }
+
     /// Reads the whole chain and gives its head.
     ///
     /// # Errors
     /// The first entry that does not follow from the one before.
     pub fn verify(&self) -> Result<AuditHead, AuditError> {
+        self.follow(|_, _| {})
+    }
+
+    /// The same, and says of each entry what it is and where the log ended with it.
+    ///
+    /// # Errors
+    /// As [`Audit::verify`].
+    pub fn follow(
+        &self,
+        mut each: impl FnMut(&AuditEntry, AuditHead),
+    ) -> Result<AuditHead, AuditError> {
         let mut head = AuditHead::default();
         for entry in self.tree.iter() {
             let (key, record) = entry?;
             let expected = head.entries + 1;
-            match number(&key)? {
-                number if number != expected => return Err(AuditError::Gap { number: expected }),
-                number => {
-                    let entry: AuditEntry = decode(TREE, &key, &record)?;
-                    if entry.previous != head.digest {
-                        return Err(AuditError::Broken { number });
-                    }
-                }
+            if number(&key)? != expected {
+                return Err(AuditError::Gap { number: expected });
+            }
+            let entry: AuditEntry = decode(TREE, &key, &record)?;
+            if entry.previous != head.digest {
+                return Err(AuditError::Broken { number: expected });
             }
             head = AuditHead { entries: expected, digest: digest(&key, &record) };
+            each(&entry, head);
         }
         Ok(head)
     }
@@ -200,8 +254,10 @@ mod tests {
         AuditEvent {
             at: UnixSeconds(1_700_000_000),
             who: String::from("uid:0"),
+            source: None,
             what: what.to_owned(),
             subject: String::from("root"),
+            tenant: None,
             detail: String::from("{}"),
         }
     }
@@ -241,17 +297,42 @@ mod tests {
 
     #[test]
     fn the_bytes_of_an_entry_and_its_digest_stay_as_they_are() {
-        let entry = AuditEntry { event: event("key.new"), previous: AuditDigest([7; 32]) };
+        let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let at = [252, 0x00, 0xf1, 0x53, 0x65];
+        let texts = |texts: &[&str]| texts.iter().flat_map(|it| text(it)).collect::<Vec<u8>>();
+        let mut entry = AuditEntry { event: event("key.new"), previous: AuditDigest([7; 32]) };
+        let older = [&[1][..], &at, &texts(&["uid:0", "key.new", "root", "{}"]), &[7; 32]].concat();
+        assert_eq!(decode::<AuditEntry>(TREE, b"", &older).unwrap(), entry);
+        let of_it = digest(&1_u64.to_be_bytes(), &older).to_string();
+        assert_eq!(of_it, "3c12fc7895b1afd8d8072d4834e5bbaadaf8ee21c09f32bd8bcd4a60d6893ffd");
+
+        let golden = |source: &[u8], tenant: &[u8]| {
+            let (who, what) = (text("uid:0"), texts(&["key.new", "root"]));
+            [&[2][..], &at, &who, source, &what, tenant, &text("{}"), &[7; 32]].concat()
+        };
+        assert_eq!(encode(b"", &entry).unwrap(), golden(&[0], &[0]));
+        entry.event.source = Some("10.0.0.1".parse().unwrap());
+        entry.event.tenant = Some("acme".parse().unwrap());
+        let tenant = [&[1][..], &text("acme")].concat();
         let record = encode(b"", &entry).unwrap();
-        let mut golden = vec![1, 252, 0x00, 0xf1, 0x53, 0x65];
+        assert_eq!(record, golden(&[1, 0, 10, 0, 0, 1], &tenant));
+        assert_eq!(decode::<AuditEntry>(TREE, b"", &record).unwrap(), entry);
+    }
+
+    #[test]
+    fn a_chain_goes_on_over_entries_of_both_versions() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mut older = vec![1, 5];
         for text in ["uid:0", "key.new", "root", "{}"] {
-            golden.push(u8::try_from(text.len()).unwrap());
-            golden.extend_from_slice(text.as_bytes());
+            older.push(u8::try_from(text.len()).unwrap());
+            older.extend_from_slice(text.as_bytes());
         }
-        golden.extend_from_slice(&[7; 32]);
-        assert_eq!(record, golden);
-        let digest = digest(&1_u64.to_be_bytes(), &record).to_string();
-        assert_eq!(digest, "3c12fc7895b1afd8d8072d4834e5bbaadaf8ee21c09f32bd8bcd4a60d6893ffd");
+        older.extend_from_slice(&[0; 32]);
+        let audit = store.audit().unwrap();
+        audit.tree.insert(1_u64.to_be_bytes(), older).unwrap();
+        let head = audit.append(event("tenant.add")).unwrap();
+        assert_eq!((head.entries, audit.verify().unwrap()), (2, head));
     }
 
     #[test]

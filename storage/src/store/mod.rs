@@ -16,9 +16,9 @@
 //! | `certificates/revoked` | see [`revoked`] | record |
 //! | `audit` | see [`audit`] | |
 //! | `batches`..., `tokens` | see [`batches`] | |
-//! | `users`, `api-tokens` | see [`keyed`] | |
 //! | `vault/keys` | see [`data_keys`] | |
 //! | `vault/secrets` | see [`secrets`] | |
+//! | `users`..., `api-tokens`, `approvals`, `logins` | see [`keyed`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else
