@@ -3,6 +3,7 @@
 //! Invariant: nothing depends on this crate; behaviour lives in `actors`, memory in `storage`.
 
 pub mod admin;
+pub mod audit;
 pub mod broker_url;
 pub mod cli;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod demo;
 pub mod factory;
 pub mod fixture;
 pub mod http;
+pub mod origin;
 pub mod people;
 pub mod privacy;
 pub mod quota;

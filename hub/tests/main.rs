@@ -13,6 +13,11 @@ mod rig;
 
 mod activation;
 mod admin;
+mod api_approvals;
+mod api_matrix;
+mod api_passkeys;
+mod api_people;
+mod api_sign_in;
 mod api_skeleton;
 mod architecture;
 mod backup;

@@ -4,6 +4,7 @@
 //! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream, batch,
 //! certificate, person or token, but for the certificates that enrolment gives; changes come one after the other; and the store has a change before anybody acts on it.
 
+mod approvals;
 mod batches;
 mod boards;
 mod certificates;
@@ -20,6 +21,7 @@ use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId, UpstreamName}
 
 use crate::vault::VaultError;
 
+pub use self::approvals::{Decider, Wanted};
 pub use self::boards::{Ended, Selection};
 pub use self::certificates::{CertificateRevoked, Which};
 pub use self::journal::Author;
@@ -119,6 +121,12 @@ impl Admin {
     #[must_use]
     pub fn by(&self, author: Author) -> Self {
         Self { author, ..self.clone() }
+    }
+
+    /// Who makes the changes.
+    #[must_use]
+    pub const fn author(&self) -> &Author {
+        &self.author
     }
 
     /// What is registered.

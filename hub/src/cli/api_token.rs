@@ -5,8 +5,7 @@ use serde_json::json;
 use storage::{ApiToken as Token, TenantId, UnixSeconds, UserName};
 
 use super::{Failure, Invocation, now, output};
-use crate::people::token::TokenText;
-use crate::people::{Permission, PermissionSet};
+use crate::people::{Permission, PermissionSet, token};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ApiToken {
@@ -45,7 +44,7 @@ impl ApiToken {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let Self::New { user, label, scopes, tenant, days } = self;
         let admin = hub.admin()?;
-        let text = TokenText::new().map_err(|error| Failure::Unusable(error.to_string()))?;
+        let text = token::new().map_err(|error| Failure::Unusable(error.to_string()))?;
         let scopes: Vec<_> = match scopes.is_empty() {
             true => {
                 let grants = admin.user(&user)?.grants;
@@ -64,6 +63,7 @@ impl ApiToken {
             tenant,
             created: now(),
             expires: UnixSeconds(now().0 + days * 24 * 3600),
+            last_used: None,
         };
         admin.add_api_token(&digest, &token)?;
         let answer = json!({ "token": text.as_str(), "about": token });

@@ -173,5 +173,6 @@ impl Invocation {
 
 /// This process's user, at the command line or behind the control socket, which lets no other in.
 pub(crate) fn author() -> Author {
-    Author { who: format!("uid:{}", rustix::process::getuid().as_raw()), now }
+    let who = format!("uid:{}", rustix::process::getuid().as_raw());
+    Author { who, source: None, now }
 }

@@ -4,6 +4,7 @@
 //! Invariant: no rule of the hub is decided here; commands translate between people and modules.
 
 mod api_token;
+mod approval;
 mod audit;
 mod backup;
 mod batch;
@@ -45,6 +46,7 @@ use self::failure::Failure;
 pub(crate) use self::failure::in_one_line;
 pub(crate) use self::invocation::author;
 use self::invocation::{Invocation, Place};
+pub(crate) use self::output::print;
 use self::output::{Form, Output, To};
 pub(crate) use self::remote::runner;
 use crate::config::Source;
@@ -156,6 +158,9 @@ enum Command {
     /// Tokens with which people's programs use the API.
     #[command(subcommand)]
     ApiToken(api_token::ApiToken),
+    /// What was asked for over the API and takes two people.
+    #[command(subcommand)]
+    Approval(approval::Approval),
     Factory(factory::Factory),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -206,11 +211,14 @@ impl Command {
             Self::Certificate(certificate) => Some(certificate.files()),
             Self::Upstream(upstream) => Some(upstream.files()),
             Self::Key(key) => Some(key.files()),
-            Self::Route(_) | Self::Audit(_) => Some(Files::default()),
+            Self::Audit(audit) => Some(audit.files()),
+            Self::Route(_) => Some(Files::default()),
             Self::Ca(ca) => ca.files(),
             Self::Batch(batch) => Some(batch.files()),
-            Self::Token(_) | Self::User(_) | Self::ApiToken(_) => Some(Files::default()),
             Self::Vault(vault) => vault.files(),
+            Self::Token(_) | Self::User(_) | Self::ApiToken(_) | Self::Approval(_) => {
+                Some(Files::default())
+            }
             Self::Serve
             | Self::Station(_)
             | Self::Factory(_)
@@ -242,6 +250,7 @@ impl Command {
             Self::Token(token) => token.run(hub),
             Self::User(user) => user.run(hub),
             Self::ApiToken(token) => token.run(hub),
+            Self::Approval(approval) => approval.run(hub),
             Self::Factory(factory) => factory.run(hub),
             Self::Backup(backup) => backup.run(hub),
             Self::Restore(restore) => restore.run(hub),

@@ -72,6 +72,14 @@ impl Output {
         })
     }
 
+    /// Lines that are the same for people and for scripts.
+    pub(super) fn lines(
+        &self,
+        mut lines: impl Iterator<Item = Result<String, Failure>>,
+    ) -> Result<(), Failure> {
+        self.with(|to| lines.try_for_each(|line| Ok(writeln!(to, "{}", line?)?)))
+    }
+
     fn with(
         &self,
         write: impl FnOnce(&mut dyn io::Write) -> Result<(), Failure>,
@@ -85,6 +93,12 @@ impl Output {
             To::Client(reply) => write(&mut *reply.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
+}
+
+/// Says something to whoever has started the hub.
+pub(crate) fn print(text: &str) {
+    // Nobody reads it when standard output is gone.
+    let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// The one line of a failed command.

@@ -1,9 +1,11 @@
 //! `cellular-hub user`.
 
 use clap::Subcommand;
+use serde_json::json;
 use storage::{Grant, UserName, UserState};
 
 use super::{Failure, Invocation, now, output};
+use crate::people::{is_setup_needed, link_text, new_link};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -28,6 +30,41 @@ pub(super) enum User {
         /// The person.
         user: UserName,
     },
+    /// Give a person other roles, in place of those they have; their sessions end.
+    Role {
+        /// The person.
+        user: UserName,
+        /// A role, as `auditor`, or `operator@acme` for one tenant; may be given more than once.
+        #[arg(long = "role", value_name = "ROLE[@TENANT]", required = true)]
+        roles: Vec<Grant>,
+    },
+    /// Let a person in no more: their sessions end, and their tokens count for nothing.
+    Disable {
+        /// The person.
+        user: UserName,
+        /// Why, in words, for the audit log.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a person in again.
+    Enable {
+        /// The person.
+        user: UserName,
+    },
+    /// Forget how a person signs in, for whoever has lost it; prints a link for them to begin anew.
+    ///
+    /// Password, authenticator app, passkeys and recovery codes are forgotten; their sessions end.
+    Reset {
+        /// The person.
+        user: UserName,
+    },
+    /// Print a one-time link, with which a person chooses a password; it counts for a day.
+    ///
+    /// Without a person, for a hub that has no platform-admin: whoever has the link becomes it.
+    SetupLink {
+        /// The person.
+        user: Option<UserName>,
+    },
 }
 
 impl User {
@@ -41,10 +78,28 @@ impl User {
                 hub.output.answer(&user, || format!("user {} added", user.name))
             }
             Self::List => list(hub),
+            Self::Role { user, roles } => {
+                let admin = hub.admin()?;
+                let user = admin.change_user(&admin.user(&user)?, None, Some(roles))?;
+                hub.output.answer(&user, || format!("user {} is {}", user.name, named(&user)))
+            }
+            Self::Disable { user, reason } => {
+                let user = hub.admin()?.disable_user(&user, reason, now())?;
+                hub.output.answer(&user, || format!("user {} disabled", user.name))
+            }
+            Self::Enable { user } => {
+                let user = hub.admin()?.enable_user(&user)?;
+                hub.output.answer(&user, || format!("user {} enabled", user.name))
+            }
+            Self::Reset { user } => {
+                hub.admin()?.reset_user(&user)?;
+                link(hub, Some(user))
+            }
+            Self::SetupLink { user } => link(hub, user),
             Self::Show { user } => {
                 let user = hub.admin()?.user(&user)?;
                 hub.output.answer(&user, || {
-                    let (name, full, roles) = (&user.name, &user.full_name, roles(&user.grants));
+                    let (name, full, roles) = (&user.name, &user.full_name, named(&user));
                     let since = output::moment(user.created);
                     format!("user {name} ({full}): {}, {roles}, since {since}", state(&user.state))
                 })
@@ -58,7 +113,7 @@ fn list(hub: &Invocation) -> Result<(), Failure> {
     let users = store.users().list(None).map(|user| Ok(user?.1));
     let head = format!("{:<32} {:<9} {:<20} {:<32} NAME", "USER", "STATE", "CREATED", "ROLES");
     hub.output.list(&head, users, |user| {
-        let (created, roles) = (output::moment(user.created), roles(&user.grants));
+        let (created, roles) = (output::moment(user.created), named(user));
         let (name, state) = (&user.name, state(&user.state));
         format!("{name:<32} {state:<9} {created:<20} {roles:<32} {}", user.full_name)
     })
@@ -71,6 +126,26 @@ fn state(state: &UserState) -> &'static str {
     }
 }
 
-fn roles(grants: &[Grant]) -> String {
-    grants.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+fn named(user: &storage::User) -> String {
+    user.grants.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn link(hub: &Invocation, user: Option<UserName>) -> Result<(), Failure> {
+    let admin = hub.admin_or_new()?;
+    match &user {
+        Some(user) => drop(admin.user(user)?),
+        None if is_setup_needed(admin.store())? => {}
+        None => {
+            let why = "there is a platform-admin; name whom the link is for";
+            return Err(Failure::Refused(String::from(why)));
+        }
+    }
+    let made = new_link(admin.store(), user.clone(), now());
+    let made = made.map_err(|error| Failure::Unusable(error.to_string()))?;
+    let whose = user.as_ref().map_or_else(|| String::from("first admin"), ToString::to_string);
+    admin.record("user.setup-link", &whose, json!({}))?;
+    let link = link_text(&crate::origin::of(&hub.config()?), &made);
+    hub.output.answer(&json!({ "link": link, "user": user }), || {
+        format!("{link}\nfor {whose}; counts once, for a day")
+    })
 }

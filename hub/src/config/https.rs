@@ -17,6 +17,9 @@ section! {
         pub certificate: PathBuf = PathBuf::from("pki/server.pem");
         /// Its private key, as link.key.
         pub key: PathBuf = PathBuf::from("pki/keys/server.key");
+        /// Where browsers find the hub, as "https://hub.example.com" behind a proxy of that name; "auto" is
+        /// the first name in the certificate, with the port. Passkeys are bound to it.
+        pub origin: String = String::from("auto");
         /// Requests of one source answered each second; a source is an IPv4 address or an IPv6 /64,
         /// and may use two seconds' worth at once. 0 is without bound.
         pub requests_per_source_s: u32 = 1000;

@@ -3,6 +3,8 @@
 //! Invariant: this module opens no socket and no store; it reads one file and the environment (where
 //! that file is, which sockets are open already, where systemd keeps credentials), and it is the only reader of the environment.
 
+mod approvals;
+mod audit;
 mod coap;
 mod credential;
 mod error;
@@ -19,6 +21,7 @@ mod print;
 mod quota;
 mod session;
 mod shutdown;
+mod sign_in;
 mod store;
 mod trust;
 mod vault;
@@ -27,6 +30,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::approvals::Approvals;
+pub use self::audit::Audit;
 pub use self::coap::Coap;
 pub use self::credential::credential;
 pub use self::error::{ConfigError, Place};
@@ -42,6 +47,7 @@ pub use self::plain::Plain;
 pub use self::quota::Quota;
 pub use self::session::Session;
 pub use self::shutdown::Shutdown;
+pub use self::sign_in::{SecondFactorFor, SignIn};
 pub use self::store::Store;
 pub use self::trust::{KeyStoreKind, Trust};
 pub use self::vault::{MasterKind, Vault};
@@ -70,6 +76,12 @@ pub struct Config {
     pub plain: Plain,
     /// HTTPS: the API, enrolment of boards, what is revoked.
     pub https: Https,
+    /// Signing in at a browser.
+    pub sign_in: SignIn,
+    /// What takes two people.
+    pub approvals: Approvals,
+    /// How often the audit log is signed.
+    pub audit: Audit,
     /// Metrics and health over HTTP.
     pub monitoring: Monitoring,
     /// What is logged, and how.
@@ -119,6 +131,9 @@ impl Config {
             Quota::section(),
             Plain::section(),
             Https::section(),
+            SignIn::section(),
+            Approvals::section(),
+            Audit::section(),
             Monitoring::section(),
             Log::section(),
             Shutdown::section(),

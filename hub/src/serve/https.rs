@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
@@ -11,10 +12,13 @@ use super::credentials::Credentials;
 use crate::admin::Admin;
 use crate::cli;
 use crate::config::Config;
-use crate::http::api::Api;
+use crate::http::api::{Api, ApiSettings};
 use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
+use crate::origin;
+use crate::people::{Sessions, SignIn, SignInError, is_setup_needed, link_text, new_link};
 use crate::trust::est::Est;
-use crate::trust::{Authorities, Lists, Pki};
+use crate::trust::{Authorities, Checkpoints, Lists, Pki};
+use crate::vault::Vault;
 
 /// A port that was taken, and who answers there.
 pub(super) struct Https {
@@ -38,6 +42,8 @@ impl Https {
         self,
         config: &Config,
         admin: &Admin,
+        vault: &Vault,
+        checkpoints: &Checkpoints,
         authorities: Authorities,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key } } = self;
@@ -50,11 +56,48 @@ impl Https {
         let services = Services {
             enrolment: Enrolment::new(est),
             publication: Publication::new(lists),
-            api: Api::new(admin.clone(), cli::now, config.https.requests_per_caller_s),
+            api: api(config, admin, vault, checkpoints)?,
         };
         let server = https_on(listener, tls, rate, services)?;
         let handle = server.handle();
         actix_rt::spawn(server);
         Ok(handle)
     }
+}
+
+fn api(
+    config: &Config,
+    admin: &Admin,
+    vault: &Vault,
+    checkpoints: &Checkpoints,
+) -> Result<Api, ServeError> {
+    let (store, settings) = (admin.store().clone(), &config.sign_in);
+    let idle = Duration::from_secs(settings.idle_min.saturating_mul(60));
+    let absolute = Duration::from_secs(settings.absolute_h.saturating_mul(3600));
+    let sessions = Sessions::new(store, idle, absolute);
+    let origin = origin::of(config);
+    let sign_in = SignIn::new(admin.clone(), vault.clone(), sessions, &origin)?;
+    let settings = ApiSettings {
+        now: cli::now,
+        origin,
+        requests_per_caller_s: config.https.requests_per_caller_s,
+        second_factor: settings.second_factor,
+        approvals_expire_s: config.approvals.expire_h.saturating_mul(3600),
+    };
+    Ok(Api::new(admin.clone(), sign_in, checkpoints.clone(), settings))
+}
+
+/// Prints the link with which the first admin begins, where there is none: on standard output, and
+/// not in the log.
+pub(super) fn print_link(config: &Config, admin: &Admin) -> Result<(), SignInError> {
+    if !config.https.enabled || !is_setup_needed(admin.store())? {
+        return Ok(());
+    }
+    let link = new_link(admin.store(), None, cli::now())?;
+    let link = link_text(&origin::of(config), &link);
+    cli::print(&format!(
+        "This hub has no admin yet. Whoever opens this link within a day becomes it; \
+         `cellular-hub user setup-link` makes another:\n  {link}"
+    ));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever cannot work is found here, before the first board is answered.
 
+mod checkpoints;
 mod credentials;
 mod https;
 mod live;
@@ -28,9 +29,10 @@ use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
+use crate::people::NoRandom;
 use crate::quota;
 use crate::trust::keys::KeyError;
-use crate::trust::{Authorities, BoardEnrolment, Pki};
+use crate::trust::{Authorities, BoardEnrolment, Checkpoints, Pki};
 use crate::vault::{Sweeper, Vault, VaultError};
 
 /// Why the hub did not run.
@@ -90,6 +92,9 @@ pub enum ServeError {
     /// HTTPS cannot be served.
     #[error(transparent)]
     Https(#[from] HttpsError),
+    /// The system gave no random bytes.
+    #[error(transparent)]
+    Random(#[from] NoRandom),
     /// The actors did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -153,18 +158,26 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let running = actors::hub::start(settings, &store, &metrics)?;
         let live = Arc::new(live::Told(running.clone()));
         let admin = Admin::running(store.clone(), cli::author(), live);
-        let https = https.map(|https| https.start(&config, &admin, authorities)).transpose()?;
+        let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
+        let https = https
+            .map(|https| https.start(&config, &admin, &vault, &checkpoints, authorities))
+            .transpose()?;
         let sweeper = Sweeper::start(vault.clone()).map_err(ServeError::System)?;
-        let control = control(&config, admin, pki.clone(), vault);
+        let control = control(&config, admin.clone(), pki.clone(), vault);
         announce(&config, &running, &store);
+        if let Err(error) = https::print_link(&config, &admin) {
+            tracing::error!(%error, "no link for a first admin: `cellular-hub user setup-link` makes one");
+        }
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), pki.clone());
+        let signing = actix_rt::spawn(checkpoints::run(checkpoints, config.audit.clone()));
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         reloading.abort();
+        signing.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         drain(&running, Duration::from_secs(config.shutdown.drain_s)).await;
         if let Some(https) = https {

@@ -8,6 +8,7 @@
 mod authorities;
 mod authority;
 mod certificate;
+mod checkpoints;
 mod crl;
 mod enrolment;
 mod error;
@@ -27,6 +28,7 @@ pub use actors::identity::{IdentityError, hardware_id};
 pub use self::authorities::Authorities;
 pub use self::authority::{Authority, Station};
 pub use self::certificate::{BoardCertificate, authority_certificate, fingerprint};
+pub use self::checkpoints::{CheckpointError, Checkpoints, Verified};
 pub use self::crl::Revoked;
 pub use self::enrolment::BoardEnrolment;
 pub use self::error::TrustError;

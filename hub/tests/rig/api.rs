@@ -2,16 +2,20 @@
 //! client says.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use openssl::ssl::{SslConnector, SslMethod, SslStream};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::command;
 use super::hub::Hub;
 use super::site::{Plan, Site};
 use super::{PATIENCE, free_tcp, own_address};
+
+/// The password of everybody.
+pub const PASSWORD: &str = "purple engine sings softly";
 
 /// A running hub with two tenants, `tenant-0` and `tenant-1`.
 pub struct Api {
@@ -35,6 +39,8 @@ pub struct Client {
     stream: RefCell<Option<BufReader<SslStream<TcpStream>>>>,
     /// Headers of every request.
     pub headers: Vec<(String, String)>,
+    /// What the hub has given to be shown again; kept by browsers alone.
+    cookies: Option<RefCell<BTreeMap<String, String>>>,
 }
 
 impl Api {
@@ -49,6 +55,11 @@ impl Api {
         Self { site, hub, https }
     }
 
+    /// Where browsers find it: by name, as passkeys want it.
+    pub fn origin(&self) -> String {
+        format!("https://localhost:{}", self.https.port())
+    }
+
     /// Runs a command in the running hub.
     pub fn done(&self, arguments: &[&str]) -> String {
         command::done(&self.site, arguments)
@@ -59,7 +70,23 @@ impl Api {
         let mut tls = SslConnector::builder(SslMethod::tls_client()).unwrap();
         tls.set_ca_file(self.site.root()).unwrap();
         let (address, tls) = (SocketAddr::from((own_address(), self.https.port())), tls.build());
-        Client { address, tls, stream: RefCell::default(), headers: Vec::new() }
+        Client { address, tls, stream: RefCell::default(), headers: Vec::new(), cookies: None }
+    }
+
+    /// A browser at which nobody has signed in, with the hub's own page in it.
+    pub fn browser(&self) -> Client {
+        let browser = Client { cookies: Some(RefCell::default()), ..self.anybody() };
+        browser.with("x-hub-csrf", "1").with("User-Agent", "a browser")
+    }
+
+    /// A browser at which a new person with these roles has just signed in.
+    pub fn browser_of(&self, name: &str, roles: &[&str]) -> Client {
+        self.person(name, roles);
+        let browser = self.browser();
+        let link = self.done(&["user", "setup-link", name]);
+        let token = link.lines().next().unwrap().split_once('#').unwrap().1;
+        browser.post("/setup", &json!({ "token": token, "password": PASSWORD })).ok();
+        browser
     }
 
     /// A program with this token.
@@ -95,6 +122,22 @@ impl Api {
 }
 
 impl Client {
+    /// What the browser would show under this name.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.as_ref()?.borrow().get(name).cloned()
+    }
+
+    /// Has the browser show something else.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        let cookies = self.cookies.as_ref().unwrap();
+        cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Signs in with the password that everybody has here.
+    pub fn sign_in(&self, user: &str) -> Answer {
+        self.post("/session", &json!({ "user": user, "password": PASSWORD }))
+    }
+
     /// With one more header in every request.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -128,6 +171,10 @@ impl Client {
     /// One request of any path and body.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut said = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        if let Some(cookies) = &self.cookies {
+            let shown: Vec<_> = cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect();
+            said += &format!("Cookie: {}\r\n", shown.join("; "));
+        }
         let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in own.chain(headers.iter().copied()) {
             said += &format!("{name}: {value}\r\n");
@@ -136,9 +183,25 @@ impl Client {
         let said = [said.as_bytes(), body].concat();
         let kept = self.stream.take();
         let answer = kept.and_then(|stream| self.exchange(stream, &said));
-        answer
+        let answer = answer
             .or_else(|| self.exchange(self.connect(), &said))
-            .unwrap_or_else(|| panic!("no answer to {method} {path}"))
+            .unwrap_or_else(|| panic!("no answer to {method} {path}"));
+        self.keep_cookies(&answer);
+        answer
+    }
+
+    fn keep_cookies(&self, answer: &Answer) {
+        let Some(cookies) = &self.cookies else { return };
+        let given = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+        for (_, cookie) in given {
+            let (name, rest) = cookie.split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            let mut cookies = cookies.borrow_mut();
+            match cookie.contains("Max-Age=0;") || cookie.ends_with("Max-Age=0") {
+                true => drop(cookies.remove(name)),
+                false => drop(cookies.insert(name.to_owned(), value.to_owned())),
+            }
+        }
     }
 
     /// A new connection, to say anything on.
@@ -176,6 +239,11 @@ impl Answer {
             }
         }
         let mut answer = Self { status, headers, body: Vec::new() };
+        // What never ends is not waited for.
+        if answer.header("content-type") == Some("text/event-stream") {
+            answer.headers.push(("connection".into(), "close".into()));
+            return Some(answer);
+        }
         let length = answer.header("content-length").map(|length| length.parse().unwrap());
         if let (Some(length), false) = (length, status == 304) {
             answer.body.resize(length, 0);

@@ -15,6 +15,7 @@
 )]
 
 pub mod api;
+pub mod authenticator;
 pub mod board;
 pub mod broker;
 pub mod client;

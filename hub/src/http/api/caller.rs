@@ -7,11 +7,15 @@ use std::future::{Ready, ready};
 use std::net::IpAddr;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use storage::{ApiTokenId, TenantId, UserName};
+use storage::{ApiTokenId, Role, TenantId, UnixSeconds, UserName};
 
+use super::cookies;
 use super::problem::{Code, Problem};
-use crate::people::{Permission, Powers, Reach};
+use super::serving::Api;
+use crate::http::rate::whole;
+use crate::people::{FRESH, Own, Permission, Powers, Reach, Visitor};
 
 /// Somebody who may use the API, and for what.
 #[derive(Clone, Debug)]
@@ -22,13 +26,17 @@ pub struct Caller {
     pub by: Means,
     /// Where the request comes from.
     pub source: Option<IpAddr>,
+    /// Their roles.
+    pub roles: Vec<Role>,
     /// What they may.
     pub powers: Powers,
 }
 
 /// By which means somebody calls.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Means {
+    /// A session at a browser.
+    Session(Own),
     /// A token of theirs.
     Token(ApiTokenId),
 }
@@ -78,10 +86,43 @@ impl Caller {
         Problem::new(Code::Forbidden, detail)
     }
 
+    /// Their session, of whoever is a person at a browser.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] for programs.
+    pub(super) fn at_a_browser(&self) -> Result<&Own, Problem> {
+        match &self.by {
+            Means::Session(own) => Ok(own),
+            Means::Token(_) => {
+                Err(Problem::new(Code::Forbidden, "that is for people who have signed in"))
+            }
+        }
+    }
+
+    /// The same, of whoever has signed in within the last minutes: who finds a browser open changes
+    /// nothing for good.
+    ///
+    /// # Errors
+    /// [`Code::SignInAgain`] for others.
+    pub(super) fn freshly_signed_in(&self, now: UnixSeconds) -> Result<&Own, Problem> {
+        let own = self.at_a_browser()?;
+        match now.0.saturating_sub(own.begun.0) <= FRESH.as_secs() {
+            true => Ok(own),
+            false => {
+                let minutes = FRESH.as_secs() / 60;
+                let detail = format_args!(
+                    "sign in again: that takes a sign-in of the last {minutes} minutes"
+                );
+                Err(Problem::new(Code::SignInAgain, detail))
+            }
+        }
+    }
+
     /// How the audit log names them.
     #[must_use]
     pub fn who(&self) -> String {
         match &self.by {
+            Means::Session(own) => format!("user:{}", own.user),
             Means::Token(id) => format!("token:{id} of user:{}", self.user),
         }
     }
@@ -100,4 +141,18 @@ impl FromRequest for Caller {
 pub(super) fn unauthenticated() -> Problem {
     let detail = "sign in, or show a token: `Authorization: Bearer chub_...`";
     Problem::new(Code::Unauthenticated, detail)
+}
+
+/// Whoever is at the door, before it is known who that is.
+pub(super) fn visitor(request: &HttpRequest, api: &Api) -> Visitor {
+    let source = request.peer_addr().map(|address| address.ip().to_canonical());
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Visitor {
+        source,
+        network: source.map(whole),
+        agent: agent.unwrap_or_default().to_owned(),
+        browser: cookies::shown(request, cookies::BROWSER),
+        now: api.now(),
+        instant: std::time::Instant::now(),
+    }
 }

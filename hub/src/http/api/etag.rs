@@ -24,7 +24,10 @@ fn body_of(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 /// [`Code::Internal`] for what cannot be written as JSON.
-pub fn tagged(request: &HttpRequest, value: &impl Serialize) -> Result<HttpResponse, Problem> {
+pub(super) fn tagged(
+    request: &HttpRequest,
+    value: &impl Serialize,
+) -> Result<HttpResponse, Problem> {
     let body = body_of(value)?;
     let tag = tag(&body);
     let has_it = match IfNoneMatch::parse(request) {
@@ -43,7 +46,7 @@ pub fn tagged(request: &HttpRequest, value: &impl Serialize) -> Result<HttpRespo
 ///
 /// # Errors
 /// [`Code::PreconditionRequired`] without If-Match, [`Code::Changed`] with another's.
-pub fn must_match(request: &HttpRequest, value: &impl Serialize) -> Result<(), Problem> {
+pub(super) fn must_match(request: &HttpRequest, value: &impl Serialize) -> Result<(), Problem> {
     if !request.headers().contains_key(IF_MATCH) {
         let detail = "say with If-Match which state you have read: the ETag of GET";
         return Err(Problem::new(Code::PreconditionRequired, detail));

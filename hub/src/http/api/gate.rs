@@ -6,6 +6,7 @@
 //! is answered to nobody. Where a permission counts, the handler asks ([`Caller::require`]).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -14,13 +15,18 @@ use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _, web};
+use storage::{User, UserName, UserState};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 
 use super::caller::{Caller, Means, unauthenticated};
 use super::problem::{Code, Problem};
 use super::serving::Api;
-use crate::people::{Permission, PermissionSet, Powers, token};
+use super::{cookies, own_page};
+use crate::people::{Own, Permission, PermissionSet, Powers, token};
+
+/// How exactly it is known when a token was used last.
+const USE_NOTED_S: u64 = 60;
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,45 +122,84 @@ fn nobodys(methods: &str) -> HttpResponse {
 }
 
 fn admit(api: &Api, request: &ServiceRequest, access: Access) -> Result<Option<Caller>, Problem> {
+    let is_program = request.headers().contains_key(AUTHORIZATION);
+    if !is_program {
+        own_page::require(request.request())?;
+    }
     if access == Access::Public {
         return Ok(None);
     }
-    let caller = caller(api, request)?;
+    let caller = match is_program {
+        true => program(api, request)?,
+        false => person(api, request)?,
+    };
     if !api.within_rate(&caller, Instant::now()) {
         return Err(Problem::later(Code::TooMany, 1, "too many requests; wait a second"));
     }
     match access {
+        Access::SignedIn | Access::Public => Ok(Some(caller)),
+        Access::Permitted(_) if api.lacks_second_factor(&caller) => {
+            let detail = "set up an authenticator app or a passkey first: your roles take one here";
+            Err(Problem::new(Code::SecondFactorNeeded, detail))
+        }
         Access::Permitted(permission) if !caller.powers.has(permission) => {
             Err(Caller::forbidden(permission))
         }
-        Access::Permitted(_) | Access::SignedIn | Access::Public => Ok(Some(caller)),
+        Access::Permitted(_) => Ok(Some(caller)),
     }
 }
 
-/// Who it is. Reads the store where it is not in memory; nothing here is written.
-fn caller(api: &Api, request: &ServiceRequest) -> Result<Caller, Problem> {
+/// The person whose session the browser shows. What is read here is in memory but for the first
+/// time; nothing waits for the disk to write.
+fn person(api: &Api, request: &ServiceRequest) -> Result<Caller, Problem> {
+    let shown = cookies::shown(request.request(), cookies::SESSION).ok_or_else(unauthenticated)?;
+    let found = api.sign_in().sessions().find(&shown, api.now())?;
+    let (session, login) = found.ok_or_else(unauthenticated)?;
+    let user = active(api, &login.user)?;
+    let own = Own { user: user.name.clone(), session, by: login.by, begun: login.begun };
+    Ok(Caller {
+        user: user.name,
+        by: Means::Session(own),
+        source: source(request),
+        roles: user.grants.iter().map(|grant| grant.role).collect(),
+        powers: Powers::of(&user.grants),
+    })
+}
+
+/// The program whose token is shown; the same holds.
+fn program(api: &Api, request: &ServiceRequest) -> Result<Caller, Problem> {
     let header = request.headers().get(AUTHORIZATION).ok_or_else(unauthenticated)?;
     let shown = header.to_str().ok().and_then(|header| header.split_once(' '));
     let (_, shown) = shown
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .ok_or_else(unauthenticated)?;
     let digest = token::digest_of(shown.trim()).ok_or_else(unauthenticated)?;
-    let store = api.admin().store();
-    let token = store.api_tokens().find(&digest)?.ok_or_else(unauthenticated)?;
-    if token.expires < api.now() {
+    let (tokens, now) = (api.admin().store().api_tokens(), api.now());
+    let token = tokens.find(&digest)?.ok_or_else(unauthenticated)?;
+    if token.expires < now {
         return Err(unauthenticated());
     }
-    let user = store.users().find(token.owner.as_str())?.ok_or_else(unauthenticated)?;
-    if user.state != storage::UserState::Active {
-        return Err(unauthenticated());
+    if token.last_used.is_none_or(|last| now.0.saturating_sub(last.0) >= USE_NOTED_S) {
+        tokens.note(&digest, |token| token.last_used = Some(now))?;
     }
+    let user = active(api, &token.owner)?;
     // A permission that this version does not know permits nothing.
     let scopes = token.scopes.iter().filter_map(|scope| scope.parse().ok());
     let scopes: PermissionSet = scopes.collect();
     Ok(Caller {
         user: user.name,
         by: Means::Token(token.id),
-        source: request.peer_addr().map(|address| address.ip()),
+        source: source(request),
+        roles: user.grants.iter().map(|grant| grant.role).collect(),
         powers: Powers::of(&user.grants).within(scopes, token.tenant.as_ref()),
     })
+}
+
+fn active(api: &Api, name: &UserName) -> Result<User, Problem> {
+    let user = api.admin().store().users().find(name.as_str())?;
+    user.filter(|user| user.state == UserState::Active).ok_or_else(unauthenticated)
+}
+
+fn source(request: &ServiceRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|address| address.ip().to_canonical())
 }

@@ -7,18 +7,27 @@
 //!
 //! Invariant: a route that names no permission in the OpenAPI document answers nobody.
 
+mod approvals;
+mod audit;
 mod caller;
+mod cookies;
 mod docs;
 mod etag;
 mod gate;
 mod headers;
 mod me;
 mod moment;
+mod own_page;
 mod page;
+mod passkeys;
 mod problem;
 mod replay;
 mod serving;
+mod session;
+mod setup;
 mod tenants;
+mod tokens;
+mod users;
 
 use actix_web::web::{self, JsonConfig, PathConfig, QueryConfig};
 use actix_web::{Error, HttpRequest, middleware::from_fn};
@@ -27,9 +36,8 @@ use utoipa_actix_web::scope::scope;
 
 pub use self::caller::Caller;
 pub use self::docs::text as document;
-pub use self::etag::{must_match, tagged};
 pub use self::problem::{Code, Problem};
-pub use self::serving::Api;
+pub use self::serving::{Api, ApiSettings};
 
 /// Where it begins.
 pub const BASE: &str = "/api/v1";
@@ -40,7 +48,41 @@ const BODY_MAX: usize = 64 * 1024;
 /// The resources, each with its handlers. Here and nowhere else is a handler made reachable.
 fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.service(docs::openapi);
-    app.service(me::show);
+    app.service(session::show)
+        .service(session::begin)
+        .service(session::totp)
+        .service(session::recovery_code)
+        .service(session::end);
+    app.service(setup::link).service(setup::set_up);
+    app.service(me::show)
+        .service(me::password)
+        .service(me::begin_totp)
+        .service(me::finish_totp)
+        .service(me::remove_totp)
+        .service(me::recovery_codes)
+        .service(me::sessions)
+        .service(me::end_session);
+    app.service(passkeys::list)
+        .service(passkeys::begin)
+        .service(passkeys::add)
+        .service(passkeys::remove)
+        .service(passkeys::begin_session)
+        .service(passkeys::finish_session);
+    app.service(users::list)
+        .service(users::show)
+        .service(users::add)
+        .service(users::change)
+        .service(users::disable)
+        .service(users::enable)
+        .service(users::reset);
+    app.service(approvals::list)
+        .service(approvals::show)
+        .service(approvals::ask)
+        .service(approvals::approve)
+        .service(approvals::reject)
+        .service(approvals::withdraw);
+    app.service(audit::list).service(audit::verify);
+    app.service(tokens::list).service(tokens::make).service(tokens::revoke);
     app.service(tenants::list).service(tenants::show);
 }
 

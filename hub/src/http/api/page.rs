@@ -74,6 +74,13 @@ impl Paging {
     }
 }
 
+impl Paging {
+    /// The cursor behind the item of this key.
+    pub(super) fn cursor(key: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(key)
+    }
+}
+
 fn decode(cursor: &str) -> Result<Vec<u8>, Problem> {
     if cursor.len() > CURSOR_MAX {
         return Err(no_cursor());
@@ -100,7 +107,7 @@ impl<T> Page<T> {
         let mut last = None;
         for item in items.by_ref().take(limit) {
             let (key, item) = item.map_err(Into::into)?;
-            last = Some(URL_SAFE_NO_PAD.encode(key));
+            last = Some(Paging::cursor(key.as_ref()));
             page.push(item);
         }
         let more = items.next().transpose().map_err(Into::into)?.is_some();

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::admin::AdminError;
 use crate::cli::in_one_line;
+use crate::people::{PasskeyError, SignInError};
 
 /// A refusal.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -49,18 +50,28 @@ pub enum Code {
     Malformed,
     /// 401: sign in, or show a token.
     Unauthenticated,
+    /// 401: no such user, or not their password or code.
+    SignInFailed,
     /// 403: you may not.
     Forbidden,
+    /// 403: set up a second factor first.
+    SecondFactorNeeded,
+    /// 403: the sign-in is too long ago for that.
+    SignInAgain,
     /// 403: the request comes from another site's page.
     CrossSite,
     /// 404: there is no such thing, or it is not for you to know.
     NotFound,
     /// 405: not with this method.
     MethodNotAllowed,
+    /// 408: the body takes too long.
+    TooSlow,
     /// 409: a rule of the hub forbids it as things are.
     Refused,
     /// 409: the Idempotency-Key was used for another request, or its answer is not kept.
     IdempotencyKeyUsed,
+    /// 410: what it goes on with is over: a link, a step of a sign-in.
+    Over,
     /// 412: it was changed since you read it; read it again.
     Changed,
     /// 413: too large.
@@ -69,6 +80,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// 422: the request can be read, and does not make sense.
     Invalid,
+    /// 422: a password that may not be chosen.
+    UnfitPassword,
     /// 428: say with If-Match what you have read.
     PreconditionRequired,
     /// 429: too many requests.
@@ -83,15 +96,17 @@ impl Code {
     const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
-            Self::Unauthenticated => 401,
-            Self::Forbidden | Self::CrossSite => 403,
+            Self::Unauthenticated | Self::SignInFailed => 401,
+            Self::Forbidden | Self::SecondFactorNeeded | Self::SignInAgain | Self::CrossSite => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
             Self::Refused | Self::IdempotencyKeyUsed => 409,
+            Self::Over => 410,
             Self::Changed => 412,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::Invalid => 422,
+            Self::Invalid | Self::UnfitPassword => 422,
             Self::PreconditionRequired => 428,
             Self::TooMany => 429,
             Self::Internal => 500,
@@ -162,6 +177,24 @@ impl From<AdminError> for Problem {
                 AdminError::Store(error) => error.into(),
                 error => Self::internal(&error),
             },
+        }
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Wrong => Self::new(Code::SignInFailed, error),
+            SignInError::Wait(wait) => Self::later(Code::TooMany, wait.as_secs() + 1, error),
+            SignInError::Over => Self::new(Code::Over, error),
+            SignInError::Unfit(unfit) => Self::new(Code::UnfitPassword, unfit),
+            SignInError::Refused(why) => Self::new(Code::Refused, why),
+            SignInError::Store(error) => error.into(),
+            SignInError::Admin(error) => error.into(),
+            SignInError::Malformed => Self::new(Code::Invalid, error),
+            SignInError::Passkey(error @ PasskeyError::Stored(_)) => Self::internal(&error),
+            SignInError::Passkey(error) => Self::new(Code::Refused, error),
+            SignInError::Random(_) | SignInError::Vault(_) => Self::internal(&error),
         }
     }
 }

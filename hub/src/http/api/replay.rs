@@ -17,6 +17,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use openssl::sha::Sha256;
+use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::problem::{Code, Problem};
@@ -124,26 +125,24 @@ impl Kept {
     }
 }
 
-/// Carries out a POST with a key once.
+/// Reads a request's body, within bounds of size and time, and carries out a POST with a key once.
 pub(super) async fn once(
     api: web::Data<Api>,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let key = match key(&request) {
-        Ok(Some(key)) => key,
-        Ok(None) => return Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(problem) => return Ok(request.into_response(problem.error_response())),
-    };
-    let body = request.extract::<web::Payload>().await?;
-    let body = match tokio::time::timeout(BODY_WITHIN, body.to_bytes_limited(super::BODY_MAX)).await
-    {
-        Ok(Ok(Ok(body))) => body,
-        Ok(Err(_)) => return Ok(request.into_response(Problem::too_large().error_response())),
-        Ok(Ok(Err(_))) | Err(_) => {
-            let problem = Problem::new(Code::Malformed, "the body breaks off");
+    if request.method().is_safe() {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let (key, body) = match (key(&request), body(&mut request).await) {
+        (Ok(key), Ok(body)) => (key, body),
+        (Err(problem), _) | (_, Err(problem)) => {
             return Ok(request.into_response(problem.error_response()));
         }
+    };
+    let Some(key) = key else {
+        request.set_payload(Payload::from(body));
+        return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let digest = digest(&request, &body);
     match api.replays.begin(&key, digest, Instant::now()) {
@@ -167,6 +166,18 @@ pub(super) async fn once(
     let (answer, kept) = keep(answer).await?;
     under_way.end(kept);
     Ok(ServiceResponse::new(request, answer))
+}
+
+/// The whole of a request's body.
+async fn body(request: &mut ServiceRequest) -> Result<Bytes, Problem> {
+    let broken = || Problem::new(Code::Malformed, "the body breaks off");
+    let body = request.extract::<web::Payload>().await.map_err(|_| broken())?;
+    match timeout(BODY_WITHIN, body.to_bytes_limited(super::BODY_MAX)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(broken()),
+        Ok(Err(_)) => Err(Problem::too_large()),
+        Err(_) => Err(Problem::new(Code::TooSlow, "the body takes too long")),
+    }
 }
 
 /// A request that is being carried out; when nobody waits for it any more, nobody knows its answer.

@@ -1,9 +1,10 @@
 //! What the handlers share: the hub's admin, turns for work that waits, and what is counted.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use storage::UnixSeconds;
+use storage::{Role, SignedInBy, UnixSeconds, UserName};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -13,26 +14,51 @@ use super::gate::Gate;
 use super::problem::{Code, Problem};
 use super::replay::Replays;
 use crate::admin::{Admin, Author};
+use crate::config::SecondFactorFor;
 use crate::http::rate::Rate;
+use crate::people::SignIn;
+use crate::trust::Checkpoints;
 
 /// Requests at a time that wait for the disk, for signatures or for the running hub.
 const AT_A_TIME: usize = 32;
 /// How long a request waits for its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 
+/// Passwords that are hashed at a time: each takes a core, and 19 MiB.
+const HASHED_AT_A_TIME: usize = 2;
+
 /// The API, as the server has it.
 pub struct Api {
     admin: Admin,
-    now: fn() -> UnixSeconds,
+    sign_in: Arc<SignIn>,
+    checkpoints: Checkpoints,
+    settings: ApiSettings,
     turns: Semaphore,
+    hashing: Semaphore,
     rate: Rate<Who>,
     pub(super) gate: Gate,
     pub(super) replays: Replays,
 }
 
+/// What is set of it.
+pub struct ApiSettings {
+    /// The time of day.
+    pub now: fn() -> UnixSeconds,
+    /// Where browsers find the hub: `https://hub.example.com:8443`.
+    pub origin: String,
+    /// Requests of one caller.
+    pub requests_per_caller_s: u32,
+    /// Who needs a second factor.
+    pub second_factor: SecondFactorFor,
+    /// Seconds within which what takes two people has to be allowed.
+    pub approvals_expire_s: u64,
+}
+
 /// Whose requests are counted together.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Who {
+    /// A person's.
+    User(UserName),
     /// A program's.
     Token(storage::ApiTokenId),
 }
@@ -40,6 +66,7 @@ pub(super) enum Who {
 impl Caller {
     pub(super) fn counted_as(&self) -> Who {
         match &self.by {
+            Means::Session(own) => Who::User(own.user.clone()),
             Means::Token(id) => Who::Token(id.clone()),
         }
     }
@@ -48,12 +75,20 @@ impl Caller {
 impl Api {
     /// Over this admin, whose author is put in place for each caller.
     #[must_use]
-    pub fn new(admin: Admin, now: fn() -> UnixSeconds, requests_per_caller_s: u32) -> Self {
+    pub fn new(
+        admin: Admin,
+        sign_in: SignIn,
+        checkpoints: Checkpoints,
+        settings: ApiSettings,
+    ) -> Self {
         Self {
             admin,
-            now,
+            sign_in: Arc::new(sign_in),
+            checkpoints,
             turns: Semaphore::new(AT_A_TIME),
-            rate: Rate::new(requests_per_caller_s),
+            hashing: Semaphore::new(HASHED_AT_A_TIME),
+            rate: Rate::new(settings.requests_per_caller_s),
+            settings,
             gate: Gate::of(docs::document()),
             replays: Replays::default(),
         }
@@ -61,11 +96,54 @@ impl Api {
 
     /// The time of day.
     pub fn now(&self) -> UnixSeconds {
-        (self.now)()
+        (self.settings.now)()
     }
 
     pub(super) const fn admin(&self) -> &Admin {
         &self.admin
+    }
+
+    pub(super) fn sign_in(&self) -> &SignIn {
+        &self.sign_in
+    }
+
+    /// The same, for work off the arbiters.
+    pub(super) fn sign_in_shared(&self) -> Arc<SignIn> {
+        Arc::clone(&self.sign_in)
+    }
+
+    pub(super) const fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
+    }
+
+    pub(super) const fn approvals_expire_s(&self) -> u64 {
+        self.settings.approvals_expire_s
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.settings.origin
+    }
+
+    /// Whether somebody has to have a second factor, and has signed in without.
+    pub(super) fn lacks_second_factor(&self, caller: &Caller) -> bool {
+        let Means::Session(own) = &caller.by else { return false };
+        let has_one = match own.by {
+            SignedInBy::SetupLink | SignedInBy::Password => false,
+            SignedInBy::PasswordAndTotp
+            | SignedInBy::PasswordAndRecoveryCode
+            | SignedInBy::PasswordAndPasskey
+            | SignedInBy::Passkey
+            | SignedInBy::Provider => true,
+        };
+        let needs_one = match self.settings.second_factor {
+            SecondFactorFor::Nobody => false,
+            SecondFactorFor::Admins => {
+                let is_admin = |role: Role| matches!(role, Role::PlatformAdmin | Role::TenantAdmin);
+                caller.roles.iter().copied().any(is_admin)
+            }
+            SecondFactorFor::Everybody => true,
+        };
+        needs_one && !has_one
     }
 
     pub(super) fn within_rate(&self, caller: &Caller, now: Instant) -> bool {
@@ -81,15 +159,41 @@ impl Api {
         caller: &Caller,
         work: impl FnOnce(&Admin) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Problem> {
-        let author = Author { who: caller.who(), now: self.now };
-        let admin = self.admin.by(author);
-        let Ok(Ok(_turn)) = timeout(TURN_WITHIN, self.turns.acquire()).await else {
-            let detail = "the hub has more to do than it can; come back in a moment";
-            return Err(Problem::later(Code::Unavailable, 1, detail));
-        };
-        match web::block(move || work(&admin)).await {
-            Ok(done) => done.map_err(Into::into),
-            Err(_) => Err(Problem::later(Code::Unavailable, 5, "the hub is going down")),
-        }
+        let (who, source) = (caller.who(), caller.source);
+        let admin = self.admin.by(Author { who, source, now: self.settings.now });
+        self.blocking(move || work(&admin)).await
+    }
+
+    /// Does work that may wait off the arbiters, when it is its turn.
+    ///
+    /// # Errors
+    /// As [`Api::run`].
+    pub(super) async fn blocking<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem> {
+        in_turn(&self.turns, work).await
+    }
+
+    /// The same, for work that hashes a password.
+    pub(super) async fn hashing<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem> {
+        in_turn(&self.hashing, work).await
+    }
+}
+
+async fn in_turn<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+    turns: &Semaphore,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Problem> {
+    let Ok(Ok(_turn)) = timeout(TURN_WITHIN, turns.acquire()).await else {
+        let detail = "the hub has more to do than it can; come back in a moment";
+        return Err(Problem::later(Code::Unavailable, 1, detail));
+    };
+    match web::block(work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(Problem::later(Code::Unavailable, 5, "the hub is going down")),
     }
 }

@@ -1,0 +1,12 @@
+//! `[approvals]`: what takes two people.
+
+use super::key::section;
+
+section! {
+    /// Acts over the API that take two people: removing a tenant, revoking an authority. On the hub's
+    /// host, the command line does them at once.
+    pub struct Approvals in "approvals" {
+        /// Hours within which another person has to allow what was asked for.
+        pub expire_h: u64 = 72, from 1 to 720;
+    }
+}
