@@ -15,6 +15,17 @@ export default defineConfig({
     target: "es2022",
     chunkSizeWarningLimit: 400,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // What every page needs in two files; the rest by page.
+        codeSplitting: {
+          groups: [
+            { name: "base", test: /node_modules[\\/](react|react-dom|scheduler|openapi-fetch|@tanstack[\\/](history|.*router|.*store|.*query.*))[\\/]/ },
+            { name: "shared", test: /(node_modules|src)[\\/]/, minShareCount: 12 },
+          ],
+        },
+      },
+    },
   },
   server: { proxy: { "/api": { target: hub, secure: false } } },
   test: { include: ["src/**/*.test.{ts,tsx}"], environment: "jsdom" },

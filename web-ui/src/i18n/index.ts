@@ -51,6 +51,11 @@ export function current(): Language {
   return language;
 }
 
+/** The language with the viewer's region where the browser names one, for dates and numbers. */
+export function locale(): string {
+  return navigator.languages.find((tag) => tag.startsWith(`${language}-`)) ?? language;
+}
+
 /** Renders again when another language is chosen. */
 export function useLanguage(): Language {
   return useSyncExternalStore(

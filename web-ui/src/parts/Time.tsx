@@ -2,7 +2,7 @@
 import { Tooltip } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 
-import { current, t } from "../i18n/index.ts";
+import { locale, t } from "../i18n/index.ts";
 
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ["year", 365 * 86400],
@@ -34,7 +34,7 @@ const clock = {
   now: Date.now(),
   heard: new Set<() => void>(),
   timer: 0,
-  subscribe(heard: () => void) {
+  subscribe: (heard: () => void) => {
     clock.heard.add(heard);
     if (clock.timer === 0) {
       clock.timer = window.setInterval(() => {
@@ -61,7 +61,7 @@ export function Time({ at, as = "relative" }: { at: number | string | null | und
   const now = useNow();
   if (at === null || at === undefined) return <span className="faint">{t("time.never")}</span>;
   const when = new Date(at);
-  const language = current();
+  const language = locale();
   const shown =
     as === "relative"
       ? relative(when, now, language)

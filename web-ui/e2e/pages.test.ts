@@ -1,0 +1,81 @@
+// Every page in both themes: nothing that axe finds, nothing that breaks the policy, nothing wider than the
+// screen; and how it looks at 1440 and 390, left in target/ui-screenshots.
+import { mkdirSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+
+import { setUp, signIn } from "./rig/acts.ts";
+import { People, violations } from "./rig/browser.ts";
+import { ROOT } from "./rig/process.ts";
+import { Site } from "./rig/site.ts";
+
+const SHOTS = `${process.env["CARGO_TARGET_DIR"] ?? `${ROOT}target`}/ui-screenshots`;
+
+const PAGES: Readonly<Record<string, string>> = {
+  tenants: "/tenants",
+  tenant: "/tenants/tenant-0",
+  users: "/users",
+  tokens: "/tokens",
+  approvals: "/approvals",
+  audit: "/audit",
+  account: "/account",
+  "not-found": "/no/such/page",
+};
+
+let site: Site;
+let people: People;
+const open: { theme: string; width: number; page: Page }[] = [];
+
+beforeAll(async () => {
+  mkdirSync(SHOTS, { recursive: true });
+  site = await Site.start(4, 2);
+  people = await People.start(site.pin);
+  await setUp(await people.person(site.url), site);
+  for (const theme of ["light", "dark"] as const) {
+    for (const width of [1440, 390]) {
+      const page = await people.person(site.url, { viewport: { width, height: 900 }, colorScheme: theme });
+      await page.goto("/sign-in");
+      await page.getByLabel("User name").waitFor();
+      await look(page, "sign-in", theme, width);
+      if (width === 390) await page.setViewportSize({ width: 1440, height: 900 });
+      await signIn(page, "anna");
+      await page.setViewportSize({ width, height: 900 });
+      open.push({ theme, width, page });
+    }
+  }
+});
+
+afterAll(async () => {
+  await people.end();
+  await site.end();
+});
+
+async function look(page: Page, name: string, theme: string, width: number) {
+  await page.screenshot({ path: `${SHOTS}/${name}-${width}-${theme}.png` });
+  expect(await violations(page), `${name} ${theme} ${width}`).toEqual([]);
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wider, `${name} ${width} scrolls sideways`).toBeLessThanOrEqual(0);
+}
+
+test.each(Object.entries(PAGES))("%s", async (name, path) => {
+  for (const { theme, width, page } of open) {
+    await page.goto(path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.locator("[aria-busy=true]").first().waitFor({ state: "hidden" });
+    await look(page, name, theme, width);
+    if (name !== "not-found") expect(await page.locator("main [role=alert]").allInnerTexts(), name).toEqual([]);
+  }
+  expect(people.faults).toEqual([]);
+});
+
+test("in German as in English", async () => {
+  const page = open[0]?.page;
+  if (page === undefined) throw new Error("no page is open");
+  await page.goto("/account");
+  await page.getByText("Deutsch").click();
+  await page.getByRole("heading", { level: 1, name: "Ihr Konto" }).waitFor();
+  expect(await page.evaluate(() => document.documentElement.lang)).toBe("de");
+  await page.goto("/tenants");
+  await page.getByRole("heading", { level: 1, name: "Mandanten" }).waitFor();
+  await look(page, "tenants-german", "light", 1440);
+});

@@ -1,0 +1,53 @@
+// Each role's day: what stands in the rail is what the role may, and a tenant's people see their tenant.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+
+import { chooseAccount, invite, places, setUp } from "./rig/acts.ts";
+import { People } from "./rig/browser.ts";
+import { Site } from "./rig/site.ts";
+
+let site: Site;
+let people: People;
+let anna: Page;
+
+beforeAll(async () => {
+  site = await Site.start(6, 2);
+  people = await People.start(site.pin);
+  anna = await people.person(site.url);
+  await setUp(anna, site);
+});
+
+afterAll(async () => {
+  await people.end();
+  await site.end();
+});
+
+const EVERYBODY = ["Tenants", "API tokens"];
+
+const DAYS: readonly (readonly [role: string, tenant: string | undefined, sees: readonly string[]])[] = [
+  ["Tenant admin", "tenant-0", [...EVERYBODY, "Users", "Approvals", "Audit log"]],
+  ["Operator", "tenant-0", EVERYBODY],
+  ["Firmware signer", undefined, [...EVERYBODY, "Approvals"]],
+  ["Production", "tenant-1", EVERYBODY],
+  ["Billing", undefined, EVERYBODY],
+  ["Auditor", undefined, [...EVERYBODY, "Users", "Approvals", "Audit log"]],
+];
+
+test.each(DAYS)("a %s of %s sees what the role may", async (role, tenant, sees) => {
+  const user = role.toLowerCase().replace(" ", "-");
+  const link = await invite(anna, user, role, tenant?.replace("tenant-", "Tenant "));
+  const somebody = await people.person(site.url);
+  await chooseAccount(somebody, link, null, "");
+  expect((await places(somebody)).sort()).toEqual([...sees].sort());
+  await somebody.getByRole("row").nth(1).waitFor();
+  expect(await somebody.getByRole("row").count(), "a header and the tenants they have to do with").toBe(tenant === undefined ? 3 : 2);
+  // Each page that the role sees shows something, and no error.
+  for (const place of sees) {
+    await somebody.getByRole("navigation", { name: "Places" }).getByRole("link", { name: place, exact: true }).click();
+    await somebody.getByRole("heading", { level: 1, name: place }).waitFor();
+    await somebody.waitForLoadState("networkidle").catch(() => undefined);
+    expect(await somebody.locator("main [role=alert]").allInnerTexts(), place).toEqual([]);
+  }
+  await somebody.context().close();
+  expect(people.faults).toEqual([]);
+});

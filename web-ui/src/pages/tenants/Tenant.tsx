@@ -1,0 +1,90 @@
+// One tenant: whether it is served, where its readings go, and the dangerous things.
+import { Button, Menu } from "@mantine/core";
+import { IconChevronDown } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+
+import { api, once } from "../../api/client.ts";
+import { useMay } from "../../api/me.ts";
+import { tenant, type Tenant as Seen } from "../../api/tenants.ts";
+import { named, t } from "../../i18n/index.ts";
+import { useConfirm } from "../../parts/Confirm.tsx";
+import { Waiting } from "../../parts/Waiting.tsx";
+import { FaultNote } from "../../parts/FaultNote.tsx";
+import { Mark } from "../../parts/Mark.tsx";
+import { Facts, Page, Section } from "../../parts/Page.tsx";
+import { act } from "../../parts/said.ts";
+import { Time } from "../../parts/Time.tsx";
+
+export default function Tenant() {
+  const { tenant: id } = useParams({ from: "/signed-in/tenants/$tenant" });
+  const seen = useQuery(tenant(id));
+  const over = <Link to="/tenants">{t("place.tenants")}</Link>;
+  if (seen.error !== null || seen.data === undefined) {
+    return (
+      <Page title={id} over={over}>
+        {seen.error === null ? <Waiting /> : <FaultNote error={seen.error} again={() => void seen.refetch()} />}
+      </Page>
+    );
+  }
+  const of = seen.data;
+  return (
+    <Page
+      title={of.name === "" ? of.id : of.name}
+      over={over}
+      lead={<Mark tone={of.state === "active" ? "ok" : "bad"}>{named("tenant-state", of.state)}</Mark>}
+      actions={<Acts of={of} />}
+    >
+      <Section title={t("tenant.about")}>
+        <Facts
+          of={[
+            [t("tenant.id"), <code key="id">{of.id}</code>],
+            [t("board.state"), named("tenant-state", of.state)],
+            [t("board.created"), <Time key="created" at={of.created} as="date" />],
+          ]}
+        />
+      </Section>
+    </Page>
+  );
+}
+
+function Acts({ of }: { of: Seen }) {
+  const may = useMay();
+  const [ask, asking] = useConfirm();
+  if (!may("tenants:write", of.id)) return null;
+  return (
+    <>
+      <Menu>
+        <Menu.Target>
+          <Button variant="default" rightSection={<IconChevronDown size={15} />}>
+            {t("action.more")}
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item
+            color="red"
+            onClick={() =>
+              ask({
+                title: t("tenant.remove-title", { name: of.id }),
+                consequence: t("tenant.remove-what"),
+                action: t("tenant.remove-do"),
+                typed: of.id,
+                reason: true,
+                run: (reason) =>
+                  act(
+                    api.POST("/api/v1/approvals", { body: { act: { kind: "remove-tenant", tenant: of.id }, reason }, headers: once() }),
+                    t("tenant.remove-asked"),
+                    "tenants",
+                    "approvals",
+                  ),
+              })
+            }
+          >
+            {t("tenant.remove")}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      {asking}
+    </>
+  );
+}

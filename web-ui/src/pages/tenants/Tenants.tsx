@@ -1,0 +1,55 @@
+// The customers of the hub.
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useMemo } from "react";
+
+import { tenants, type Tenant } from "../../api/tenants.ts";
+import { named, t } from "../../i18n/index.ts";
+import { DataTable, type Column } from "../../parts/DataTable.tsx";
+import { Empty } from "../../parts/Empty.tsx";
+import { Mark } from "../../parts/Mark.tsx";
+import { Page, Section } from "../../parts/Page.tsx";
+import { Time } from "../../parts/Time.tsx";
+
+const columns = (): Column<Tenant>[] => [
+  {
+    id: "name",
+    name: t("tenant.name"),
+    cell: (tenant) => (
+      <Link to="/tenants/$tenant" params={{ tenant: tenant.id }} className="row-link">
+        {tenant.name === "" ? tenant.id : tenant.name}
+      </Link>
+    ),
+  },
+  { id: "id", name: t("tenant.id"), cell: (tenant) => <code>{tenant.id}</code> },
+  { id: "state", name: t("board.state"), cell: (tenant) => <Mark tone={tenant.state === "active" ? "ok" : "bad"}>{named("tenant-state", tenant.state)}</Mark> },
+  { id: "created", name: t("board.created"), cell: (tenant) => <Time at={tenant.created} as="date" /> },
+];
+
+export default function Tenants() {
+  const navigate = useNavigate();
+  const list = useInfiniteQuery(tenants);
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data]);
+  const shown = useMemo(() => columns(), []);
+  return (
+    <Page title={t("place.tenants")} lead={t("tenants.lead")}>
+      <Section title={t("tenants.list")} flush>
+        <DataTable
+          name={t("tenants.list")}
+          rows={rows}
+          columns={shown}
+          idOf={(tenant) => tenant.id}
+          error={list.error}
+          again={() => void list.refetch()}
+          open={(tenant) => void navigate({ to: "/tenants/$tenant", params: { tenant: tenant.id } })}
+          more={{ has: list.hasNextPage, busy: list.isFetchingNextPage, load: () => void list.fetchNextPage() }}
+          empty={
+            <Empty title={t("tenants.none")}>
+              <code>cellular-hub tenant add acme --name &quot;Acme Pumps&quot;</code>
+            </Empty>
+          }
+        />
+      </Section>
+    </Page>
+  );
+}

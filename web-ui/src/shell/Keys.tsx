@@ -1,0 +1,34 @@
+// The sheet of keys.
+import { Kbd, Modal } from "@mantine/core";
+
+import { t } from "../i18n/index.ts";
+import type { Place } from "./places.ts";
+
+export default function Keys({ places, close }: { places: readonly Place[]; close: () => void }) {
+  const general: readonly (readonly [string, string])[] = [
+    ["Ctrl K", t("keys.palette")],
+    ["/", t("keys.search")],
+    ["?", t("keys.help")],
+    ["Esc", t("keys.close")],
+    ["j", t("keys.down")],
+    ["k", t("keys.up")],
+    ["Enter", t("keys.open")],
+  ];
+  const rows = [...general, ...places.map((place) => [place.keys, t(place.name)] as const)];
+  return (
+    <Modal opened onClose={close} title={t("keys.title")} size="lg" closeButtonProps={{ "aria-label": t("action.close") }}>
+      <dl className="keys">
+        {rows.map(([keys, does]) => (
+          <div key={keys}>
+            <dt>
+              {keys.split(" ").map((key) => (
+                <Kbd key={key}>{key}</Kbd>
+              ))}
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+    </Modal>
+  );
+}

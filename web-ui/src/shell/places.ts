@@ -1,0 +1,31 @@
+// Every place there is in the app: where it is in the rail, which keys lead there, who may see it.
+import {
+  IconBuilding,
+  IconChecks,
+  IconHistory,
+  IconKey,
+  IconUsers,
+  type Icon,
+} from "@tabler/icons-react";
+
+import type { Permission } from "../api/me.ts";
+import type { Key } from "../i18n/index.ts";
+
+export type Place = {
+  to: string;
+  name: Key;
+  icon: Icon;
+  /** Two keys in a row. */
+  keys: string;
+  group: Key;
+  /** What they have to be allowed somewhere to find anything there. */
+  needs?: Permission;
+};
+
+export const PLACES: readonly Place[] = [
+  { to: "/tenants", name: "place.tenants", icon: IconBuilding, keys: "g t", group: "group.customers", needs: "tenants:read" },
+  { to: "/users", name: "place.users", icon: IconUsers, keys: "g u", group: "group.people", needs: "users:read" },
+  { to: "/tokens", name: "place.tokens", icon: IconKey, keys: "g k", group: "group.people" },
+  { to: "/approvals", name: "place.approvals", icon: IconChecks, keys: "g a", group: "group.people", needs: "approvals:read" },
+  { to: "/audit", name: "place.audit", icon: IconHistory, keys: "g l", group: "group.people", needs: "audit:read" },
+];
