@@ -5,11 +5,12 @@
 //! is that a renewed certificate was used, once its session is established.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openssl::sha::sha256;
 use storage::{
-    Board, BoardId, BoardState, Fingerprint, Store, Tenant, TenantId, TenantState, UnixSeconds,
+    Board, BoardId, BoardState, Fingerprint, Serial, Store, Tenant, TenantId, TenantState,
+    UnixSeconds,
 };
 
 use crate::identity::{self, Identity, IdentityError};
@@ -27,6 +28,10 @@ pub struct Admitted {
     pub fingerprint: Fingerprint,
     /// When that certificate ends.
     pub not_after: UnixSeconds,
+    /// When it was asked for, before the store was: whoever is shut out later is, with this.
+    pub at: Instant,
+    /// That certificate's serial number, where the store does not have it yet.
+    pub serial: Option<Serial>,
 }
 
 /// A board that may not.
@@ -76,6 +81,9 @@ impl Registry {
     /// A session of the board was begun with this certificate: if it was a new one, it is the
     /// board's from now on, and the one before is nobody's. May wait for the disk.
     pub fn used(&self, admitted: &Admitted) {
+        if let Some(serial) = &admitted.serial {
+            self.learn(admitted, serial);
+        }
         match self.store.renewals().complete(&admitted.board, admitted.fingerprint) {
             Ok(false) => {}
             Ok(true) => {
@@ -85,6 +93,15 @@ impl Registry {
             Err(error) => {
                 tracing::error!(board = %admitted.board, %error, "a renewal is not complete");
             }
+        }
+    }
+
+    /// Writes down which serial number a board's certificate has that was registered without: a list of
+    /// revoked certificates names nothing else.
+    fn learn(&self, admitted: &Admitted, serial: &Serial) {
+        let boards = self.store.boards();
+        if let Err(error) = boards.learn_serial(&admitted.board, admitted.fingerprint, serial) {
+            tracing::error!(board = %admitted.board, %error, "a certificate's serial number is not known");
         }
     }
 
@@ -112,6 +129,7 @@ impl Registry {
         fingerprint: Fingerprint,
         issuer: &[u8],
     ) -> Result<Admitted, Refusal> {
+        let at = Instant::now();
         let board = self.board(&identity.board)?;
         let tenant = self.tenant(&board.tenant)?;
         if tenant.authority.as_deref() != Some(issuer) {
@@ -124,7 +142,9 @@ impl Registry {
         }
         self.may_connect(&board, &tenant, fingerprint)?;
         let not_after = identity.not_after;
-        Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after })
+        let is_unknown = board.fingerprint == Some(fingerprint) && board.serial.is_none();
+        let serial = is_unknown.then(|| Serial::new(&identity.serial));
+        Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after, at, serial })
     }
 
     fn not_revoked(&self, fingerprint: Fingerprint) -> Result<(), Refusal> {

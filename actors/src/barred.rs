@@ -1,8 +1,9 @@
 //! Whom an admin has just shut out: asked where something of theirs could still be under way.
 //!
 //! The registry says who may connect; this says it to what no longer asks there, for as long as it
-//! can have begun before. Invariant: who was let in again is not held back, and nothing is kept longer
-//! than anything can be under way.
+//! can have begun before. Invariant: what was admitted after somebody was shut out is not held back by
+//! that, so a board with another certificate is let in at once; and nothing is kept longer than anything
+//! can be under way.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +15,14 @@ use storage::BoardId;
 /// Longer than a handshake may take, and than a broker may leave a reading unacknowledged.
 const KEPT: Duration = Duration::from_secs(300);
 
+/// When somebody was admitted, on the clock of their tenant's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
 /// The boards of one tenant that were shut out lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Barred {
+    began: Instant,
     /// Whether there is anything in the list: all that is looked at normally.
     any: AtomicBool,
     list: Mutex<List>,
@@ -24,15 +30,28 @@ pub struct Barred {
 
 #[derive(Debug, Default)]
 struct List {
-    all: Option<Instant>,
-    boards: HashMap<BoardId, Instant>,
+    all: Option<Moment>,
+    boards: HashMap<BoardId, Moment>,
 }
 
 impl Barred {
-    /// Shuts out `board`, or all of them.
+    /// Nobody; moments are counted from now.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { began: now, any: AtomicBool::new(false), list: Mutex::default() }
+    }
+
+    /// What the clock shows at an instant.
+    #[must_use]
+    pub fn moment(&self, at: Instant) -> Moment {
+        let since = at.saturating_duration_since(self.began).as_micros();
+        Moment(u64::try_from(since).unwrap_or(u64::MAX))
+    }
+
+    /// Shuts out `board`, or all of them, as far as they have been admitted.
     pub fn bar(&self, board: Option<&BoardId>, now: Instant) {
+        let now = self.moment(now);
         let mut list = self.locked();
-        list.boards.retain(|_, since| now.saturating_duration_since(*since) < KEPT);
         match board {
             Some(board) => {
                 list.boards.insert(board.clone(), now);
@@ -42,31 +61,45 @@ impl Barred {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Lets `board` in again, or all of them that are not shut out by name.
-    pub fn admit(&self, board: Option<&BoardId>) {
+    /// Lets those go on who were shut out all together. Who was by name has no session any more, and
+    /// the next one is admitted after.
+    pub fn admit_all(&self) {
         let mut list = self.locked();
-        match board {
-            Some(board) => {
-                list.boards.remove(board);
-            }
-            None => list.all = None,
-        }
-        self.any.store(list.all.is_some() || !list.boards.is_empty(), Ordering::Release);
+        list.all = None;
+        self.any.store(list.is_there(), Ordering::Release);
     }
 
-    /// Whether the board is shut out.
+    /// Forgets who was shut out so long ago that nothing of theirs is under way.
+    pub fn forget(&self, now: Instant) {
+        if !self.any.load(Ordering::Acquire) {
+            return;
+        }
+        let Some(before) = now.checked_sub(KEPT).map(|at| self.moment(at)) else { return };
+        let mut list = self.locked();
+        list.boards.retain(|_, since| *since > before);
+        list.all = list.all.filter(|since| *since > before);
+        self.any.store(list.is_there(), Ordering::Release);
+    }
+
+    /// Whether the board was shut out after it had been admitted.
     #[must_use]
-    pub fn holds(&self, board: &BoardId, now: impl FnOnce() -> Instant) -> bool {
+    pub fn holds(&self, board: &BoardId, admitted: Moment) -> bool {
         if !self.any.load(Ordering::Acquire) {
             return false;
         }
-        let (list, now) = (self.locked(), now());
-        let lately = |since: &Instant| now.saturating_duration_since(*since) < KEPT;
-        list.all.as_ref().is_some_and(lately) || list.boards.get(board).is_some_and(lately)
+        let list = self.locked();
+        let later = |since: &Moment| *since >= admitted;
+        list.all.as_ref().is_some_and(later) || list.boards.get(board).is_some_and(later)
     }
 
     fn locked(&self) -> MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl List {
+    fn is_there(&self) -> bool {
+        self.all.is_some() || !self.boards.is_empty()
     }
 }
 
@@ -75,18 +108,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_shut_out_stays_so_until_let_in_again_or_until_nothing_can_be_under_way() {
-        let (barred, now) = (Barred::default(), Instant::now());
+    fn who_was_admitted_before_is_held_and_who_comes_after_is_not() {
+        let began = Instant::now();
+        let barred = Barred::new(began);
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let moment = |seconds| barred.moment(at(seconds));
         let (one, other): (BoardId, BoardId) = ("CB-1".parse().unwrap(), "CB-2".parse().unwrap());
-        assert!(!barred.holds(&one, || now));
-        barred.bar(Some(&one), now);
-        assert!(barred.holds(&one, || now) && !barred.holds(&other, || now));
-        assert!(!barred.holds(&one, || now + KEPT));
+        assert!(!barred.holds(&one, moment(0)));
+        barred.bar(Some(&one), at(10));
+        assert!(barred.holds(&one, moment(9)) && barred.holds(&one, moment(10)));
+        assert!(!barred.holds(&one, moment(11)), "admitted anew");
+        assert!(!barred.holds(&other, moment(9)));
+        barred.bar(None, at(20));
+        assert!(barred.holds(&other, moment(20)) && !barred.holds(&other, moment(21)));
+        barred.admit_all();
+        assert!(barred.holds(&one, moment(9)) && !barred.holds(&other, moment(20)));
+    }
+
+    #[test]
+    fn what_cannot_be_under_way_any_more_is_forgotten() {
+        let began = Instant::now();
+        let (barred, now) = (Barred::new(began), began + KEPT);
+        let board: BoardId = "CB-1".parse().unwrap();
+        barred.bar(Some(&board), now);
         barred.bar(None, now);
-        assert!(barred.holds(&other, || now));
-        barred.admit(None);
-        assert!(barred.holds(&one, || now) && !barred.holds(&other, || now));
-        barred.admit(Some(&one));
-        assert!(!barred.holds(&one, || now));
+        barred.forget(now + KEPT - Duration::from_secs(1));
+        assert!(barred.holds(&board, barred.moment(began)));
+        barred.forget(now + KEPT);
+        assert!(!barred.any.load(Ordering::Acquire));
+        assert!(!barred.holds(&board, barred.moment(began)));
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::coap::{Content, Local, Method, code};
 use crate::keeper::Keep;
 use crate::link::priority;
+use crate::metrics::{EnrolmentEnd, EnrolmentKind};
 use crate::wall_clock;
 
 /// Requests that may wait for the authority, of all tenants; each takes it a few milliseconds, most of
@@ -74,6 +75,15 @@ pub enum Operation {
 impl Operation {
     pub(crate) fn at(place: usize) -> Option<Self> {
         [Self::Certificates, Self::RequestAttributes, Self::Enrol, Self::Renew].get(place).copied()
+    }
+
+    /// The kind of certificate that is asked for, if one is.
+    pub(crate) const fn kind(self) -> Option<EnrolmentKind> {
+        match self {
+            Self::Certificates | Self::RequestAttributes => None,
+            Self::Enrol => Some(EnrolmentKind::Enrol),
+            Self::Renew => Some(EnrolmentKind::Renew),
+        }
     }
 }
 
@@ -222,6 +232,23 @@ fn content(operation: Operation, format: u16, answer: Answer) -> Content {
 pub(crate) fn busy(retry_after_s: u32) -> Content {
     let max_age_s = retry_after_s.max(1);
     Content { code: code::UNAVAILABLE, format: None, max_age_s, body: Arc::default() }
+}
+
+/// 4.29 with the seconds until the quota would take it.
+pub(crate) fn over_quota(retry_after_s: u32) -> Content {
+    Content { code: code::TOO_MANY_REQUESTS, ..busy(retry_after_s) }
+}
+
+/// What a request for a certificate is counted as, by the code of its answer.
+pub(crate) const fn end(code: u8) -> EnrolmentEnd {
+    match code {
+        code::CHANGED => EnrolmentEnd::Issued,
+        code::FORBIDDEN => EnrolmentEnd::Forbidden,
+        code::NOT_FOUND => EnrolmentEnd::NotFound,
+        code::TOO_MANY_REQUESTS => EnrolmentEnd::OverQuota,
+        code::UNAVAILABLE | code::INTERNAL => EnrolmentEnd::Unavailable,
+        _ => EnrolmentEnd::Malformed,
+    }
 }
 
 /// 4.04: there is no authority behind this session.

@@ -5,6 +5,7 @@
 //! its own while it is idle. Invariant: decides nothing; the machines inside do.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle};
 use storage::BoardId;
 
+use crate::barred::Moment;
 use crate::coap::{Effect, Endpoint};
 use crate::link::addresses::Place;
 use crate::link::shard::{Datagram, Shard};
@@ -88,6 +90,8 @@ pub struct SessionParts {
     pub first_mid: u16,
     /// Whether the board's certificate has ended, so that all it may do is renew it.
     pub renews_only: bool,
+    /// When it was admitted.
+    pub admitted: Instant,
 }
 
 /// One board's session.
@@ -102,12 +106,13 @@ pub struct DeviceSession {
     /// When the board was last heard.
     heard: Millis,
     /// When the armed timer fires; one at most.
-    armed: Option<(Millis, SpawnHandle)>,
+    armed: Option<(NonZero<Millis>, SpawnHandle)>,
     /// What ended it, where it was ended on purpose.
     end: Option<SessionEnd>,
     /// The second of the shard's clock from which the board's next sighting is written down.
     note_from_s: u32,
     renews_only: bool,
+    admitted: Moment,
 }
 
 impl DeviceSession {
@@ -115,6 +120,7 @@ impl DeviceSession {
     pub fn start(parts: SessionParts) -> actix::Addr<Self> {
         parts.shard.metrics.session_started();
         let heard = parts.shard.now();
+        let admitted = parts.tenant.barred.moment(parts.admitted);
         Actor::start(Self {
             board: parts.board,
             tenant: parts.tenant,
@@ -128,6 +134,7 @@ impl DeviceSession {
             end: None,
             note_from_s: 0,
             renews_only: parts.renews_only,
+            admitted,
         })
     }
 
@@ -255,7 +262,7 @@ impl DeviceSession {
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let Some(at) = self.endpoint.poll_timeout() else { return };
         match self.armed {
-            Some((armed, _)) if armed <= at => return,
+            Some((armed, _)) if armed.get() <= at => return,
             Some((_, later)) => {
                 ctx.cancel_future(later);
             }
@@ -267,7 +274,8 @@ impl DeviceSession {
             session.endpoint.handle_timeout(session.shard.now());
             session.perform(Instant::now(), ctx);
         });
-        self.armed = Some((at, timer));
+        // Before the clock shows anything, nothing is due.
+        self.armed = NonZero::new(at).map(|at| (at, timer));
     }
 }
 
@@ -280,6 +288,7 @@ impl Actor for DeviceSession {
             board: self.board.clone(),
             serial: self.serial,
             session: ctx.address().downgrade(),
+            admitted: self.admitted,
         };
         if self.tenant.supervisor().try_send(started).is_err() {
             // Unsupervised it must not live; the board begins again.

@@ -11,7 +11,7 @@ use actix::dev::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use storage::{Acknowledge, BoardId, ResourcePath, TenantId, TopicTemplate};
 
-use crate::barred::Barred;
+use crate::barred::{Barred, Moment};
 use crate::coap::{Limits, Resources};
 use crate::enrolment;
 use crate::link::table::Serial;
@@ -23,10 +23,11 @@ use crate::upstream::UpstreamHandle;
 
 const MAILBOX: usize = 4096;
 const SWEEP: Duration = Duration::from_secs(10);
-/// Sessions that are ended at once, and the pause after which the next are: the arbiters that carry
-/// other tenants' sessions as well are free in between.
-const ENDED_AT_ONCE: usize = 250;
-const ENDING_PAUSE: Duration = Duration::from_millis(5);
+/// Sessions that are told to end and have not yet: more would stand before what the arbiters do for
+/// other tenants. Some milliseconds of work.
+const ENDING_AT_ONCE: usize = 500;
+/// How often those are looked at, to tell the next.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Every tenant that is served, by id.
 #[derive(Default)]
@@ -90,6 +91,8 @@ pub struct Tenant {
     pub draining_limits: Limits,
     /// Its quota and its boards'.
     pub meter: Arc<TenantMeter>,
+    /// Whom of its boards an admin has just shut out.
+    pub barred: Arc<Barred>,
     recorder: Addr<Recorder>,
     supervisor: RwLock<Addr<TenantSupervisor>>,
     /// The same tenant after a change of its routes, upstreams or quotas.
@@ -123,7 +126,7 @@ impl Tenant {
         id: TenantId,
         routes: Vec<Route>,
         limits: Limits,
-        meter: Arc<TenantMeter>,
+        (meter, barred): (Arc<TenantMeter>, Arc<Barred>),
         recorder: Addr<Recorder>,
         supervisor: Addr<TenantSupervisor>,
     ) -> Arc<Self> {
@@ -145,6 +148,7 @@ impl Tenant {
             limits,
             draining_limits,
             meter,
+            barred,
             recorder,
             supervisor,
             successor: OnceLock::new(),
@@ -185,12 +189,15 @@ pub struct TenantSupervisor {
     /// Weak: an address that keeps its session alive costs two allocations.
     sessions: HashMap<BoardId, (Serial, WeakAddr<DeviceSession>)>,
     /// Whose sessions are ended, the ones that are just beginning as well.
-    barred: Barred,
+    barred: Arc<Barred>,
     /// Sessions that are to be ended.
-    ending: VecDeque<WeakAddr<DeviceSession>>,
+    to_end: VecDeque<WeakAddr<DeviceSession>>,
+    /// Sessions that were told to end; nobody looks at them while none is to be told.
+    ending: Vec<WeakAddr<DeviceSession>>,
+    is_looking: bool,
 }
 
-/// Ends the session of one board, or all; answers how many there were.
+/// Ends the session of one board, or all, of those who are shut out; answers how many there were.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "usize")]
 pub struct EndSessions {
@@ -216,6 +223,8 @@ pub struct SessionStarted {
     pub serial: Serial,
     /// The session.
     pub session: WeakAddr<DeviceSession>,
+    /// When it was admitted.
+    pub admitted: Moment,
 }
 
 /// A board's session has ended, by whatever cause.
@@ -229,24 +238,43 @@ pub struct SessionEnded {
 }
 
 impl TenantSupervisor {
-    /// A supervisor without sessions.
+    /// A supervisor without sessions; those of whom `barred` holds it ends.
     #[must_use]
-    pub fn new(id: TenantId) -> Self {
-        let (barred, ending) = (Barred::default(), VecDeque::new());
-        Self { id, sessions: HashMap::new(), barred, ending }
+    pub fn new(id: TenantId, barred: Arc<Barred>) -> Self {
+        Self {
+            id,
+            sessions: HashMap::new(),
+            barred,
+            to_end: VecDeque::new(),
+            ending: Vec::new(),
+            is_looking: false,
+        }
     }
 
     fn end_some(&mut self, ctx: &mut Context<Self>) {
-        for _ in 0..ENDED_AT_ONCE.min(self.ending.len()) {
-            let Some(session) = self.ending.pop_front() else { break };
-            // Gone or closed: it has ended. Full: it works off what came before, and is told then.
-            let told = session.upgrade().map(|session| session.try_send(Close::Denied));
-            if let Some(Err(SendError::Full(_))) = told {
-                self.ending.push_back(session);
+        let is_there = |session: &WeakAddr<DeviceSession>| {
+            session.upgrade().is_some_and(|session| session.connected())
+        };
+        self.ending.retain(is_there);
+        let room = ENDING_AT_ONCE.saturating_sub(self.ending.len());
+        for _ in 0..room.min(self.to_end.len()) {
+            let Some(session) = self.to_end.pop_front() else { break };
+            match session.upgrade().map(|session| session.try_send(Close::Denied)) {
+                Some(Ok(())) => self.ending.push(session),
+                // It works off what came before, and is told then.
+                Some(Err(SendError::Full(_))) => self.to_end.push_back(session),
+                // It has ended.
+                Some(Err(SendError::Closed(_))) | None => {}
             }
         }
-        if !self.ending.is_empty() {
-            ctx.run_later(ENDING_PAUSE, Self::end_some);
+        if self.to_end.is_empty() {
+            self.ending.clear();
+        } else if !self.is_looking {
+            self.is_looking = true;
+            ctx.run_later(LOOK, |supervisor, ctx| {
+                supervisor.is_looking = false;
+                supervisor.end_some(ctx);
+            });
         }
     }
 }
@@ -258,6 +286,7 @@ impl Actor for TenantSupervisor {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(SWEEP, |supervisor, _| {
             supervisor.sessions.retain(|_, (_, session)| session.upgrade().is_some());
+            supervisor.barred.forget(Instant::now());
         });
         tracing::debug!(tenant = %self.id, "tenant is supervised");
     }
@@ -267,9 +296,9 @@ impl Handler<SessionStarted> for TenantSupervisor {
     type Result = ();
 
     fn handle(&mut self, started: SessionStarted, ctx: &mut Self::Context) {
-        if self.barred.holds(&started.board, Instant::now) {
+        if self.barred.holds(&started.board, started.admitted) {
             // It was admitted before, and stored after.
-            self.ending.push_back(started.session.clone());
+            self.to_end.push_back(started.session.clone());
             ctx.run_later(Duration::ZERO, Self::end_some);
         }
         let session = (started.serial, started.session);
@@ -285,17 +314,16 @@ impl Handler<EndSessions> for TenantSupervisor {
     type Result = usize;
 
     fn handle(&mut self, end: EndSessions, ctx: &mut Self::Context) -> usize {
-        self.barred.bar(end.board.as_ref(), Instant::now());
-        let before = self.ending.len();
+        let before = self.to_end.len();
         match &end.board {
             Some(board) => {
                 if let Some((_, session)) = self.sessions.get(board) {
-                    self.ending.push_front(session.clone());
+                    self.to_end.push_front(session.clone());
                 }
             }
-            None => self.ending.extend(self.sessions.values().map(|(_, it)| it.clone())),
+            None => self.to_end.extend(self.sessions.values().map(|(_, it)| it.clone())),
         }
-        let count = self.ending.len().saturating_sub(before);
+        let count = self.to_end.len().saturating_sub(before);
         self.end_some(ctx);
         count
     }
@@ -305,9 +333,8 @@ impl Handler<Readmit> for TenantSupervisor {
     type Result = ();
 
     fn handle(&mut self, readmit: Readmit, _: &mut Self::Context) {
-        self.barred.admit(readmit.board.as_ref());
         if readmit.board.is_none() {
-            self.ending.clear();
+            self.to_end.clear();
         }
     }
 }

@@ -153,6 +153,8 @@ impl World {
                 tenant: "acme".parse().unwrap(),
                 fingerprint: Fingerprint([u8::try_from(board).unwrap(); 32]),
                 not_after: UnixSeconds(NOW.0 + 1000),
+                at: std::time::Instant::now(),
+                serial: None,
             },
             peer.address,
         );

@@ -46,6 +46,8 @@ fn hub(message: &[u8], suite: Suite) -> Abbreviated {
         tenant: "acme".parse().unwrap(),
         fingerprint: Fingerprint([0; 32]),
         not_after: UnixSeconds(1),
+        at: std::time::Instant::now(),
+        serial: None,
     };
     let authenticated = UnixSeconds(0);
     let resumable = Resumable { suite, master: Zeroizing::new(MASTER), admitted, authenticated };

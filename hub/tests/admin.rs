@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::rig::broker::Broker;
 use crate::rig::client::{Client, Refused};
 use crate::rig::coap::{Carrier, Message, POST};
 use crate::rig::command::{done, refused};
+use crate::rig::est::Factory;
 use crate::rig::gate::Gate;
 use crate::rig::hub::Hub;
 use crate::rig::pki::{Authority, Certificate};
@@ -23,21 +25,21 @@ use openssl::hash::MessageDigest;
 use openssl::x509::X509Req;
 use serde_json::Value;
 
-const ACCESS_DENIED: i32 = 49;
-const REVOKED: i32 = 44;
+pub(crate) const ACCESS_DENIED: i32 = 49;
+pub(crate) const REVOKED: i32 = 44;
 /// What may pass from a command's call to its last effect, the command's own start included.
 const SOON: Duration = Duration::from_secs(1);
 
-fn connect(site: &Site, hub: &Hub, board: usize) -> Result<Client, Refused> {
+pub(crate) fn connect(site: &Site, hub: &Hub, board: usize) -> Result<Client, Refused> {
     Client::connect(hub.listen, &site.root(), &site.boards[board].identity())
 }
 
-fn connected(site: &Site, hub: &Hub, board: usize) -> Board<Client> {
+pub(crate) fn connected(site: &Site, hub: &Hub, board: usize) -> Board<Client> {
     Board::new(connect(site, hub, board).expect("a session"))
 }
 
 /// The type of the next record that the hub sends.
-fn next_record(client: &Client) -> u8 {
+pub(crate) fn next_record(client: &Client) -> u8 {
     let mut buffer = [0; 2048];
     client.socket.set_read_timeout(Some(SOON)).unwrap();
     let length = client.socket.recv(&mut buffer).expect("a record");
@@ -258,8 +260,43 @@ fn a_board_gets_its_certificate_while_the_hub_runs() {
     fs::copy(&out, &site.boards[0].certificate).unwrap();
     assert_eq!(connected(&site, &hub, 0).post("d", b"new").message.dotted(), "2.04");
     refused(&site, &[&issue[..], &csr].concat(), 1, &["exists already"]);
-    let key = ["--key", "key.pem"];
-    refused(&site, &[&issue[..], &key].concat(), 2, &["stop it first"]);
+    // A key for the bench is made by the command, and the hub is told its public half alone.
+    let (key, bench) = (site.path("bench.key.pem"), site.path("bench.pem"));
+    let files = ["--key", key.to_str().unwrap(), "--out", bench.to_str().unwrap()];
+    done(&site, &[&issue[..], &files].concat());
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let identity = crate::rig::pki::Identity::read(&bench, &key);
+    assert!(Client::connect(hub.listen, &site.root(), &identity).is_ok());
+    refused(&site, &[&issue[..], &files].concat(), 1, &["exists already"]);
+    let (key, out) = (site.path("none.key.pem"), site.path("none.pem"));
+    let files = ["--key", key.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let unknown = ["ca", "issue", "CB-9", "--tenant", "nobody"];
+    refused(&site, &[&unknown[..], &files].concat(), 2, &["there is no tenant nobody"]);
+    assert!(!key.exists() && !out.exists(), "what came to nothing leaves nothing");
+}
+
+#[test]
+fn long_lists_and_stations_reach_a_running_hub() {
+    const BOARDS: usize = 200_000;
+    let mut factory = Factory::new();
+    factory.start();
+    let ids: String = (0..BOARDS).map(|n| format!("CB-LONG-{n:024}\n")).collect();
+    fs::write(factory.path("ids"), &ids).unwrap();
+    let add = ["batch", "add", "long", "--tenant", "tenant-0", "--ids", &factory.file("ids")];
+    let said = factory.done(&add);
+    assert!(said.contains(&format!("for {BOARDS} boards")), "{said}");
+    // The station's key is made by the command; the hub has its public half.
+    factory.station("late", "tenant-0", &["long"]);
+    let key = fs::metadata(factory.path("late.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    let last = format!("CB-LONG-{:024}", BOARDS - 1);
+    let answer = factory.post_as("late", "tenant-0/simpleenroll", &factory.request(&last));
+    factory.verify(&factory.keep(&last, &answer));
+    let twice = ["station", "issue", "late", "--tenant", "tenant-0", "--batch", "long"];
+    let files = ["--out", &factory.file("late.pem"), "--key", &factory.file("other.key")];
+    let refused = factory.command(&[&twice[..], &files].concat());
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(!factory.path("other.key").exists());
 }
 
 #[test]
@@ -316,9 +353,9 @@ fn each_hub_answers_for_its_own_store_and_others_are_told_why_not() {
     };
     assert!(ask(b"").starts_with("no this is no command"));
     assert!(ask(b"{\"arguments\":[\"tenant\"").starts_with("no this is no command"));
-    let serve = br#"{"arguments":["serve"],"folder":"/","files":{}}"#;
+    let serve = b"{\"arguments\":[\"serve\"],\"folder\":\"/\",\"files\":{}}\n";
     assert!(ask(serve).contains("does not carry this command out"));
-    let unknown = br#"{"arguments":["tenant","rename"],"folder":"/","files":{}}"#;
+    let unknown = b"{\"arguments\":[\"tenant\",\"rename\"],\"folder\":\"/\",\"files\":{}}\n";
     assert!(ask(unknown).contains("knows no such command"));
     assert!(!ask(&vec![b' '; 2 << 20]).starts_with("ok"));
     assert_eq!(boards(&one), 1);

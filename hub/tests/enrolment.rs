@@ -306,3 +306,32 @@ fn a_renewal_costs_few_bytes_on_the_air() {
         assert!(own <= most, "{own} bytes: {renewed:?}");
     }
 }
+
+#[test]
+fn requests_for_certificates_draw_on_the_boards_quota_and_are_counted() {
+    let plan = Plan::boards(1).set("quota", "board_messages_per_minute", 2);
+    let (site, hub) = plan.start();
+    let (_, csr) = request(&site, "new", &site.boards[0].id, P256);
+    let client = Client::connect(hub.listen, &site.root(), &site.boards[0].identity());
+    let mut board = Board::new(client.expect("a session"));
+    let body = std::fs::read(&csr).unwrap();
+    let mut ask = || {
+        let mut message = board.message(POST, ".well-known/est/sren", &body);
+        message.options.push((CONTENT_FORMAT, vec![1, 30]));
+        message.options.push((ACCEPT, vec![1, 31]));
+        message.options.sort_by_key(|(number, _)| *number);
+        let answer = board.ask(&message).message;
+        (answer.dotted(), answer)
+    };
+    assert_eq!(ask().0, "2.04");
+    assert_eq!(ask().0, "2.04");
+    assert_eq!(ask().0, "4.29");
+    let counted = |outcome: &str| {
+        let labels = [("way", "coaps"), ("kind", "renew"), ("outcome", outcome)];
+        hub.metric("hub_enrolments_total", &labels)
+    };
+    assert_eq!((counted("issued"), counted("over_quota")), (2.0, 1.0));
+    let refused =
+        hub.metric("hub_quota_refused_total", &[("scope", "board"), ("kind", "messages")]);
+    assert_eq!(refused, 1.0);
+}

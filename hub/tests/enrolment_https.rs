@@ -27,8 +27,7 @@ fn a_foreign_client_reads_the_authorities_and_what_to_ask_for() {
     assert_eq!(answer.status, 200);
     assert!(answer.head.contains("content-type: application/pkcs7-mime"), "{}", answer.head);
     let file = factory.file("cacerts");
-    let armoured = format!("-----BEGIN PKCS7-----\n{}-----END PKCS7-----\n", answer.body);
-    std::fs::write(&file, armoured).unwrap();
+    std::fs::write(&file, answer.armoured()).unwrap();
     let said = openssl(&["pkcs7", "-in", &file, "-print_certs"]);
     assert_eq!(said.matches("BEGIN CERTIFICATE").count(), 2, "{said}");
     assert!(said.contains("Cellular Hub root") && said.contains("tenant-0's boards"), "{said}");
@@ -54,11 +53,7 @@ fn a_station_enrols_a_board_and_the_board_renews_itself() {
     assert_eq!(again.body, first.body);
 
     // The names of a renewal are those of the certificate.
-    let config = factory.file("renew.cnf");
-    let text = "[req]\ndistinguished_name=dn\nreq_extensions=ext\nprompt=no\n[dn]\nCN=CB-S1\n\
-                [ext]\nsubjectAltName=otherName:1.3.6.1.5.5.7.8.4;SEQ:module\n\
-                [module]\nkind=OID:1.3.6.1.4.1.99999.1\nserial=FORMAT:ASCII,OCT:CB-S1\n";
-    std::fs::write(&config, text).unwrap();
+    let config = factory.renewal_config("CB-S1");
     let first = fingerprint_of(&pem);
     assert_refused(&factory.post_as("CB-S1", RENEW, &csr), 403, "alternative name");
     let csr = factory.request_with("CB-S1", &["-config", &config]);
@@ -95,6 +90,11 @@ fn a_token_enrols_one_board_and_no_more() {
     assert_refused(&factory.post(ENROL, &["-u", &basic], &csr), 401, "was used before");
     let next = factory.request("CB-S3");
     assert_refused(&factory.post(ENROL, &["-u", &basic], &next), 401, "was used before");
+    let counted = |outcome| {
+        let labels = [("way", "https"), ("kind", "enrol"), ("outcome", outcome)];
+        factory.metric("hub_enrolments_total", &labels)
+    };
+    assert_eq!((counted("issued"), counted("unauthenticated")), (1.0, 2.0));
     let bearer = format!("Authorization: Bearer {other}");
     let elsewhere = factory.post("tenant-1/simpleenroll", &["-H", &bearer], &next);
     assert_refused(&elsewhere, 403, "tenant-1 is not its label");
@@ -273,4 +273,35 @@ fn what_is_no_request_is_refused_with_the_reason() {
     assert_refused(&factory.curl(ENROL, &json), 400, "application/pkcs10");
     assert_eq!(factory.curl("tenant-0/simpleenroll", &[]).status, 405);
     assert_refused(&factory.curl("tenant-0/fullcmc", &[]), 404, "nothing here");
+}
+
+/// What strongSwan's `pki` gives out, an EST client with a TLS of its own.
+fn strongswan(factory: &Factory, arguments: &[&str]) -> Vec<u8> {
+    let mut pki = std::process::Command::new("pki");
+    pki.args(arguments).current_dir(factory.path(""));
+    let done = pki.output().expect("strongSwan's pki; scripts/install installs it");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{arguments:?}: {said}");
+    done.stdout
+}
+
+/// It cannot renew: its requests have no room for the hardwareModuleName that a renewal's names hold.
+#[test]
+fn strongswans_client_fetches_the_authorities_and_enrols_with_a_token() {
+    let mut factory = Factory::new();
+    let userpass = format!("token:{}", factory.token("spring"));
+    factory.start();
+    let (url, root) = (factory.address(), factory.file("pki/root.pem"));
+    let tenant = factory.file("pki/tenants/tenant-0.pem");
+    let server = ["--url", &url, "--cacert", &root];
+    strongswan(&factory, &[&["--estca"][..], &server, &["--caout", "estca"]].concat());
+
+    let key = strongswan(&factory, &["--gen", "--type", "ecdsa", "--size", "256"]);
+    std::fs::write(factory.path("swan.key"), key).unwrap();
+    let request = ["--req", "--type", "ecdsa", "--in", "swan.key", "--dn", "CN=CB-S1"];
+    std::fs::write(factory.path("swan.csr"), strongswan(&factory, &request)).unwrap();
+    let how = ["--in", "swan.csr", "--cacert", &tenant, "--userpass", &userpass];
+    let enrol = [&["--est"][..], &server, &how, &["--outform", "pem"]].concat();
+    std::fs::write(factory.path("swan.pem"), strongswan(&factory, &enrol)).unwrap();
+    factory.verify(&factory.path("swan.pem"));
 }

@@ -44,6 +44,7 @@ mod reload;
 mod revocations;
 mod rig_itself;
 mod sessions;
+mod shut_out;
 mod trust;
 mod ui;
 mod vault_upgrade;

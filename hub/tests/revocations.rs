@@ -282,6 +282,77 @@ fn a_foreign_client_is_told_of_single_certificates() {
     std::fs::write(factory.path("bad.der"), vec![0x30; 5000]).unwrap();
     ask(&factory, "tenant-0", &factory.file("bad.der")).assert_refused(413, "more than 4096");
     ask(&factory, "nobody", &factory.file("question.der")).assert_refused(404, "no tenant nobody");
+    let counted = |outcome| {
+        let labels = [("what", "ocsp"), ("outcome", outcome)];
+        factory.metric("hub_revocation_answers_total", &labels)
+    };
+    assert!(counted("signed") >= 6.0 && counted("malformed") == 2.0 && counted("not_found") == 1.0);
+    assert!(factory.metric("hub_key_signature_seconds_count", &[("key", "tenant")]) >= 6.0);
     let untyped = fetch(&factory, "ocsp/tenant-0", &["--data-binary", "x"]);
     untyped.assert_refused(400, "application/ocsp-request");
+}
+
+#[test]
+fn an_answer_without_a_nonce_is_signed_once_until_something_changes() {
+    let factory = enrolled();
+    let signed = || factory.metric("hub_key_signature_seconds_count", &[("key", "tenant")]);
+    let first = status(&factory, "CB-S1", &["-no_nonce"]);
+    assert!(first.contains(": good") && first.contains("Next Update"), "{first}");
+    let (question, before) = (factory.file("question.der"), signed());
+    let kept = ask(&factory, "tenant-0", &question);
+    assert!(kept.header("cache-control").contains("max-age=60"), "{}", kept.head);
+    for _ in 0..20 {
+        assert!(ask(&factory, "tenant-0", &question).body == kept.body);
+    }
+    assert_eq!(signed(), before);
+    // Whoever brings a nonce has it signed, and nobody else is given that.
+    let with_nonce = status(&factory, "CB-S1", &["-nonce"]);
+    assert!(!with_nonce.contains("Next Update"), "{with_nonce}");
+    assert_eq!(signed(), before + 1.0);
+    factory.done(&["board", "block", "CB-S1", "--reason", "lost"]);
+    assert!(status(&factory, "CB-S1", &["-no_nonce"]).contains(": revoked"));
+    factory.done(&["board", "unblock", "CB-S1"]);
+    assert!(status(&factory, "CB-S1", &["-no_nonce"]).contains(": good"));
+}
+
+#[test]
+fn a_hub_that_does_not_answer_about_single_certificates_says_so_and_publishes_lists() {
+    let mut factory = Factory::new();
+    factory.site.configure("https", "ocsp", false);
+    factory.start();
+    std::fs::write(factory.path("question.der"), b"any").unwrap();
+    let asked = ask(&factory, "tenant-0", &factory.file("question.der"));
+    asked.assert_refused(404, "fetch the list");
+    assert_eq!(fetch(&factory, LIST, &[]).status, 200);
+}
+
+#[test]
+fn certificates_name_the_places_that_openssl_asks_at_where_they_are_to() {
+    let mut factory = Factory::new();
+    let silent = |factory: &Factory, id: &str| {
+        let answer = factory.post_as("line", "tenant-0/simpleenroll", &factory.request(id));
+        let pem = factory.keep(id, &answer);
+        factory.verify(&pem);
+        pem
+    };
+    factory.start();
+    let plain = silent(&factory, "CB-S1");
+    factory.stop();
+    factory.site.configure("https", "named_in_certificates", true);
+    factory.site.configure("https", "origin", "https://hub.example.com:8443");
+    factory.start();
+    let named = silent(&factory, "CB-S2");
+    let text = |pem: &Path| openssl(&["x509", "-in", pem.to_str().unwrap(), "-noout", "-text"]);
+    let said = text(&named);
+    assert!(said.contains("URI:https://hub.example.com:8443/crl/tenant-0.crl"), "{said}");
+    assert!(said.contains("OCSP - URI:https://hub.example.com:8443/ocsp/tenant-0"), "{said}");
+    assert!(!text(&plain).contains("https://"));
+    let size = |pem: &Path| {
+        let pem = std::fs::read(pem).unwrap();
+        openssl::x509::X509::from_pem(&pem).unwrap().to_der().unwrap().len()
+    };
+    let more = size(&named) - size(&plain);
+    println!("{more} bytes more");
+    // Signatures differ by up to four bytes.
+    assert!((120..=160).contains(&more), "{more} bytes more");
 }

@@ -25,8 +25,14 @@ fn scene() -> Scene {
     let fingerprint = Fingerprint([1; 32]);
     board.fingerprint = Some(fingerprint);
     store.boards().put(&board).unwrap();
-    let admitted =
-        Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after: UnixSeconds(2_000) };
+    let admitted = Admitted {
+        board: board.id,
+        tenant: tenant.id,
+        fingerprint,
+        not_after: UnixSeconds(2_000),
+        at: Instant::now(),
+        serial: None,
+    };
     Scene {
         _folder: folder,
         registry: Registry::new(store.clone(), Duration::ZERO),

@@ -4,6 +4,7 @@
 //! judged by the change; and no tenant's sessions are ended at another's cost.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{
     ActorFutureExt as _, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture as _,
@@ -46,8 +47,8 @@ impl Of {
 }
 
 /// Ends sessions with a fatal alert, `access_denied`; answers how many were awake. What of theirs the
-/// broker does not have yet is not given to it when this is answered; the sessions end a moment
-/// later. Those asleep stay stored, for the alert that answers their next record.
+/// broker does not have yet is not given to it when this is answered, unless their boards were told that
+/// the hub has it; the sessions end a moment later. Those asleep stay stored, for the alert that answers their next record.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "usize")]
 pub struct EndSessions {
@@ -86,8 +87,8 @@ impl Handler<EndSessions> for Hub {
 
     fn handle(&mut self, end: EndSessions, _: &mut Self::Context) -> Self::Result {
         let EndSessions { of, reason } = end;
-        for upstream in self.serving.upstreams_of(of.tenant()) {
-            upstream.bar(of.board());
+        if let Some(barred) = self.serving.barred(of.tenant()) {
+            barred.bar(of.board(), Instant::now());
         }
         let supervisor = self.tenants.find(of.tenant()).map(|tenant| tenant.supervisor());
         if let Err(error) = self.resettle() {
@@ -110,8 +111,10 @@ impl Handler<Readmit> for Hub {
 
     fn handle(&mut self, readmit: Readmit, _: &mut Self::Context) -> Self::Result {
         let of = readmit.of;
-        for upstream in self.serving.upstreams_of(of.tenant()) {
-            upstream.admit(of.board());
+        if of.board().is_none()
+            && let Some(barred) = self.serving.barred(of.tenant())
+        {
+            barred.admit_all();
         }
         let supervisor = self.tenants.find(of.tenant()).map(|tenant| tenant.supervisor());
         if let Err(error) = self.resettle() {

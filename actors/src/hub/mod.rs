@@ -74,7 +74,7 @@ impl Actor for Hub {
                 tenant.meter.publish(Instant::now());
                 if !tenant.supervisor().connected() {
                     tracing::error!(tenant = %tenant.id, "the tenant's supervisor died; another takes over");
-                    tenant.supervise_by(tenants::supervise(tenant.id.clone(), arbiter));
+                    tenant.supervise_by(tenants::supervise(tenant.id.clone(), Arc::clone(&tenant.barred), arbiter));
                 }
             }
         });

@@ -12,6 +12,7 @@ use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
 use storage::{Quota, Secrets, Store, TenantId, UpstreamKind, UpstreamName};
 
+use crate::barred::Barred;
 use crate::coap::Limits;
 use crate::hub::StartError;
 use crate::link::plain::Residents;
@@ -37,9 +38,11 @@ pub(super) struct Serving {
 
 /// What runs for a tenant.
 pub(super) struct RunningTenant {
-    quota: Quota,
+    /// What its meter was made for.
+    quota: Option<Quota>,
     arbiter: ArbiterHandle,
     upstreams: Vec<(UpstreamName, UpstreamHandle)>,
+    barred: Arc<Barred>,
 }
 
 impl Serving {
@@ -63,10 +66,13 @@ impl Serving {
         let quota = tenant.quota.or(self.quota);
         let specs = self.store.upstreams().of_tenant(&tenant.id)?;
         let routes = self.store.routes().of_tenant(&tenant.id)?;
-        let (arbiter, mut upstreams, metered_by) = match self.running.remove(&tenant.id) {
-            Some(running) => (running.arbiter, running.upstreams, Some(running.quota)),
-            None => (self.next_arbiter(), Vec::new(), None),
-        };
+        let RunningTenant { arbiter, mut upstreams, barred, quota: metered_by } =
+            self.running.remove(&tenant.id).unwrap_or_else(|| RunningTenant {
+                quota: None,
+                arbiter: self.next_arbiter(),
+                upstreams: Vec::new(),
+                barred: Arc::new(Barred::new(self.began)),
+            });
         upstreams.retain(|(name, handle)| {
             let stays = specs.iter().any(|spec| spec.name == *name);
             if !stays {
@@ -84,7 +90,8 @@ impl Serving {
                 tracing::warn!(tenant = %tenant.id, upstream = %spec.name, "readings and password travel to this broker without TLS");
             }
             let started = UpstreamSecrets::of(&spec, &self.secrets).and_then(|secrets| {
-                upstream::start(&spec, &secrets, &arbiter, Arc::clone(&self.metrics))
+                let (metrics, held) = (Arc::clone(&self.metrics), Arc::clone(&barred));
+                upstream::start(&spec, &secrets, &arbiter, metrics, held)
             });
             match started {
                 Ok(handle) => upstreams.push((spec.name, handle)),
@@ -114,9 +121,10 @@ impl Serving {
         };
         let supervisor = match before {
             Some(before) => before.supervisor(),
-            None => supervise(tenant.id.clone(), &arbiter),
+            None => supervise(tenant.id.clone(), Arc::clone(&barred), &arbiter),
         };
-        let running = RunningTenant { quota, arbiter, upstreams };
+        let meter = (meter, Arc::clone(&barred));
+        let running = RunningTenant { quota: Some(quota), arbiter, upstreams, barred };
         self.running.insert(tenant.id.clone(), running);
         let (limits, recorder) = (self.limits.clone(), self.recorder.clone());
         Ok(Tenant::new(tenant.id, routes, limits, meter, recorder, supervisor))
@@ -141,10 +149,9 @@ impl Serving {
         Some(running.upstreams.remove(at).1)
     }
 
-    /// The upstreams of one tenant.
-    pub(super) fn upstreams_of(&self, id: &TenantId) -> impl Iterator<Item = &UpstreamHandle> {
-        let running = self.running.get(id).into_iter();
-        running.flat_map(|running| running.upstreams.iter().map(|(_, handle)| handle))
+    /// Whom of one tenant's boards is shut out.
+    pub(super) fn barred(&self, id: &TenantId) -> Option<&Barred> {
+        self.running.get(id).map(|running| running.barred.as_ref())
     }
 
     /// Every upstream, to be stopped.
@@ -165,8 +172,12 @@ fn stop(handle: UpstreamHandle) {
 }
 
 /// A supervisor for the tenant `id`.
-pub(super) fn supervise(id: TenantId, arbiter: &ArbiterHandle) -> Addr<TenantSupervisor> {
-    TenantSupervisor::start_in_arbiter(arbiter, |_| TenantSupervisor::new(id))
+pub(super) fn supervise(
+    id: TenantId,
+    barred: Arc<Barred>,
+    arbiter: &ArbiterHandle,
+) -> Addr<TenantSupervisor> {
+    TenantSupervisor::start_in_arbiter(arbiter, |_| TenantSupervisor::new(id, barred))
 }
 
 /// The boards that are known by address and may connect.

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use storage::{
     Fingerprint, Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError,
@@ -240,6 +241,8 @@ impl Keep {
             tenant: session.tenant,
             fingerprint: session.fingerprint,
             not_after: session.not_after,
+            at: Instant::now(),
+            serial: None,
         };
         if let Err(refusal) = self.registry.still(&admitted, now) {
             let alert = match (refusal, window.trust) {

@@ -47,7 +47,8 @@ impl Resuming {
             return None;
         }
         let Session { board, tenant, fingerprint, not_after, authenticated, .. } = session;
-        let admitted = Admitted { board, tenant, fingerprint, not_after };
+        let at = Instant::now();
+        let admitted = Admitted { board, tenant, fingerprint, not_after, at, serial: None };
         // The full handshake that follows says the reason, to the board as an alert.
         self.keep.registry().still(&admitted, now).ok()?;
         if !self.quota.allows(&admitted, Instant::now()) {

@@ -88,6 +88,7 @@ impl Link {
             shard: Rc::clone(&self.shard),
             first_mid: u16::from_be_bytes(random),
             renews_only,
+            admitted: admitted.at,
         };
         let session = DeviceSession::start(parts);
         let before = self.shard.table.borrow_mut().insert(key, serial, session);

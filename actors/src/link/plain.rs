@@ -66,6 +66,7 @@ fn receive(
             shard: Rc::clone(shard),
             first_mid: from.port(),
             renews_only: false,
+            admitted: Instant::now(),
         });
         shard.table.borrow_mut().insert(key, serial, session);
     }

@@ -145,6 +145,92 @@ impl HandshakeEnd {
 }
 
 labels! {
+    /// Over what a certificate was asked for.
+    pub enum EnrolmentWay {
+        /// By a station, with a token, or by a board, over HTTPS.
+        Https = "https",
+        /// By a board, over its session.
+        Coaps = "coaps",
+    }
+}
+
+labels! {
+    /// Which certificate was asked for.
+    pub enum EnrolmentKind {
+        /// A board's first, or another for its station.
+        Enrol = "enrol",
+        /// One in place of that which the board has shown.
+        Renew = "renew",
+    }
+}
+
+labels! {
+    /// What became of a request for a certificate.
+    pub enum EnrolmentEnd {
+        /// A certificate.
+        Issued = "issued",
+        /// It is no signing request, or not one for a board.
+        Malformed = "malformed",
+        /// Nobody vouches for it, or with a token that is worth nothing.
+        Unauthenticated = "unauthenticated",
+        /// Who vouches for it may not do so, or the board may have none.
+        Forbidden = "forbidden",
+        /// There is no such tenant or authority.
+        NotFound = "not_found",
+        /// The board's or its tenant's quota is used up.
+        OverQuota = "over_quota",
+        /// The hub has too much to do, or its store or key store failed.
+        Unavailable = "unavailable",
+    }
+}
+
+labels! {
+    /// What is published of revocations.
+    pub enum Publication {
+        /// A list (RFC 5280).
+        Crl = "crl",
+        /// An answer about single certificates (RFC 6960).
+        Ocsp = "ocsp",
+    }
+}
+
+labels! {
+    /// What became of a question after what is revoked.
+    pub enum PublicationEnd {
+        /// It was signed for it.
+        Signed = "signed",
+        /// It was signed before.
+        Kept = "kept",
+        /// The client has it.
+        NotModified = "not_modified",
+        /// The question is none.
+        Malformed = "malformed",
+        /// There is no such tenant, or its authority's key is elsewhere.
+        NotFound = "not_found",
+        /// Too many ask.
+        Busy = "busy",
+        /// The store or the key store failed.
+        Unavailable = "unavailable",
+    }
+}
+
+labels! {
+    /// Whose key signed.
+    pub enum KeyKind {
+        /// The root's.
+        Root = "root",
+        /// A tenant's authority's.
+        Tenant = "tenant",
+        /// The server's.
+        Server = "server",
+        /// The firmware's.
+        Firmware = "firmware",
+        /// The audit log's.
+        Audit = "audit",
+    }
+}
+
+labels! {
     /// Why a session ended.
     pub enum SessionEnd {
         /// The board said goodbye.

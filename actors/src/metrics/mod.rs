@@ -5,6 +5,7 @@
 mod labels;
 mod series;
 mod tenant;
+mod trust;
 mod upstream;
 
 use crate::coap::DropReason;
@@ -17,12 +18,14 @@ use prometheus::{
 };
 
 pub use labels::{
-    ActorKind, ConnectionEnd, HandshakeEnd, Label, MessageOutcome, QuotaKind, RecordDrop,
-    RouteKind, SessionEnd,
+    ActorKind, ConnectionEnd, EnrolmentEnd, EnrolmentKind, EnrolmentWay, HandshakeEnd, KeyKind,
+    Label, MessageOutcome, Publication, PublicationEnd, QuotaKind, RecordDrop, RouteKind,
+    SessionEnd,
 };
 use series::{CodeSeries, DepthSeries, Series};
 pub use tenant::TenantMetrics;
 use tenant::TenantSeries;
+use trust::TrustSeries;
 pub use upstream::UpstreamMetrics;
 
 /// Upper bounds of `hub_acknowledge_seconds`: a local broker at the left, a modem's patience right.
@@ -58,6 +61,7 @@ pub struct Metrics {
     upstream_in_flight: IntGaugeVec,
     upstream_connections_ended: IntCounterVec,
     tenants: TenantSeries,
+    trust: TrustSeries,
 }
 
 impl Metrics {
@@ -218,6 +222,7 @@ impl Metrics {
                 &["tenant", "upstream", "reason"],
             )?,
             tenants: TenantSeries::new(&to)?,
+            trust: TrustSeries::new(&to)?,
             store_healthy: {
                 let healthy = gauge(
                     &to,
@@ -270,6 +275,24 @@ impl Metrics {
     /// Something was refused because a quota is used up.
     pub fn over_quota(&self, kind: QuotaKind) {
         self.tenants.refused.of(kind).inc();
+    }
+
+    /// A certificate was asked for.
+    pub fn enrolment(&self, way: EnrolmentWay, kind: EnrolmentKind, end: EnrolmentEnd) {
+        self.trust.enrolment(way, kind, end);
+    }
+
+    /// Somebody asked what is revoked.
+    pub fn publication(&self, what: Publication, end: PublicationEnd) {
+        self.trust.publication(what, end);
+    }
+
+    /// The key store was asked for a signature, and gave one or did not.
+    pub fn key_signature(&self, key: KeyKind, took: Duration, is_signed: bool) {
+        match is_signed {
+            true => self.trust.signed(key, took.as_secs_f64()),
+            false => self.trust.not_signed(key),
+        }
     }
 
     /// The series of one tenant.

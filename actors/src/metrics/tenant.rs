@@ -31,10 +31,10 @@ impl TenantSeries {
             messages: counters(
                 to,
                 "hub_tenant_messages_total",
-                "Readings of the tenant's boards that were within quota.",
+                "Readings, and requests for certificates, of the tenant's boards that were within quota.",
                 &["tenant"],
             )?,
-            bytes: counters(to, "hub_tenant_bytes_total", "Bytes of those readings.", &["tenant"])?,
+            bytes: counters(to, "hub_tenant_bytes_total", "Bytes of those.", &["tenant"])?,
             in_flight: gauges(
                 to,
                 "hub_tenant_in_flight",

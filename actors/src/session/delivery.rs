@@ -51,6 +51,8 @@ impl DeviceSession {
             topic: route.topic.render(&tenant.id, &self.board, &route.resource),
             content_format,
             payload: Bytes::from(payload),
+            admitted: self.admitted,
+            acknowledge: route.acknowledge,
         };
         // Nobody waits for the outcome there: what is known to be lost is not taken.
         if route.acknowledge == Acknowledge::OnReceive && !upstream.is_up() {

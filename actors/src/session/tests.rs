@@ -9,6 +9,7 @@ use storage::{Acknowledge, Store};
 use tempfile::TempDir;
 
 use super::*;
+use crate::barred::Barred;
 use crate::coap::{Limits, code};
 use crate::link::addresses::Addresses;
 use crate::link::crossing::Crossing;
@@ -56,16 +57,22 @@ impl Rig {
         let metrics = Arc::new(Metrics::new());
         let id: storage::TenantId = "acme".parse().unwrap();
         let recorder = Recorder::new(store).start();
-        let supervisor = TenantSupervisor::new(id.clone()).start();
+        let barred = Arc::new(Barred::new(Instant::now()));
+        let supervisor = TenantSupervisor::new(id.clone(), Arc::clone(&barred)).start();
         let spec = storage::Upstream {
             tenant: id.clone(),
             name: "discard".parse().unwrap(),
             kind: storage::UpstreamKind::Discard,
         };
         let arbiter = actix_rt::Arbiter::current();
-        let discard =
-            upstream::start(&spec, &UpstreamSecrets::default(), &arbiter, Arc::clone(&metrics))
-                .unwrap();
+        let discard = upstream::start(
+            &spec,
+            &UpstreamSecrets::default(),
+            &arbiter,
+            Arc::clone(&metrics),
+            Arc::clone(&barred),
+        )
+        .unwrap();
         let route = Route {
             resource: "t".parse().unwrap(),
             topic: "{board}".parse().unwrap(),
@@ -74,6 +81,7 @@ impl Rig {
         };
         let limits = Limits::default();
         let meter = TenantMeter::new(quota, Instant::now(), metrics.tenant("acme"));
+        let meter = (meter, barred);
         let tenant = Tenant::new(id, vec![route], limits, meter, recorder, supervisor.clone());
         let hub = UdpSocket::bind("127.0.0.1:0").unwrap();
         let board = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -105,6 +113,7 @@ impl Rig {
             shard: Rc::clone(&self.shard),
             first_mid: 0,
             renews_only: false,
+            admitted: Instant::now(),
         });
         self.shard.table.borrow_mut().insert(key, serial, session.clone());
         session

@@ -5,8 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use storage::{BoardId, TenantId};
+use storage::{Acknowledge, BoardId, TenantId};
 use tokio::sync::oneshot;
+
+use crate::barred::Moment;
 
 /// The name of one accepted CoAP exchange: a board that repeats its reading has the same one.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -34,6 +36,10 @@ pub struct Uplink {
     pub content_format: Option<u16>,
     /// The reading as the board sent it.
     pub payload: Bytes,
+    /// When the session that it came over was admitted.
+    pub admitted: Moment,
+    /// What its board was promised.
+    pub acknowledge: Acknowledge,
 }
 
 /// Shows everything but the payload, of which only the length.
@@ -100,7 +106,8 @@ pub struct Deliver {
     pub uplink: Uplink,
     /// Told once. When it is dropped untold the adapter is lost, which is to be taken as
     /// [`Outcome::Down`]. Whoever does not want to know may drop the receiver: the uplink is
-    /// delivered all the same, unless its board is shut out meanwhile.
+    /// delivered all the same. Once its board is shut out, what waits is only delivered where the board
+    /// has been told that the hub has it ([`Acknowledge::OnReceive`]).
     pub done: oneshot::Sender<Outcome>,
 }
 
@@ -129,7 +136,10 @@ pub enum Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::barred::Barred;
 
     fn uplink(topic: &str) -> Uplink {
         Uplink {
@@ -139,6 +149,8 @@ mod tests {
             topic: topic.to_owned(),
             content_format: Some(112),
             payload: Bytes::from_static(b"secret"),
+            admitted: Barred::new(Instant::now()).moment(Instant::now()),
+            acknowledge: Acknowledge::OnUpstream,
         }
     }
 

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::Addr;
 use actix::prelude::SendError;
-use storage::BoardId;
 
 use super::delivery::{Deliver, Outcome};
 use super::mqtt::{Adapter, Drain, Stop};
@@ -62,7 +61,7 @@ impl UpstreamHandle {
                 Ok(())
             }
             To::Mqtt { adapter, metrics, barred, .. } => {
-                if barred.holds(&deliver.uplink.board, Instant::now) {
+                if barred.holds(&deliver.uplink.board, deliver.uplink.admitted) {
                     return Err(deliver);
                 }
                 adapter.try_send(deliver).map_err(|error| match error {
@@ -73,20 +72,6 @@ impl UpstreamHandle {
                     SendError::Closed(deliver) => deliver,
                 })
             }
-        }
-    }
-
-    /// Nothing of `board`, or of any, is given to the broker from now on that it does not have.
-    pub fn bar(&self, board: Option<&BoardId>) {
-        if let To::Mqtt { barred, .. } = &self.to {
-            barred.bar(board, Instant::now());
-        }
-    }
-
-    /// What [`UpstreamHandle::bar`] held back is let through again.
-    pub fn admit(&self, board: Option<&BoardId>) {
-        if let To::Mqtt { barred, .. } = &self.to {
-            barred.admit(board);
         }
     }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use actix::ArbiterHandle;
 use storage::{Upstream, UpstreamKind};
 
+use crate::barred::Barred;
 use crate::metrics::Metrics;
 pub use delivery::{Deliver, MessageId, Outcome, Uplink};
 pub use error::UpstreamError;
@@ -23,6 +24,7 @@ pub use handle::UpstreamHandle;
 pub use secrets::{UpstreamSecrets, is_client_key, password_of};
 
 /// Starts the adapter of a configured upstream on an arbiter; it connects by itself, again and again.
+/// Readings of those whom `barred` holds are not taken.
 ///
 /// Reads the CA and certificate files before it returns, and those of password and key where they are
 /// not among `secrets`, and never again: a changed file takes effect with a new adapter.
@@ -35,12 +37,13 @@ pub fn start(
     secrets: &UpstreamSecrets,
     arbiter: &ArbiterHandle,
     metrics: Arc<Metrics>,
+    barred: Arc<Barred>,
 ) -> Result<UpstreamHandle, UpstreamError> {
     match &spec.kind {
         UpstreamKind::Discard => Ok(UpstreamHandle::discard()),
         UpstreamKind::Mqtt(mqtt) => {
             let spec = mqtt::Spec::load(&spec.tenant, &spec.name, mqtt, secrets)?;
-            let (adapter, up, barred) = mqtt::start(spec, arbiter, &metrics);
+            let (adapter, up) = mqtt::start(spec, arbiter, &metrics, Arc::clone(&barred));
             Ok(UpstreamHandle::mqtt(adapter, up, barred, metrics))
         }
     }

@@ -2,14 +2,15 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actors::barred::Barred;
 use actors::metrics::Metrics;
 use actors::upstream::{
     Deliver, MessageId, Outcome, Uplink, UpstreamHandle, UpstreamSecrets, start,
 };
 use bytes::Bytes;
-use storage::{MqttUpstream, MqttVersion, Upstream, UpstreamKind};
+use storage::{Acknowledge, MqttUpstream, MqttVersion, Upstream, UpstreamKind};
 use tokio::sync::oneshot;
 
 /// Nothing here takes nearly so long; a failure does.
@@ -59,7 +60,9 @@ impl Adapter {
     pub(crate) fn start_with(mqtt: MqttUpstream, secrets: &UpstreamSecrets) -> Self {
         let metrics = Arc::new(Metrics::new());
         let arbiter = actix::Arbiter::current();
-        let handle = start(&upstream(mqtt), secrets, &arbiter, Arc::clone(&metrics)).unwrap();
+        let upstream = upstream(mqtt);
+        let handle = start(&upstream, secrets, &arbiter, Arc::clone(&metrics), nobody_barred());
+        let handle = handle.unwrap();
         Self { handle, metrics }
     }
 
@@ -97,6 +100,11 @@ impl Adapter {
     }
 }
 
+/// Nobody is shut out.
+pub(crate) fn nobody_barred() -> Arc<Barred> {
+    Arc::new(Barred::new(Instant::now()))
+}
+
 pub(crate) fn uplink(number: u64) -> Uplink {
     Uplink {
         tenant: "acme".parse().unwrap(),
@@ -105,6 +113,8 @@ pub(crate) fn uplink(number: u64) -> Uplink {
         topic: "acme/CB-1/telemetry".to_owned(),
         content_format: Some(112),
         payload: Bytes::from(format!("reading-{number}")),
+        admitted: nobody_barred().moment(Instant::now()),
+        acknowledge: Acknowledge::OnUpstream,
     }
 }
 

@@ -11,7 +11,7 @@ use storage::{MqttUpstream, Upstream, UpstreamKind};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::adapter::{Adapter, Log, eventually, plain, uplink, within};
+use super::adapter::{Adapter, Log, eventually, nobody_barred, plain, uplink, within};
 use super::fake_broker::FakeBroker;
 
 #[actix::test]
@@ -261,8 +261,8 @@ async fn discard_accepts_at_once() {
         name: "discard".parse().unwrap(),
         kind: UpstreamKind::Discard,
     };
-    let arbiter = actix::Arbiter::current();
-    let handle = start(&discard, &UpstreamSecrets::default(), &arbiter, Arc::default()).unwrap();
+    let (arbiter, none) = (actix::Arbiter::current(), UpstreamSecrets::default());
+    let handle = start(&discard, &none, &arbiter, Arc::default(), nobody_barred()).unwrap();
     let (done, mut outcome) = oneshot::channel();
     assert!(handle.deliver(Deliver { uplink: uplink(1), done }).is_ok());
     assert_eq!(outcome.try_recv(), Ok(Outcome::Accepted));

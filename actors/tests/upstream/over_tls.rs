@@ -5,7 +5,7 @@ use storage::MqttVersion::{V5, V311};
 use storage::{MqttUpstream, MqttVersion};
 use zeroize::Zeroizing;
 
-use super::adapter::{Adapter, Log, eventually, upstream};
+use super::adapter::{Adapter, Log, eventually, nobody_barred, upstream};
 use super::mosquitto::{Admits, Mosquitto};
 use super::pki::Authority;
 use super::subscriber::Subscriber;
@@ -177,8 +177,8 @@ async fn a_file_that_is_missing_or_is_something_else_is_named() {
 
 fn error(mqtt: MqttUpstream) -> UpstreamError {
     let metrics = std::sync::Arc::default();
-    let arbiter = actix::Arbiter::current();
-    match start(&upstream(mqtt), &UpstreamSecrets::default(), &arbiter, metrics) {
+    let (arbiter, none) = (actix::Arbiter::current(), UpstreamSecrets::default());
+    match start(&upstream(mqtt), &none, &arbiter, metrics, nobody_barred()) {
         Ok(_) => panic!("it started"),
         Err(error) => error,
     }

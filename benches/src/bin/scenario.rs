@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use benches::load::error::LoadError;
 use benches::scenario::error::ScenarioError;
-use benches::scenario::{Size, Verdict, crash, enrol, flood, lists, restart, scale, sleep};
+use benches::scenario::{
+    Size, Verdict, crash, enrol, flood, lists, restart, scale, sleep, suspend,
+};
 use clap::{Args, Parser, Subcommand};
 
 /// Shows what the hub promises as a whole, on hubs of its own on free ports of loopback.
@@ -44,6 +46,9 @@ enum Name {
     /// one takes to wake, and what it costs awake. Targets: hub under 80 MB, none for a sleeping
     /// session, 1.5 kB for one awake, 1 ms to wake
     Sleep,
+    /// A tenant is suspended while all its boards are awake: how long until the last session has
+    /// ended. Target: 1 s for 100,000
+    Suspend,
     /// Boards that send once a second, without and with a thread that sends hellos, cookies of
     /// others, half handshakes and rubbish at full rate. Target: 90 % of the goodput
     Flood,
@@ -101,6 +106,10 @@ fn run(arguments: &Arguments) -> Result<Verdict, ScenarioError> {
             let sleeping = arguments.boards.unwrap_or(usual.sleeping);
             sleep::run(&sleep::Options { sleeping, ..usual })
         }
+        Name::Suspend => {
+            let usual = suspend::Options::of(size);
+            suspend::run(&suspend::Options { boards: arguments.boards.unwrap_or(usual.boards) })
+        }
         Name::Flood => {
             let usual = flood::Options::of(size, arguments.seed);
             let boards = arguments.boards.unwrap_or(usual.boards);
@@ -134,6 +143,7 @@ fn told(arguments: &Arguments, verdict: &Verdict) -> Result<bool, ScenarioError>
         Name::Crash(_) => "crash",
         Name::Restart => "restart",
         Name::Sleep => "sleep",
+        Name::Suspend => "suspend",
         Name::Flood => "flood",
         Name::Scale => "scale",
         Name::Enrol => "enrol",

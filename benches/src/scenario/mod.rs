@@ -13,6 +13,7 @@ pub mod scale;
 pub mod site;
 pub mod sleep;
 pub mod sleepers;
+pub mod suspend;
 pub mod traffic;
 
 use crate::load::report::Report;

@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     match Run::parse(bytes) {
         Ok(run) => {
             let body = run.body().expect("what was read is written");
-            // Bytes of files take more room in decimals than they were read from, with spaces or without.
+            // With other spaces in its head, it may be too long.
             if let Ok(again) = Run::parse(&body) {
                 assert_eq!(again, run);
             }

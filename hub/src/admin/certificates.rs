@@ -40,8 +40,8 @@ pub struct CertificateRevoked {
 
 impl Admin {
     /// Revokes a certificate. The board that has it loses it, its sessions end, and it may get
-    /// another. By serial number alone no board is found: handshakes are refused from now on, and
-    /// sessions go on.
+    /// another. A board's serial number is known of what the hub issued, and of what it has shaken hands
+    /// with.
     ///
     /// # Errors
     /// [`AdminError::Unknown`] for a fingerprint or a board that is not registered;
@@ -66,7 +66,13 @@ impl Admin {
                 (Some(board.id), board.tenant, Some(*fingerprint), board.serial)
             }
             Which::Serial(tenant, serial) => {
-                (None, self.tenant(tenant)?.id, None, Some(serial.clone()))
+                let tenant = self.tenant(tenant)?.id;
+                match self.board_with_serial(&tenant, serial)? {
+                    Some((board, fingerprint)) => {
+                        (Some(board.id), tenant, fingerprint, Some(serial.clone()))
+                    }
+                    None => (None, tenant, None, Some(serial.clone())),
+                }
             }
             Which::Both(board, fingerprint, serial) => {
                 let board = self.board(board)?;
@@ -105,6 +111,27 @@ impl Admin {
             }
         }
         Ok(CertificateRevoked { revocations, board: had_it, sessions_ended })
+    }
+
+    /// The board of the tenant whose certificate, or the one it renews it with, has this serial number,
+    /// and that certificate's fingerprint. Looks at one after the other.
+    fn board_with_serial(
+        &self,
+        tenant: &TenantId,
+        serial: &Serial,
+    ) -> Result<Option<(Board, Option<Fingerprint>)>, AdminError> {
+        for board in self.store.boards().of_tenant(tenant)? {
+            let board = board?;
+            if board.serial.as_ref() == Some(serial) {
+                let fingerprint = board.fingerprint;
+                return Ok(Some((board, fingerprint)));
+            }
+            let renewal = self.store.renewals().of(&board)?;
+            if let Some(renewal) = renewal.filter(|it| it.serial.as_ref() == Some(serial)) {
+                return Ok(Some((board, Some(renewal.fingerprint))));
+            }
+        }
+        Ok(None)
     }
 
     /// The board whose certificate this is. Looks at one after the other, for no index over

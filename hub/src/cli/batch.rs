@@ -8,7 +8,8 @@ use storage::{
     UnixSeconds,
 };
 
-use super::{Failure, Files, Invocation, now, output};
+use super::{Failure, Files, Invocation, board, now, output};
+use crate::admin::{Admin, AdminError, Ended, Selection};
 use crate::trust::BOARD_YEARS;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -38,6 +39,31 @@ pub(super) enum Batch {
         #[arg(long, value_name = "TENANT")]
         tenant: TenantId,
     },
+    /// Refuse every board that was enrolled in a batch until they are unblocked; their sessions end.
+    Block(Recall),
+    /// Let the blocked boards of a batch connect again.
+    Unblock {
+        /// The batch.
+        batch: BatchName,
+        /// Whose it is.
+        #[arg(long, value_name = "TENANT")]
+        tenant: TenantId,
+    },
+    /// Refuse every board that was enrolled in a batch for good, and enrol no more; their sessions end.
+    Revoke(Recall),
+}
+
+/// The boards of a batch, and why they are changed.
+#[derive(Args, Debug)]
+pub(super) struct Recall {
+    /// The batch.
+    batch: BatchName,
+    /// Whose it is.
+    #[arg(long, value_name = "TENANT")]
+    tenant: TenantId,
+    /// Why, for the audit log and whoever looks at a board.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
 }
 
 /// Add a batch: which boards a production station may enrol.
@@ -88,7 +114,12 @@ impl Batch {
     pub(super) fn files(&self) -> Files {
         match self {
             Self::Add(add) => Files { read: add.ids.iter().cloned().collect(), ..Files::default() },
-            Self::List { .. } | Self::Show { .. } | Self::Close { .. } => Files::default(),
+            Self::List { .. }
+            | Self::Show { .. }
+            | Self::Close { .. }
+            | Self::Block(_)
+            | Self::Unblock { .. }
+            | Self::Revoke(_) => Files::default(),
         }
     }
 
@@ -101,6 +132,22 @@ impl Batch {
                 hub.output.answer(&batch, || table(&batch))
             }
             Self::Close { batch, tenant } => close(hub, &tenant, &batch),
+            Self::Block(Recall { batch, tenant, reason }) => {
+                change(hub, &tenant, &batch, "blocked", |admin, id| admin.block(id, &reason, now()))
+            }
+            Self::Unblock { batch, tenant } => {
+                change(hub, &tenant, &batch, "unblocked", Admin::unblock)
+            }
+            Self::Revoke(Recall { batch, tenant, reason }) => {
+                let admin = hub.admin()?;
+                if admin.batch(&tenant, &batch)?.state == BatchState::Open {
+                    // First, so that nobody is enrolled behind the back of this.
+                    admin.close_batch(&tenant, &batch, now())?;
+                }
+                change(hub, &tenant, &batch, "revoked", |admin, id| {
+                    admin.revoke(id, &reason, now())
+                })
+            }
         }
     }
 }
@@ -134,6 +181,21 @@ impl Add {
             format!("batch {name} of {tenant} added, for {room} boards")
         })
     }
+}
+
+/// Changes every board that was enrolled in a batch: each has it as a label.
+fn change(
+    hub: &Invocation,
+    tenant: &TenantId,
+    name: &BatchName,
+    done: &str,
+    change: impl Fn(&Admin, &BoardId) -> Result<Ended, AdminError>,
+) -> Result<(), Failure> {
+    let admin = hub.admin()?;
+    admin.batch(tenant, name)?;
+    let (key, value) = (String::from("batch"), name.to_string());
+    let selection = Selection { tenant: tenant.clone(), key, value };
+    board::change_selected(hub, &admin, &selection, done, change)
 }
 
 fn read_ids(file: &Path, bytes: &[u8]) -> Result<Vec<BoardId>, Failure> {

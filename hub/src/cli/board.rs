@@ -246,7 +246,7 @@ fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
     })
 }
 
-/// Changes every board that is meant. Of several, those that a rule keeps as they are stay so.
+/// Changes every board that is meant.
 fn change(
     hub: &Invocation,
     chosen: &Chosen,
@@ -263,9 +263,20 @@ fn change(
         }
         (None, ..) => return Err(Failure::Unusable(String::from("name a board, or a label"))),
     };
+    change_selected(hub, &admin, &Selection { tenant, key, value }, done, change)
+}
+
+/// Changes the boards of a selection one after the other. Those that a rule keeps as they are stay so.
+pub(super) fn change_selected(
+    hub: &Invocation,
+    admin: &Admin,
+    selection: &Selection,
+    done: &str,
+    change: impl Fn(&Admin, &BoardId) -> Result<Ended, AdminError>,
+) -> Result<(), Failure> {
     let (mut changed, mut kept, mut sessions) = (0, 0, None);
-    for id in admin.selected(&Selection { tenant, key, value })? {
-        match change(&admin, &id) {
+    for id in admin.selected(selection)? {
+        match change(admin, &id) {
             Ok(ended) => {
                 changed += 1;
                 let both = sessions.unwrap_or(0) + ended.sessions_ended.unwrap_or(0);

@@ -6,18 +6,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BoardId, Store, TenantId};
 
-use super::invocation::Place;
 use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Admin;
-use crate::trust::keys::{KeyLabel, PublicKey};
+use crate::trust::keys::KeyLabel;
 use crate::trust::{
-    Authorities, Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Lists, Made,
-    Pki, ServerName, TrustError, new_key, private_key_pem, write_new_secret,
+    Authorities, Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, ListLives,
+    Lists, Made, Pki, ServerName,
 };
-
-/// Bytes of the longest list that a running hub hands to its client: a frame of its answer has a
-/// MiB, and in it up to four characters for each byte.
-const HANDED_MAX: usize = 240 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ca {
@@ -99,17 +94,15 @@ impl Ca {
         }
     }
 
-    /// The files that it names; `None` for what a running hub does not do: it holds no board's key,
-    /// and does not remake what it was started with.
-    pub(super) fn files(&self) -> Option<Files> {
+    /// The files that it names.
+    pub(super) fn files(&self) -> Files {
+        let all = |files: &Option<PathBuf>| files.iter().cloned().collect();
         match self {
-            Self::Issue(Issue { key: KeyOrRequest { csr: Some(csr), .. }, out, .. }) => {
-                let made = out.iter().cloned().collect();
-                Some(Files { read: vec![csr.clone()], made, ..Files::default() })
+            Self::Issue(Issue { key: KeyOrRequest { csr, key }, out, .. }) => {
+                Files { read: all(csr), made: all(out), keys: all(key), ..Files::default() }
             }
-            Self::Init { .. } => Some(Files::default()),
-            Self::Crl { out, .. } => Some(Files { made: vec![out.clone()], ..Files::default() }),
-            Self::Issue(_) => None,
+            Self::Init { .. } => Files::default(),
+            Self::Crl { out, .. } => Files { made: vec![out.clone()], ..Files::default() },
         }
     }
 }
@@ -150,19 +143,10 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
 
 fn crl(hub: &Invocation, tenant: &TenantId, out: &Path) -> Result<(), Failure> {
     let admin = hub.admin()?;
-    let lists = Lists::new(
-        admin.store().clone(),
-        Authorities::new(hub.pki()?),
-        hub.config()?.https.crl_hours,
-    );
+    let list_s = hub.config()?.https.crl_hours.saturating_mul(60 * 60);
+    let lives = ListLives { list_s, answer_s: 0 };
+    let lists = Lists::new(admin.store().clone(), Authorities::new(hub.pki()?), lives);
     let list = lists.of(tenant, now())?;
-    if matches!(hub.place, Place::Hub(_)) && list.der.len() > HANDED_MAX {
-        return Err(Failure::Refused(format!(
-            "a running hub hands over at most {HANDED_MAX} bytes, and the list has {}; fetch it \
-             over HTTPS, or stop the hub first",
-            list.der.len()
-        )));
-    }
     hub.write_new(out, &list.der)?;
     let count = list.revoked.len();
     let detail = json!({ "number": list.number, "revoked": count, "until": list.until });
@@ -214,19 +198,8 @@ impl Issue {
             )));
         }
         let made = || [&self.out, &self.key.key].into_iter().flatten();
-        let is_here = matches!(hub.place, Place::Here(_));
-        if is_here && let Some(file) = made().find(|file| file.exists()) {
-            return Err(TrustError::Exists { file: file.clone() }.into());
-        }
-
-        let issued = self.issue(hub, &admin, &authority, known);
-        if issued.is_err() && is_here {
-            // What this call made, so that the corrected one can make it again.
-            for file in made() {
-                let _ = std::fs::remove_file(file);
-            }
-        }
-        issued
+        hub.must_be_new(made())?;
+        self.issue(hub, &admin, &authority, known).inspect_err(|_| hub.forget(made()))
     }
 
     fn issue(
@@ -243,10 +216,7 @@ impl Issue {
                 authority.issue_board(&self.board, request.public_key(), expiry, now())?
             }
             (None, Some(file)) => {
-                let key = new_key()?;
-                write_new_secret(file, &private_key_pem(&key)?)?;
-                let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
-                authority.issue_board(&self.board, &public, expiry, now())?
+                authority.issue_board(&self.board, &hub.new_key(file)?, expiry, now())?
             }
             (None, None) => return Err(Failure::Unusable(String::from("give --csr or --key"))),
         };

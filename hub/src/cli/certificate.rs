@@ -40,8 +40,7 @@ pub(super) struct Revoke {
 struct Chosen {
     /// SHA-256 of the certificate's DER, as `board show` has it.
     fingerprint: Option<Fingerprint>,
-    /// The certificate's serial number, in hexadecimal. Sessions that began with it go on: the hub
-    /// knows them by fingerprint.
+    /// The certificate's serial number, in hexadecimal.
     #[arg(long, value_name = "HEX", value_parser = serial, requires = "tenant")]
     serial: Option<Serial>,
     /// The certificate itself, PEM or DER.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use openssl::pkey::PKey;
 use storage::Store;
 use zeroize::Zeroizing;
 
@@ -15,7 +16,10 @@ use super::{Failure, now, secret};
 use crate::admin::{Admin, Author};
 use crate::config::{Config, Source};
 use crate::control::run::Handed;
-use crate::trust::{Pki, TrustError, write_new};
+use crate::trust::keys::PublicKey;
+use crate::trust::{
+    Pki, Places, TrustError, new_key, private_key_pem, write_new, write_new_secret,
+};
 use crate::vault::Vault;
 
 /// What a command works on and how it answers.
@@ -116,7 +120,10 @@ impl Invocation {
 
     pub(super) fn pki(&self) -> Result<Pki, Failure> {
         match &self.place {
-            Place::Here(_) => Ok(Pki::of(&self.config()?.trust)),
+            Place::Here(_) => {
+                let config = self.config()?;
+                Ok(Pki::of(&config.trust).naming(Places::of(&config)))
+            }
             Place::Hub(hub) => Ok(hub.pki.clone()),
         }
     }
@@ -144,6 +151,44 @@ impl Invocation {
         match &self.place {
             Place::Here(_) => secret::read(file),
             Place::Hub(hub) => Ok(hub.handed(file)?.clone()),
+        }
+    }
+
+    /// The public half of a new key, whose private half is in a new file of the command line, PEM, mode
+    /// 0600; in a hub, its client has made it and tells the public half alone.
+    pub(super) fn new_key(&self, file: &Path) -> Result<PublicKey, Failure> {
+        let key = match &self.place {
+            Place::Here(_) => {
+                let key = new_key()?;
+                write_new_secret(file, &private_key_pem(&key)?)?;
+                PublicKey::of(&key)
+            }
+            Place::Hub(_) => PKey::public_key_from_pem(&self.read(file)?)
+                .ok()
+                .and_then(|key| PublicKey::of(&key)),
+        };
+        Ok(key.ok_or(TrustError::RequestKeyUnsuited)?)
+    }
+
+    /// Removes what a command has made that came to nothing, so that the corrected one can make it
+    /// again; in a hub, its client does.
+    pub(super) fn forget<'a>(&self, made: impl IntoIterator<Item = &'a PathBuf>) {
+        if matches!(self.place, Place::Here(_)) {
+            for file in made {
+                let _ = std::fs::remove_file(file);
+            }
+        }
+    }
+
+    /// Refuses a command that would write over what is there; in a hub, its client has looked.
+    pub(super) fn must_be_new<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a PathBuf>,
+    ) -> Result<(), Failure> {
+        let is_here = matches!(self.place, Place::Here(_));
+        match files.into_iter().find(|file| is_here && file.exists()) {
+            Some(file) => Err(TrustError::Exists { file: file.clone() }.into()),
+            None => Ok(()),
         }
     }
 

@@ -200,6 +200,8 @@ struct Files {
     /// Those that hold secrets.
     secret: Vec<PathBuf>,
     made: Vec<PathBuf>,
+    /// Private keys that are to be made.
+    keys: Vec<PathBuf>,
 }
 
 impl Command {
@@ -213,14 +215,14 @@ impl Command {
             Self::Key(key) => Some(key.files()),
             Self::Audit(audit) => Some(audit.files()),
             Self::Route(_) => Some(Files::default()),
-            Self::Ca(ca) => ca.files(),
+            Self::Ca(ca) => Some(ca.files()),
             Self::Batch(batch) => Some(batch.files()),
+            Self::Station(station) => Some(station.files()),
             Self::Vault(vault) => vault.files(),
             Self::Token(_) | Self::User(_) | Self::ApiToken(_) | Self::Approval(_) => {
                 Some(Files::default())
             }
             Self::Serve
-            | Self::Station(_)
             | Self::Factory(_)
             | Self::Backup(_)
             | Self::Restore(_)

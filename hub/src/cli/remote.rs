@@ -17,28 +17,66 @@ use super::output::{Form, Output, To};
 use super::{CommandLine, Failure, Files, output, secret};
 use crate::admin::Admin;
 use crate::config::Config;
-use crate::control::run::{End, Handed, Piece, Run};
+use crate::control::run::{self, End, Handed, Piece, Run};
 use crate::control::{self, Reply, Runner};
-use crate::trust::{Pki, TrustError, write_new};
+use crate::trust::{Pki, TrustError, new_key, private_key_pem, write_new, write_new_secret};
 use crate::vault::Vault;
 
-/// Bytes of the largest file that a command hands over.
-const FILE_MAX: usize = 64 * 1024;
+/// Bytes of the largest file that a command hands over: room for its head is left in the request.
+const FILE_MAX: u64 = (run::BODY_MAX - (1 << 20)) as u64;
 
 /// Has the hub that has the store in `dir` open do what this process was asked for, with the `files`
 /// that the command names.
 pub(super) fn ask(dir: &Path, files: &Files) -> Result<ExitCode, Failure> {
-    if let Some(file) = files.made.iter().find(|file| file.exists()) {
+    if let Some(file) = files.made.iter().chain(&files.keys).find(|file| file.exists()) {
         return Err(TrustError::Exists { file: file.clone() }.into());
     }
-    let run = Run {
-        arguments: arguments()?,
-        folder: std::env::current_dir()?,
-        files: handed_over(files)?,
-    };
-    let mut answer = control::ask_to_run(dir, &run).map_err(|error| not_asked(error, dir))?.body;
+    let mut read = handed_over(files)?;
+    let keys = MadeKeys::make(&files.keys, &mut read)?;
+    let run = Run { arguments: arguments()?, folder: std::env::current_dir()?, files: read };
+    let code = ask_to_run(dir, &run, files)?;
+    if code == 0 {
+        keys.keep();
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Keys that were made for a command, here, where they stay: the hub is told their public halves. They
+/// are removed again unless the command succeeds.
+struct MadeKeys(Vec<PathBuf>);
+
+impl MadeKeys {
+    fn make(files: &[PathBuf], told: &mut BTreeMap<PathBuf, Handed>) -> Result<Self, Failure> {
+        let mut made = Self(Vec::new());
+        for file in files {
+            let key = new_key()?;
+            write_new_secret(file, &private_key_pem(&key)?)?;
+            made.0.push(file.clone());
+            let public = key.public_key_to_pem();
+            told.insert(file.clone(), public.map_err(|_| TrustError::RequestKeyUnsuited)?.into());
+        }
+        Ok(made)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeKeys {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            // It is of no use; where it cannot be removed, the next try says that it is there.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+/// Has the hub run it, and gives the exit code; the files it leaves are written, if it succeeds.
+fn ask_to_run(dir: &Path, run: &Run, files: &Files) -> Result<u8, Failure> {
+    let mut answer = control::ask_to_run(dir, run).map_err(|error| not_asked(error, dir))?.body;
     let mut to = io::stdout().lock();
-    let mut made = Vec::new();
+    let mut made: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     loop {
         let broke_off = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Failure::Unusable(String::from(
@@ -48,22 +86,27 @@ pub(super) fn ask(dir: &Path, files: &Files) -> Result<ExitCode, Failure> {
         };
         match Piece::read(&mut answer).map_err(broke_off)? {
             Piece::Output(bytes) => to.write_all(&bytes)?,
-            Piece::File(file) if files.made.contains(&file.path) => made.push(file),
-            Piece::File(written) => {
-                let file = written.path.display();
+            Piece::File(file) if files.made.contains(&file) => made.push((file, Vec::new())),
+            Piece::Content(part) => {
+                if let Some((_, content)) = made.last_mut() {
+                    content.extend(part);
+                }
+            }
+            Piece::File(file) => {
+                let file = file.display();
                 let why = format!("the running hub wants {file} written, which nobody asked for");
                 return Err(Failure::Unusable(why));
             }
             Piece::End(End { code, complaint }) => {
                 to.flush()?;
                 // A command that failed leaves nothing in the way of the next try.
-                for file in made.iter().filter(|_| code == 0) {
-                    write_new(&file.path, &file.bytes)?;
+                for (file, content) in made.iter().filter(|_| code == 0) {
+                    write_new(file, content)?;
                 }
                 if !complaint.is_empty() {
                     output::complain_in_words(&complaint);
                 }
-                return Ok(ExitCode::from(code));
+                return Ok(code);
             }
         }
     }
@@ -86,14 +129,12 @@ fn handed_over(files: &Files) -> Result<BTreeMap<PathBuf, Handed>, Failure> {
 }
 
 fn hand_over(file: &Path) -> Result<(PathBuf, Handed), Failure> {
-    let read = std::fs::read(file);
     let failed = |source| TrustError::File { doing: "read", file: file.to_owned(), source };
-    let bytes = read.map_err(failed)?;
-    if bytes.len() > FILE_MAX {
+    if std::fs::metadata(file).map_err(failed)?.len() > FILE_MAX {
         let file = file.display();
         return Err(Failure::Unusable(format!("{file} is longer than {FILE_MAX} bytes")));
     }
-    Ok((file.to_owned(), bytes.into()))
+    Ok((file.to_owned(), std::fs::read(file).map_err(failed)?.into()))
 }
 
 /// Carries commands out in a hub of this configuration.

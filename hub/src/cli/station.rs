@@ -6,11 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{BatchName, TenantId};
 
-use super::{Failure, Invocation, now};
-use crate::trust::keys::PublicKey;
-use crate::trust::{
-    Expiry, StationName, TrustError, new_key, private_key_pem, write_new, write_new_secret,
-};
+use super::{Failure, Files, Invocation, now};
+use crate::admin::Admin;
+use crate::trust::{Authority, Expiry, StationName};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Station {
@@ -45,6 +43,12 @@ pub(super) struct Issue {
 }
 
 impl Station {
+    /// The files that it names.
+    pub(super) fn files(&self) -> Files {
+        let Self::Issue(Issue { out, key, .. }) = self;
+        Files { made: vec![out.clone()], keys: vec![key.clone()], ..Files::default() }
+    }
+
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let Self::Issue(issue) = self;
         issue.run(hub)
@@ -66,12 +70,14 @@ impl Issue {
                 self.tenant
             )));
         }
-        if let Some(file) = [&self.out, &self.key].into_iter().find(|file| file.exists()) {
-            return Err(TrustError::Exists { file: file.clone() }.into());
-        }
-        let key = new_key()?;
+        let made = [&self.out, &self.key];
+        hub.must_be_new(made)?;
+        self.issue(hub, &admin, &authority).inspect_err(|_| hub.forget(made))
+    }
+
+    fn issue(&self, hub: &Invocation, admin: &Admin, authority: &Authority) -> Result<(), Failure> {
+        let public = hub.new_key(&self.key)?;
         let expiry = Expiry::Years(self.years);
-        let public = PublicKey::of(&key).ok_or(TrustError::RequestKeyUnsuited)?;
         let batches: Vec<_> = self.batches.iter().map(ToString::to_string).collect();
         let (name, tenant) = (self.station.as_str(), &self.tenant);
         let station = crate::trust::Station { name, tenant, batches: &batches };
@@ -80,8 +86,7 @@ impl Issue {
         let detail =
             json!({ "tenant": self.tenant, "batches": self.batches, "fingerprint": fingerprint });
         admin.record("station.issue", &name, detail)?;
-        write_new_secret(&self.key, &private_key_pem(&key)?)?;
-        write_new(&self.out, certificate.to_pem().as_bytes())?;
+        hub.write_new(&self.out, certificate.to_pem().as_bytes())?;
         let answer = json!({
             "station": self.station.as_str(), "tenant": self.tenant, "batches": self.batches,
             "fingerprint": fingerprint,

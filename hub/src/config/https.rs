@@ -29,5 +29,16 @@ section! {
         /// Hours for which a list of revoked certificates is in force. Another is signed after half
         /// of it, and when something was revoked.
         pub crl_hours: u64 = 24, from 1 to 8760;
+        /// Whether questions after single certificates (OCSP, RFC 6960) are answered. Each that brings
+        /// a nonce is a signature of the tenant's key, one at a time; whose module is slow or dear can
+        /// do without: lists cost nothing.
+        pub ocsp: bool = true;
+        /// Whether boards' certificates name where at this origin to ask about them: their authority's
+        /// list, and OCSP where that is on. The hub needs neither, and every full handshake and renewal of a board is
+        /// some 140 bytes longer on the air.
+        pub named_in_certificates: bool = false;
+        /// Minutes for which an answer without a nonce is in force and given again, unless something
+        /// was revoked or let go meanwhile.
+        pub ocsp_minutes: u64 = 10, from 1 to 1440;
     }
 }

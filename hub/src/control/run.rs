@@ -1,9 +1,10 @@
 //! A command that a running hub carries out for a process of its own user, and its answer.
 //!
-//! The request's body is one JSON document, to the end of what the client says: the arguments, the
-//! folder they were given in, and what the files hold that the command reads. The answer's body is
-//! frames: a byte of kind, four of length (big-endian), and the bytes. `o` is standard output, `f` a
-//! file to write (JSON), `x` the end: the exit code in one byte, then the line of complaint.
+//! The request's body is one line of JSON, the arguments, the folder they were given in, and the names
+//! and lengths of the files that the command reads; then what these hold, one after the other, to the
+//! end of what the client says. The answer's body is frames: a byte of kind, four of length (big-endian),
+//! and the bytes. `o` is standard output, `f` the name of a file to write, `d` a piece of that file, `x`
+//! the end: the exit code in one byte, then the line of complaint.
 //!
 //! Invariant: no file of the client's is opened by the hub, and what has no `x` at its end broke off.
 
@@ -11,11 +12,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Bytes of the longest body of a request.
-pub const BODY_MAX: usize = 1 << 20;
+/// Bytes of the longest body of a request: a list of a million hardware ids has 33 million at most.
+pub const BODY_MAX: usize = 64 << 20;
+
+/// Bytes of the line that a body begins with.
+pub const HEAD_MAX: usize = 64 * 1024;
 
 /// Bytes of the longest frame.
 const FRAME_MAX: usize = 1 << 20;
@@ -24,8 +28,7 @@ const FRAME_MAX: usize = 1 << 20;
 const OUTPUT: usize = 32 * 1024;
 
 /// What is to be run.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Run {
     /// The command line behind the program's name.
     pub arguments: Vec<String>,
@@ -37,9 +40,8 @@ pub struct Run {
 }
 
 /// What a file holds; wiped when it is dropped, for it may be a secret.
-#[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(from = "Vec<u8>")]
-pub struct Handed(#[serde(serialize_with = "as_bytes")] pub Zeroizing<Vec<u8>>);
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Handed(pub Zeroizing<Vec<u8>>);
 
 impl From<Vec<u8>> for Handed {
     fn from(bytes: Vec<u8>) -> Self {
@@ -53,8 +55,22 @@ impl std::fmt::Debug for Handed {
     }
 }
 
-fn as_bytes<S: Serializer>(bytes: &Zeroizing<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(bytes.iter())
+/// The line that a body begins with.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    arguments: Vec<String>,
+    folder: PathBuf,
+    /// Names, and how many bytes each has behind the line.
+    files: BTreeMap<PathBuf, usize>,
+}
+
+/// How many bytes a body has by the line that it begins with; no more than it may have.
+pub fn body_len(head: &[u8]) -> usize {
+    let read: Option<Head> = serde_json::from_slice(head).ok();
+    let files = read.into_iter().flat_map(|head| head.files.into_values());
+    let files = files.fold(0_usize, usize::saturating_add);
+    head.len().saturating_add(files).min(BODY_MAX)
 }
 
 impl Run {
@@ -63,30 +79,39 @@ impl Run {
         if body.len() > BODY_MAX {
             return Err(format!("a command with its files has at most {BODY_MAX} bytes"));
         }
+        let end = body.iter().take(HEAD_MAX).position(|byte| *byte == b'\n');
+        let (head, mut rest) = body.split_at(end.unwrap_or(body.len().min(HEAD_MAX)));
         // Its own words would repeat what was said, with whatever is in it.
-        serde_json::from_slice(body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!("this is no command of this version: line {line}, column {column}")
-        })
+        let Head { arguments, folder, files } = serde_json::from_slice(head).map_err(|error| {
+            format!("this is no command of this version: column {}", error.column())
+        })?;
+        rest = rest.get(1..).unwrap_or_default();
+        let mut read = BTreeMap::new();
+        for (path, length) in files {
+            let whole = rest.split_at_checked(length);
+            let (file, behind) = whole.ok_or("a file of the command is cut short")?;
+            read.insert(path, file.to_vec().into());
+            rest = behind;
+        }
+        match rest.is_empty() {
+            true => Ok(Self { arguments, folder, files: read }),
+            false => Err(String::from("there is something behind the files of the command")),
+        }
     }
 
     /// The body of this request.
     pub fn body(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        // Room for all of it, at up to four characters a byte: a buffer that grows leaves copies behind.
-        let bytes: usize = self.files.values().map(|file| 4 * file.0.len()).sum();
-        let mut body = Zeroizing::new(Vec::with_capacity(bytes + OUTPUT));
-        serde_json::to_writer(&mut *body, self)?;
+        let files = self.files.iter().map(|(path, file)| (path.clone(), file.0.len())).collect();
+        let (arguments, folder) = (self.arguments.clone(), self.folder.clone());
+        let mut head = serde_json::to_vec(&Head { arguments, folder, files })?;
+        head.push(b'\n');
+        // Room for all of it: a buffer that grows leaves copies behind.
+        let bytes: usize = self.files.values().map(|file| file.0.len()).sum();
+        let mut body = Zeroizing::new(Vec::with_capacity(head.len() + bytes));
+        body.extend_from_slice(&head);
+        self.files.values().for_each(|file| body.extend_from_slice(&file.0));
         Ok(body)
     }
-}
-
-/// A file that the command leaves; anybody may read it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Written {
-    /// Where, as in the arguments.
-    pub path: PathBuf,
-    /// What it holds.
-    pub bytes: Vec<u8>,
 }
 
 /// How a command ended.
@@ -103,8 +128,10 @@ pub struct End {
 pub enum Piece {
     /// Standard output.
     Output(Vec<u8>),
-    /// A file.
-    File(Written),
+    /// A file that the command leaves, as it is named in the arguments; anybody may read it.
+    File(PathBuf),
+    /// What it holds, or the next part of that.
+    Content(Vec<u8>),
     /// The end.
     End(End),
 }
@@ -125,6 +152,7 @@ impl Piece {
         match kind {
             b'o' => Ok(Self::Output(bytes)),
             b'f' => Ok(Self::File(serde_json::from_slice(&bytes)?)),
+            b'd' => Ok(Self::Content(bytes)),
             b'x' => {
                 let (code, complaint) = bytes.split_first().ok_or_else(malformed)?;
                 let complaint = String::from_utf8_lossy(complaint).into_owned();
@@ -150,8 +178,8 @@ impl<W: Write> Answering<W> {
     /// Has the client write a file.
     pub fn file(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.flush_output()?;
-        let written = Written { path: path.to_owned(), bytes: bytes.to_owned() };
-        frame(&mut self.to, b'f', &serde_json::to_vec(&written)?)
+        frame(&mut self.to, b'f', &serde_json::to_vec(path)?)?;
+        bytes.chunks(FRAME_MAX).try_for_each(|part| frame(&mut self.to, b'd', part))
     }
 
     /// The end; nothing comes after it.
@@ -229,6 +257,7 @@ mod tests {
         #[test]
         fn an_answer_reads_back(
             output in prop::collection::vec(any::<u8>(), 0..100_000),
+            length in 0..3 * FRAME_MAX,
             code in any::<u8>(),
             complaint in ".{0,80}",
         ) {
@@ -236,17 +265,21 @@ mod tests {
             let mut to = Answering::new(&mut bytes);
             let end = End { code, complaint };
             to.write_all(&output).unwrap();
-            to.file(Path::new("cb.pem"), b"PEM").unwrap();
+            let file = vec![7; length];
+            to.file(Path::new("cb.pem"), &file).unwrap();
             to.end(&end).unwrap();
             let (mut from, mut heard, mut files) = (bytes.as_slice(), Vec::new(), 0);
+            let mut content = Vec::new();
             let heard_end = loop {
                 match Piece::read(&mut from).unwrap() {
                     Piece::Output(piece) => heard.extend(piece),
                     Piece::File(_) => files += 1,
+                    Piece::Content(part) => content.extend(part),
                     Piece::End(end) => break end,
                 }
             };
             prop_assert_eq!((heard, files, heard_end), (output, 1, end));
+            prop_assert!(content == file);
             prop_assert!(from.is_empty());
         }
     }
@@ -255,6 +288,19 @@ mod tests {
     fn what_is_too_long_is_refused() {
         assert!(Run::parse(&vec![b' '; BODY_MAX + 1]).unwrap_err().contains("at most"));
         assert!(!Run::parse(br#"{"a\nb":1}"#).unwrap_err().contains('\n'));
+        let head =
+            |files: &str| format!("{{\"arguments\":[],\"folder\":\"/\",\"files\":{{{files}}}}}");
+        let parse = |text: String| Run::parse(text.as_bytes());
+        assert_eq!(parse(head("\"a\":2") + "\nxy").unwrap().files[Path::new("a")].0[..], b"xy"[..]);
+        for (text, reason) in [
+            (head("\"a\":3") + "\nxy", "cut short"),
+            (head("\"a\":18446744073709551615") + "\nxy", "cut short"),
+            (head("\"a\":1") + "\nxy", "behind the files"),
+            (head("") + "\nx", "behind the files"),
+            (" ".repeat(HEAD_MAX) + &head(""), "no command"),
+        ] {
+            assert!(parse(text).unwrap_err().contains(reason), "{reason}");
+        }
         assert!(Piece::read(&mut [b'o', 255, 255, 255, 255].as_slice()).is_err());
         assert!(Piece::read(&mut [b'x', 0, 0, 0, 0].as_slice()).is_err());
     }

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::run::{Answering, BODY_MAX, End, Run};
+use super::run::{Answering, BODY_MAX, End, HEAD_MAX, Run, body_len};
 use super::{LINE_MAX, Request, address};
 
 /// Requests that are served at once.
@@ -176,8 +176,11 @@ async fn listen_to(stream: &mut UnixStream) -> Option<(Vec<u8>, Zeroizing<Vec<u8
         return None;
     }
     if Request::parse(&line) == Ok(Request::Run) {
+        let mut head = Vec::new();
+        (&mut from).take(HEAD_MAX as u64).read_until(b'\n', &mut head).await.ok()?;
         // It may hold secrets, and a buffer that grows leaves copies behind.
-        body.reserve(BODY_MAX + 1);
+        body.reserve(body_len(&head) + 1);
+        body.extend_from_slice(&head);
         from.read_to_end(&mut body).await.ok()?;
     }
     Some((line, body))

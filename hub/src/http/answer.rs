@@ -20,6 +20,13 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Its status.
+    pub(super) const fn status(&self) -> u16 {
+        self.status
+    }
+}
+
 impl Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)

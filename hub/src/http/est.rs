@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::metrics::{EnrolmentEnd, EnrolmentKind, EnrolmentWay, Metrics};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use storage::{EnrolmentRefusal, TenantId, UnixSeconds};
@@ -46,12 +47,26 @@ type Answer = Result<HttpResponse, Refused>;
 pub struct Enrolment {
     est: Arc<Est>,
     turns: Semaphore,
+    metrics: Arc<Metrics>,
 }
 
 impl Enrolment {
-    /// Over `est`.
-    pub fn new(est: Arc<Est>) -> Self {
-        Self { est, turns: Semaphore::new(AT_A_TIME) }
+    /// Over `est`; what becomes of requests is counted in `metrics`.
+    pub fn new(est: Arc<Est>, metrics: Arc<Metrics>) -> Self {
+        Self { est, turns: Semaphore::new(AT_A_TIME), metrics }
+    }
+
+    fn counted(&self, kind: EnrolmentKind, answer: Answer) -> Answer {
+        let end = match answer.as_ref().map_err(Refused::status) {
+            Ok(_) => EnrolmentEnd::Issued,
+            Err(401) => EnrolmentEnd::Unauthenticated,
+            Err(403) => EnrolmentEnd::Forbidden,
+            Err(404) => EnrolmentEnd::NotFound,
+            Err(500..) => EnrolmentEnd::Unavailable,
+            Err(_) => EnrolmentEnd::Malformed,
+        };
+        self.metrics.enrolment(EnrolmentWay::Https, kind, end);
+        answer
     }
 }
 
@@ -80,9 +95,14 @@ async fn enrol(
     body: web::Payload,
     enrolment: web::Data<Enrolment>,
 ) -> Answer {
-    let (label, who) = (label(&request)?, who(&request)?);
-    let csr = signing_request(&request, body).await?;
-    run(&enrolment, CERTIFICATE, move |est| {
+    let answer = first(&request, body, &enrolment).await;
+    enrolment.counted(EnrolmentKind::Enrol, answer)
+}
+
+async fn first(request: &HttpRequest, body: web::Payload, enrolment: &Enrolment) -> Answer {
+    let (label, who) = (label(request)?, who(request)?);
+    let csr = signing_request(request, body).await?;
+    run(enrolment, CERTIFICATE, move |est| {
         let voucher = match &who {
             Who::Token(token) => Voucher::Token(token),
             Who::Station(certificate) => Voucher::Station(&certificate.0),
@@ -98,12 +118,17 @@ async fn renew(
     body: web::Payload,
     enrolment: web::Data<Enrolment>,
 ) -> Answer {
-    let label = label(&request)?;
-    let shown = shown(&request).ok_or_else(|| {
+    let answer = another(&request, body, &enrolment).await;
+    enrolment.counted(EnrolmentKind::Renew, answer)
+}
+
+async fn another(request: &HttpRequest, body: web::Payload, enrolment: &Enrolment) -> Answer {
+    let label = label(request)?;
+    let shown = shown(request).ok_or_else(|| {
         Refused::new(401, "show the certificate that is to be renewed as TLS client")
     })?;
-    let csr = signing_request(&request, body).await?;
-    run(&enrolment, CERTIFICATE, move |est| {
+    let csr = signing_request(request, body).await?;
+    run(enrolment, CERTIFICATE, move |est| {
         let certificate = est.renew(label.as_ref(), &shown.0, &csr, now())?;
         Ok(certificates_only(&[&certificate]))
     })
@@ -226,16 +251,12 @@ async fn signing_request(request: &HttpRequest, body: web::Payload) -> Result<Ve
         .map_err(|_| Refused::new(400, "the body is not base64 of a signing request"))
 }
 
-/// Lines of 64 characters, as OpenSSL's readers like them.
+/// In one line: there are clients that take no white space in it, as senders need not put any (RFC 8951
+/// 3.1).
 fn encoded(kind: &'static str, der: &[u8]) -> HttpResponse {
-    let mut text = String::with_capacity(der.len() * 3 / 2);
-    // 48 bytes are 64 characters.
-    for line in der.chunks(48) {
-        STANDARD.encode_string(line, &mut text);
-        text.push('\n');
-    }
     let mut answer = HttpResponse::Ok();
-    answer.content_type(kind).append_header(("Content-Transfer-Encoding", "base64")).body(text)
+    answer.content_type(kind).append_header(("Content-Transfer-Encoding", "base64"));
+    answer.body(STANDARD.encode(der))
 }
 
 /// The server's clock.

@@ -12,11 +12,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CONTENT_TYPE, CacheControl, CacheDirective, ETag, EntityTag, Header as _, IfModifiedSince,
     IfNoneMatch, LastModified,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::metrics::{Metrics, Publication as Published, PublicationEnd};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use storage::{InvalidName, TenantId, UnixSeconds};
@@ -25,10 +27,16 @@ use tokio::time::timeout;
 
 use super::answer::Refused;
 use crate::cli::in_one_line;
-use crate::trust::{List, Lists, Unlisted};
+use crate::trust::{Answered, List, Lists, Question, Unlisted};
 
-/// Requests at a time for which the disk or the key store is asked; further ones wait.
+/// Requests for lists and certificates at a time for which the disk or the key store is asked; further
+/// ones wait.
 const AT_A_TIME: usize = 4;
+/// Questions after single certificates that are answered at a time: before a certificate that is to be
+/// issued there is never more than one of these signatures.
+const ANSWERED_AT_A_TIME: usize = 1;
+/// Such questions that may wait; further ones are told to come back.
+const WAITING: usize = 64;
 /// How long a request waits for its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// Seconds for which an answer may be given again without asking: a revocation is known by then.
@@ -48,13 +56,40 @@ const CERTIFICATE: &str = "application/pkix-cert";
 pub struct Publication {
     lists: Arc<Lists>,
     turns: Semaphore,
+    /// Whether questions after single certificates are answered.
+    answers: bool,
+    answering: Semaphore,
+    waiting: Semaphore,
+    metrics: Arc<Metrics>,
 }
 
 impl Publication {
-    /// Of `lists`.
+    /// Of `lists`, with or without `answers` about single certificates; counted in `metrics`.
     #[must_use]
-    pub fn new(lists: Arc<Lists>) -> Self {
-        Self { lists, turns: Semaphore::new(AT_A_TIME) }
+    pub fn new(lists: Arc<Lists>, answers: bool, metrics: Arc<Metrics>) -> Self {
+        Self {
+            lists,
+            turns: Semaphore::new(AT_A_TIME),
+            answers,
+            answering: Semaphore::new(ANSWERED_AT_A_TIME),
+            waiting: Semaphore::new(ANSWERED_AT_A_TIME + WAITING),
+            metrics,
+        }
+    }
+
+    fn count(&self, what: Published, end: PublicationEnd) {
+        self.metrics.publication(what, end);
+    }
+
+    fn count_refusal(&self, what: Published, refused: &Refused) {
+        self.count(
+            what,
+            match refused.status() {
+                404 => PublicationEnd::NotFound,
+                500.. => PublicationEnd::Unavailable,
+                _ => PublicationEnd::Malformed,
+            },
+        );
     }
 }
 
@@ -112,16 +147,55 @@ async fn status(
     tenant: &str,
     question: Vec<u8>,
 ) -> Result<HttpResponse, Refused> {
-    let tenant: TenantId = match tenant.parse() {
-        Ok(tenant) => tenant,
-        Err(error) => return Err(unnamed(&error)),
-    };
+    let answered = answered(publication, tenant, &question).await;
+    match answered {
+        Ok((answered, end, now)) => {
+            publication.count(Published::Ocsp, end);
+            let fresh_s = answered.until.map_or(0, |until| until.0.saturating_sub(now.0));
+            let cache = match u32::try_from(fresh_s).unwrap_or(u32::MAX) {
+                0 => CacheDirective::NoStore,
+                fresh_s => CacheDirective::MaxAge(fresh_s.min(FRESH_S)),
+            };
+            let mut answer = HttpResponse::Ok();
+            answer.insert_header(CacheControl(vec![cache])).content_type(ANSWER);
+            Ok(answer.body(web::Bytes::from_owner(answered.der)))
+        }
+        Err(refused) => {
+            publication.count_refusal(Published::Ocsp, &refused);
+            Err(refused)
+        }
+    }
+}
+
+/// The answer to a question, how it came about, and when.
+async fn answered(
+    publication: &Publication,
+    tenant: &str,
+    question: &[u8],
+) -> Result<(Answered, PublicationEnd, UnixSeconds), Refused> {
+    if !publication.answers {
+        return Err(Refused::new(404, "single certificates are not answered for; fetch the list"));
+    }
+    let tenant: TenantId = tenant.parse().map_err(|error| unnamed(&error))?;
     let now = now();
-    let der = run(publication, move |lists| lists.status(&tenant, &question, now)).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header(CacheControl(vec![CacheDirective::NoStore]))
-        .content_type(ANSWER)
-        .body(der))
+    let Some(question) = Question::read(question) else {
+        return Ok((Answered::malformed(), PublicationEnd::Malformed, now));
+    };
+    if let Some(kept) = publication.lists.answer_at_hand(&tenant, &question, now) {
+        return Ok((kept, PublicationEnd::Kept, now));
+    }
+    let busy = || (Answered::try_later(), PublicationEnd::Busy, now);
+    let Ok(_place) = publication.waiting.try_acquire() else { return Ok(busy()) };
+    let Ok(Ok(_turn)) = timeout(TURN_WITHIN, publication.answering.acquire()).await else {
+        return Ok(busy());
+    };
+    // Somebody before may have asked the same.
+    if let Some(kept) = publication.lists.answer_at_hand(&tenant, &question, now) {
+        return Ok((kept, PublicationEnd::Kept, now));
+    }
+    let lists = Arc::clone(&publication.lists);
+    let done = web::block(move || lists.answer(&tenant, &question, now)).await;
+    Ok((done.map_err(|_| going_down())?.map_err(unlisted)?, PublicationEnd::Signed, now))
 }
 
 async fn list(
@@ -134,11 +208,18 @@ async fn list(
         Err(error) => return Err(unnamed(&error)),
     };
     let now = now();
-    let list = match publication.lists.at_hand(&tenant, now) {
-        Some(list) => Ok(list),
-        None => run(&publication, move |lists| lists.of(&tenant, now)).await,
+    let (list, end) = match publication.lists.at_hand(&tenant, now) {
+        Some(list) => (Ok(list), PublicationEnd::Kept),
+        None => {
+            let signed = run(&publication, move |lists| lists.of(&tenant, now)).await;
+            (signed, PublicationEnd::Signed)
+        }
     };
-    Ok(answer(&request, list?))
+    let list = list.inspect_err(|refused| publication.count_refusal(Published::Crl, refused))?;
+    let answer = answer(&request, list);
+    let is_there = answer.status() == StatusCode::NOT_MODIFIED;
+    publication.count(Published::Crl, if is_there { PublicationEnd::NotModified } else { end });
+    Ok(answer)
 }
 
 async fn authority(
@@ -169,16 +250,20 @@ async fn run<T: Send + 'static>(
         ));
     };
     let lists = Arc::clone(&publication.lists);
-    match web::block(move || work(&lists)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error @ (Unlisted::UnknownTenant(_) | Unlisted::OtherAuthority(_)))) => {
-            Err(Refused::new(404, error))
+    web::block(move || work(&lists)).await.map_err(|_| going_down())?.map_err(unlisted)
+}
+
+fn going_down() -> Refused {
+    Refused::new(503, "the hub is going down")
+}
+
+fn unlisted(error: Unlisted) -> Refused {
+    match error {
+        Unlisted::UnknownTenant(_) | Unlisted::OtherAuthority(_) => Refused::new(404, error),
+        Unlisted::Store(_) | Unlisted::Trust(_) => {
+            tracing::error!(reason = %in_one_line(&error), "nothing is said of what is revoked");
+            Refused::new(503, "the hub cannot sign now; come back in a moment")
         }
-        Ok(Err(error @ (Unlisted::Store(_) | Unlisted::Trust(_)))) => {
-            tracing::error!(reason = %in_one_line(&error), "no list of revoked certificates");
-            Err(Refused::new(503, "the hub cannot sign now; come back in a moment"))
-        }
-        Err(_) => Err(Refused::new(503, "the hub is going down")),
     }
 }
 
@@ -226,3 +311,7 @@ impl AsRef<[u8]> for Der {
 fn now() -> UnixSeconds {
     UnixSeconds(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
+
+#[cfg(test)]
+#[path = "lists_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actors::metrics::Metrics;
 
 use super::ServeError;
 use super::credentials::Credentials;
@@ -17,7 +18,7 @@ use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
 use crate::origin;
 use crate::people::{Sessions, SignIn, SignInError, is_setup_needed, link_text, new_link};
 use crate::trust::est::Est;
-use crate::trust::{Authorities, Checkpoints, Lists, Pki};
+use crate::trust::{Authorities, Checkpoints, ListLives, Lists, Pki};
 use crate::vault::Vault;
 
 /// A port that was taken, and who answers there.
@@ -45,17 +46,21 @@ impl Https {
         vault: &Vault,
         checkpoints: &Checkpoints,
         authorities: Authorities,
+        metrics: &Arc<Metrics>,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key } } = self;
         let store = admin.store();
-        let lists =
-            Arc::new(Lists::new(store.clone(), authorities.clone(), config.https.crl_hours));
+        let lives = ListLives {
+            list_s: config.https.crl_hours.saturating_mul(60 * 60),
+            answer_s: config.https.ocsp_minutes.saturating_mul(60),
+        };
+        let lists = Arc::new(Lists::new(store.clone(), authorities.clone(), lives));
         let est = Arc::new(Est::new(store.clone(), authorities));
         let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
         let services = Services {
-            enrolment: Enrolment::new(est),
-            publication: Publication::new(lists),
+            enrolment: Enrolment::new(est, Arc::clone(metrics)),
+            publication: Publication::new(lists, config.https.ocsp, Arc::clone(metrics)),
             api: api(config, admin, vault, checkpoints)?,
         };
         let server = https_on(listener, tls, rate, services)?;

@@ -32,7 +32,7 @@ use crate::http::{self, HttpError, HttpsError};
 use crate::people::NoRandom;
 use crate::quota;
 use crate::trust::keys::KeyError;
-use crate::trust::{Authorities, BoardEnrolment, Checkpoints, Pki};
+use crate::trust::{Authorities, BoardEnrolment, Checkpoints, Pki, Places};
 use crate::vault::{Sweeper, Vault, VaultError};
 
 /// Why the hub did not run.
@@ -126,7 +126,8 @@ impl Phase {
 /// # Errors
 /// Whatever kept it from starting.
 pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeError> {
-    let pki = Pki::of(&config.trust);
+    let metrics = Arc::new(Metrics::new());
+    let pki = Pki::of(&config.trust).naming(Places::of(&config)).measured(&metrics);
     let credentials = Credentials::read(&config, &pki)?;
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
@@ -140,7 +141,6 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
     let served = system.block_on(async {
-        let metrics = Arc::new(Metrics::new());
         watch(&store, &metrics);
         let (ready, health) = (phase.clone(), store.clone());
         let ready = move || {
@@ -160,7 +160,9 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let admin = Admin::running(store.clone(), cli::author(), live);
         let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
         let https = https
-            .map(|https| https.start(&config, &admin, &vault, &checkpoints, authorities))
+            .map(|https| {
+                https.start(&config, &admin, &vault, &checkpoints, authorities, &metrics)
+            })
             .transpose()?;
         let sweeper = Sweeper::start(vault.clone()).map_err(ServeError::System)?;
         let control = control(&config, admin.clone(), pki.clone(), vault);

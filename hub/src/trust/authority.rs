@@ -14,13 +14,15 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::keys::{KeyError, KeyLabel, KeyStore, PublicKey};
 use super::profile::{self, Expiry, ServerName, moment};
-use super::{Issued, Revoked, TrustError};
+use super::{Issued, Places, Revoked, TrustError};
 
 /// A certificate authority: the hub's root, or a tenant's under it.
 pub struct Authority {
     der: Vec<u8>,
     not_after: OffsetDateTime,
     issuer: Issuer<'static, LabelledKey>,
+    /// What boards' certificates name, and by whose name.
+    places: Option<(Places, TenantId)>,
 }
 
 /// A production station: what may enrol boards of a tenant's batches.
@@ -66,7 +68,13 @@ impl Authority {
         let not_after = certificate.validity().not_after.to_datetime();
         let issuer = profile::issuer(&certificate).map_err(unfit)?;
         let issuer = Issuer::new(issuer, key);
-        Ok(Self { der, not_after, issuer })
+        Ok(Self { der, not_after, issuer, places: None })
+    }
+
+    /// The same authority, whose boards' certificates name these places.
+    #[must_use]
+    pub(super) fn naming(self, places: Option<(Places, TenantId)>) -> Self {
+        Self { places, ..self }
     }
 
     /// A certificate of an authority for one tenant's boards. It ends with this one.
@@ -99,7 +107,11 @@ impl Authority {
         expiry: Expiry,
         now: UnixSeconds,
     ) -> Result<Issued, TrustError> {
-        self.issue("make a board's certificate", profile::board(board, expiry, now), key)
+        let mut params = profile::board(board, expiry, now);
+        if let Some((places, tenant)) = &self.places {
+            places.name_in(&mut params, tenant)?;
+        }
+        self.issue("make a board's certificate", params, key)
     }
 
     /// A client certificate for a production station.

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use storage::{RevokedCertificate, Serial, Store, StoreError, TenantId, UnixSeconds};
 
-use super::{Authorities, Authority, Revoked, TrustError, ocsp};
+use super::answers::Answers;
+use super::ocsp::{self, Answered, Question};
+use super::{Authorities, Authority, Revoked, TrustError};
 
 /// Seconds until a signature that failed is tried again, while the list before it is in force.
 const TRY_AGAIN_S: u64 = 60;
@@ -48,12 +50,22 @@ pub struct List {
     pub revoked: Vec<Revoked>,
 }
 
+/// For how long what is published is in force, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLives {
+    /// A list.
+    pub list_s: u64,
+    /// An answer about single certificates to who brings no nonce.
+    pub answer_s: u64,
+}
+
 /// The lists of a hub's tenants.
 pub struct Lists {
     store: Store,
     authorities: Authorities,
-    life_s: u64,
+    life: ListLives,
     kept: RwLock<HashMap<TenantId, Kept>>,
+    answers: Answers,
     /// Held while one is signed, so that many who ask at once are one signature.
     signing: Mutex<()>,
 }
@@ -68,11 +80,17 @@ struct Kept {
 }
 
 impl Lists {
-    /// Of what `store` has revoked, signed by `authorities`, each in force for `hours`.
+    /// Of what `store` has revoked, signed by `authorities`, each in force for its `life`.
     #[must_use]
-    pub fn new(store: Store, authorities: Authorities, hours: u64) -> Self {
-        let life_s = hours.saturating_mul(60 * 60);
-        Self { store, authorities, life_s, kept: RwLock::default(), signing: Mutex::default() }
+    pub fn new(store: Store, authorities: Authorities, life: ListLives) -> Self {
+        Self {
+            store,
+            authorities,
+            life,
+            kept: RwLock::default(),
+            answers: Answers::default(),
+            signing: Mutex::default(),
+        }
     }
 
     /// The tenant's list where it is signed and up to date; does not block.
@@ -104,7 +122,7 @@ impl Lists {
             Some((list, renew)) if now < renew && list.revoked == revoked => (list, renew),
             before => match (self.sign(tenant, revoked, now), before) {
                 (Ok(list), _) => {
-                    let renew = UnixSeconds(now.0.saturating_add(self.life_s / 2));
+                    let renew = UnixSeconds(now.0.saturating_add(self.life.list_s / 2));
                     (Arc::new(list), renew)
                 }
                 (Err(Unlisted::Trust(error)), Some((list, _))) if now < list.until => {
@@ -151,7 +169,7 @@ impl Lists {
     ) -> Result<List, Unlisted> {
         let authority = self.signer(id)?;
         let number = self.store.revoked().next_list_number(now.0)?;
-        let until = UnixSeconds(now.0.saturating_add(self.life_s));
+        let until = UnixSeconds(now.0.saturating_add(self.life.list_s));
         let der = authority.sign_crl(&revoked, number, now, until).map_err(Unlisted::Trust)?;
         let count = revoked.len();
         tracing::info!(tenant = %id, number, revoked = count, "signed a list of revoked certificates");
@@ -169,20 +187,37 @@ impl Lists {
         }
     }
 
-    /// The answer (DER) to a question after the tenant's certificates (OCSP, RFC 6960), signed now.
-    /// Blocks as [`Lists::of`] does.
+    /// The answer to a question without a nonce that was signed before, is in force, and says what is
+    /// still so; does not block.
+    pub fn answer_at_hand(
+        &self,
+        tenant: &TenantId,
+        question: &Question,
+        now: UnixSeconds,
+    ) -> Option<Answered> {
+        self.answers.find(&question.name(tenant)?, self.store.revoked().changes(), now)
+    }
+
+    /// The answer to a question after the tenant's certificates (OCSP, RFC 6960), signed now. Blocks as
+    /// [`Lists::of`] does.
     ///
     /// # Errors
-    /// [`Unlisted`]; a question that is none is answered with that.
-    pub fn status(
+    /// [`Unlisted`].
+    pub fn answer(
         &self,
         id: &TenantId,
-        question: &[u8],
+        question: &Question,
         now: UnixSeconds,
-    ) -> Result<Vec<u8>, Unlisted> {
+    ) -> Result<Answered, Unlisted> {
         let authority = self.signer(id)?;
-        let Some(question) = ocsp::Question::read(question) else { return Ok(ocsp::malformed()) };
+        // Counted before it is read: what changes meanwhile is asked again.
+        let changes = self.store.revoked().changes();
         let find = |serial: &Serial| self.store.revoked().of_serial(id, serial);
-        ocsp::answer(&question, &authority, find, now)
+        let until = UnixSeconds(now.0.saturating_add(self.life.answer_s));
+        let answered = ocsp::answer(question, &authority, find, now, until)?;
+        if let Some(name) = question.name(id) {
+            self.answers.keep(name, answered.clone(), changes, now);
+        }
+        Ok(answered)
     }
 }

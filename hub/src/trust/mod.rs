@@ -5,6 +5,7 @@
 //! module only into a new file of mode 0600; nothing here overwrites a file, logs a key or reads a
 //! clock.
 
+mod answers;
 mod authorities;
 mod authority;
 mod certificate;
@@ -20,6 +21,7 @@ pub mod keys;
 mod lists;
 mod ocsp;
 mod pki;
+mod places;
 mod profile;
 mod request;
 
@@ -35,8 +37,10 @@ pub use self::error::TrustError;
 pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_new_unsynced};
 pub use self::issued::{Issued, pem};
 pub use self::key::{new_key, private_key_pem};
-pub use self::lists::{List, Lists, Unlisted};
+pub use self::lists::{List, ListLives, Lists, Unlisted};
+pub use self::ocsp::{Answered, Question};
 pub use self::pki::{Imported, Initialised, KeyPairFiles, Made, Pki};
+pub use self::places::Places;
 pub use self::profile::{
     BOARD_YEARS, Expiry, SERVER_YEARS, STATION_YEARS, ServerName, StationName,
 };

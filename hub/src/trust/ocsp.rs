@@ -4,9 +4,10 @@
 //! to verify the answer. Invariant: a question's length is bounded by who reads it, and so is the
 //! number of certificates it may ask after; of what it brings, those and a nonce alone are signed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{Revocation, RevocationReason, Serial, StoreError, UnixSeconds};
+use storage::{Revocation, RevocationReason, Serial, StoreError, TenantId, UnixSeconds};
 use x509_cert::der::asn1::{
     BitString, GeneralizedTime, ObjectIdentifier, OctetString, OctetStringRef,
 };
@@ -33,14 +34,15 @@ const ECDSA_WITH_SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.8
 const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.2");
 
 /// A question that can be answered.
-pub(super) struct Question {
+pub struct Question {
     asked: Vec<CertId>,
     nonce: Option<Extension>,
 }
 
 impl Question {
     /// From its DER; `None` for what is malformed.
-    pub(super) fn read(der: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn read(der: &[u8]) -> Option<Self> {
         let request = OcspRequest::from_der(der).ok()?.tbs_request;
         let asked: Vec<_> = request.request_list.into_iter().map(|asked| asked.req_cert).collect();
         let mut nonces = request.request_extensions.unwrap_or_default();
@@ -48,6 +50,19 @@ impl Question {
         let nonce = nonces.pop();
         let is_one = nonces.is_empty() && nonce.as_ref().is_none_or(is_nonce);
         ((1..=ASKED_MAX).contains(&asked.len()) && is_one).then_some(Self { asked, nonce })
+    }
+
+    /// What its answer is kept by; `None` where it cannot be anybody else's: with a nonce.
+    pub(super) fn name(&self, tenant: &TenantId) -> Option<[u8; 32]> {
+        if self.nonce.is_some() {
+            return None;
+        }
+        let mut text = tenant.as_str().as_bytes().to_vec();
+        for asked in &self.asked {
+            text.push(0);
+            text.extend(asked.to_der().ok()?);
+        }
+        Some(openssl::sha::sha256(&text))
     }
 }
 
@@ -57,19 +72,49 @@ fn is_nonce(extension: &Extension) -> bool {
     nonce.is_ok_and(|nonce| (1..=32).contains(&nonce.as_bytes().len()))
 }
 
-/// The answer to what is no question; nobody signs it.
-pub(super) fn malformed() -> Vec<u8> {
-    OcspResponse::malformed_request().to_der().unwrap_or_default()
+/// An answer, and until when it may be given again.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its DER.
+    pub der: Arc<[u8]>,
+    /// `None` where it is for one client alone.
+    pub until: Option<UnixSeconds>,
+}
+
+impl Answered {
+    /// The answer to what is no question; nobody signs it.
+    #[must_use]
+    pub fn malformed() -> Self {
+        Self::unsigned(OcspResponse::malformed_request())
+    }
+
+    /// The answer while too many ask; nobody signs it.
+    #[must_use]
+    pub fn try_later() -> Self {
+        Self::unsigned(OcspResponse::try_later())
+    }
+
+    fn unsigned(response: OcspResponse) -> Self {
+        Self { der: response.to_der().unwrap_or_default().into(), until: None }
+    }
+
+    /// Whether it may be given at this moment.
+    pub(super) fn is_in_force(&self, now: UnixSeconds) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
 }
 
 /// The signed answer: `find` says what is known to be revoked among the authority's certificates, and
-/// of another's nothing is known.
+/// of another's nothing is known. Without a nonce it is in force until the given moment.
 pub(super) fn answer(
     question: &Question,
     authority: &Authority,
     find: impl Fn(&Serial) -> Result<Option<Revocation>, StoreError>,
     now: UnixSeconds,
-) -> Result<Vec<u8>, Unlisted> {
+    until: UnixSeconds,
+) -> Result<Answered, Unlisted> {
+    let until = question.nonce.is_none().then_some(until);
+    let next_update = until.map(moment).transpose().map_err(unencodable)?;
     let ours = Ours::of(authority).map_err(Unlisted::Trust)?;
     let mut responses = Vec::new();
     for asked in &question.asked {
@@ -87,7 +132,7 @@ pub(super) fn answer(
             cert_id: asked.clone(),
             cert_status,
             this_update: moment(now).map_err(unencodable)?,
-            next_update: None,
+            next_update,
             single_extensions: None,
         });
     }
@@ -107,7 +152,8 @@ pub(super) fn answer(
         signature: BitString::from_bytes(&signature).map_err(unencodable)?,
         certs: None,
     };
-    OcspResponse::successful(signed).and_then(|answer| answer.to_der()).map_err(unencodable)
+    let answer = OcspResponse::successful(signed).and_then(|answer| answer.to_der());
+    Ok(Answered { der: answer.map_err(unencodable)?.into(), until })
 }
 
 /// What names an authority in a question.

@@ -11,12 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use actors::metrics::Metrics;
 use openssl::x509::X509;
 use storage::{TenantId, UnixSeconds};
 
 use super::files::{make_folder, write_new, write_new_secret};
-use super::keys::{self, FileStore, KeyError, KeyLabel, KeyStore, PublicKey};
-use super::{Authority, Issued, ServerName, TrustError, new_key, pem, private_key_pem};
+use super::keys::{self, FileStore, KeyError, KeyLabel, KeyStore, MeasuredStore, PublicKey};
+use super::{Authority, Issued, Places, ServerName, TrustError, new_key, pem, private_key_pem};
 use crate::config::Trust;
 
 /// The folder of the hub's certificates, and its keys.
@@ -26,6 +27,8 @@ pub struct Pki {
     keys: Arc<dyn KeyStore>,
     /// Where the server's key is sealed; without it, it is a plain file.
     files: Option<Arc<FileStore>>,
+    /// What boards' certificates name.
+    places: Option<Places>,
 }
 
 /// A certificate's file and its key's.
@@ -70,7 +73,7 @@ pub struct Initialised {
 impl Pki {
     /// The folder `dir`, which need not be there yet, with its authorities' keys in `keys`.
     pub fn new(dir: &Path, keys: Arc<dyn KeyStore>) -> Self {
-        Self { dir: dir.to_path_buf(), keys, files: None }
+        Self { dir: dir.to_path_buf(), keys, files: None, places: None }
     }
 
     /// The folder and the key store of a configuration; the key store is opened on first use.
@@ -78,12 +81,25 @@ impl Pki {
     pub fn of(trust: &Trust) -> Self {
         let files = Arc::new(keys::files(trust));
         let keys = keys::open(trust, &files);
-        Self { dir: trust.dir.clone(), keys, files: Some(files) }
+        Self { dir: trust.dir.clone(), keys, files: Some(files), places: None }
     }
 
     /// The sealed files, in which the server's key is at least; `None` for a fixture.
     pub fn files(&self) -> Option<&Arc<FileStore>> {
         self.files.as_ref()
+    }
+
+    /// The same, with what its keys sign counted.
+    #[must_use]
+    pub fn measured(self, metrics: &Arc<Metrics>) -> Self {
+        let keys = Arc::new(MeasuredStore::new(self.keys, Arc::clone(metrics)));
+        Self { keys, ..self }
+    }
+
+    /// The same, with boards' certificates that name these places.
+    #[must_use]
+    pub fn naming(self, places: Option<Places>) -> Self {
+        Self { places, ..self }
     }
 
     /// The key store.
@@ -160,9 +176,11 @@ impl Pki {
     /// A tenant's authority.
     pub fn tenant(&self, tenant: &TenantId) -> Result<Authority, TrustError> {
         let (file, label) = (self.tenant_file(tenant), KeyLabel::tenant(tenant));
-        self.read(&file, label, "authority of the tenant", || {
+        let authority = self.read(&file, label, "authority of the tenant", || {
             format!("`cellular-hub tenant add {tenant}` makes one with the tenant")
-        })
+        })?;
+        let named = self.places.clone().map(|places| (places, tenant.clone()));
+        Ok(authority.naming(named))
     }
 
     /// A tenant's authority, made under the root unless it is there.

@@ -26,11 +26,24 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// The body as a PEM file of PKCS#7.
+    pub fn armoured(&self) -> String {
+        let der = openssl::base64::decode_block(self.body.trim()).unwrap();
+        let pem = openssl::pkcs7::Pkcs7::from_der(&der).unwrap().to_pem().unwrap();
+        String::from_utf8(pem).unwrap()
+    }
+}
+
 impl Factory {
     /// Two tenants, the first with batch `spring` (CB-S..., 1000 boards) and station `line`.
     pub fn new() -> Self {
+        Self::of(Plan::boards(2).tenants(2))
+    }
+
+    /// The same on a site that is made by this plan.
+    pub fn of(plan: Plan) -> Self {
         let https = free_tcp();
-        let plan = Plan::boards(2).tenants(2);
         let plan = plan.set("https", "enabled", true).set("https", "listen", https.to_string());
         let factory = Self { site: plan.build(), https, hub: None };
         factory.batch("tenant-0", "spring", &["--prefix", "CB-S", "--max", "1000"]);
@@ -40,6 +53,11 @@ impl Factory {
 
     pub fn start(&mut self) {
         self.hub = Some(self.site.start());
+    }
+
+    /// What the hub's page says of a metric.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.hub.as_ref().unwrap().metric(name, labels)
     }
 
     /// Ends the hub, so that its store can be used.
@@ -103,6 +121,18 @@ impl Factory {
         base64_of(&csr)
     }
 
+    /// A configuration of OpenSSL's for a request with the names that a certificate of `id` has.
+    pub fn renewal_config(&self, id: &str) -> String {
+        let config = self.file("renew.cnf");
+        let text = format!(
+            "[req]\ndistinguished_name=dn\nreq_extensions=ext\nprompt=no\n[dn]\nCN={id}\n\
+             [ext]\nsubjectAltName=otherName:1.3.6.1.5.5.7.8.4;SEQ:module\n\
+             [module]\nkind=OID:1.3.6.1.4.1.99999.1\nserial=FORMAT:ASCII,OCT:{id}\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        config
+    }
+
     /// Sends `body` to an EST operation: `label/operation`.
     pub fn post(&self, operation: &str, how: &[&str], body: &str) -> Answer {
         let header = "Content-Type: application/pkcs10";
@@ -141,8 +171,7 @@ impl Factory {
     pub fn keep(&self, name: &str, answer: &Answer) -> PathBuf {
         assert_eq!(answer.status, 200, "{answer:?}");
         let (p7, pem) = (self.file(&format!("{name}.p7")), self.path(&format!("{name}.pem")));
-        let armoured = format!("-----BEGIN PKCS7-----\n{}-----END PKCS7-----\n", answer.body);
-        std::fs::write(&p7, armoured).unwrap();
+        std::fs::write(&p7, answer.armoured()).unwrap();
         let out = openssl(&["pkcs7", "-in", &p7, "-print_certs"]);
         assert_eq!(out.matches("BEGIN CERTIFICATE").count(), 1, "{out}");
         std::fs::write(&pem, out).unwrap();

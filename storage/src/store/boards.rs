@@ -16,7 +16,7 @@ use super::rows::Places;
 use super::{Inner, abort, corrupt, decode, encode};
 use crate::board::BoardRecord;
 use crate::record::{self, RecordError};
-use crate::{Board, BoardId, Slot, StoreError, UnixSeconds};
+use crate::{Board, BoardId, Fingerprint, Serial, Slot, StoreError, UnixSeconds};
 
 /// The boards of a [`crate::Store`].
 #[derive(Clone, Copy)]
@@ -122,6 +122,21 @@ impl<'a> Boards<'a> {
         }
         self.inner.flush()?;
         Ok(removed.is_some())
+    }
+
+    /// Notes which serial number the board's certificate has, if it is this one. Not flushed: what a crash
+    /// loses, the next handshake says again.
+    pub fn learn_serial(
+        self,
+        id: &BoardId,
+        of: Fingerprint,
+        serial: &Serial,
+    ) -> Result<(), StoreError> {
+        self.inner.update(id, |BoardRecord { board, .. }| {
+            if board.fingerprint == Some(of) {
+                board.serial = Some(serial.clone());
+            }
+        })
     }
 
     /// Notes when boards were heard: the first time stays, the last only moves forward, unknown

@@ -20,6 +20,8 @@ fn resumable() -> Resumable {
             tenant: "acme".parse().unwrap(),
             fingerprint: Fingerprint([0; 32]),
             not_after: UnixSeconds(9),
+            at: std::time::Instant::now(),
+            serial: None,
         },
         authenticated: UnixSeconds(1),
     }

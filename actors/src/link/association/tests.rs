@@ -17,6 +17,8 @@ fn admitted() -> Admitted {
         tenant: "acme".parse().unwrap(),
         fingerprint: Fingerprint([1; 32]),
         not_after: UnixSeconds(u64::MAX),
+        at: std::time::Instant::now(),
+        serial: None,
     }
 }
 

@@ -151,8 +151,11 @@ fn seconds(of: Duration) -> u16 {
 mod tests {
     use bytes::Bytes;
 
+    use std::time::Instant;
+
     use super::super::super::delivery::MessageId;
     use super::*;
+    use crate::barred::Barred;
 
     fn uplink() -> Uplink {
         Uplink {
@@ -162,6 +165,8 @@ mod tests {
             topic: "a/t".to_owned(),
             content_format: Some(112),
             payload: Bytes::from_static(b"\x81\xa0"),
+            admitted: Barred::new(Instant::now()).moment(Instant::now()),
+            acknowledge: storage::Acknowledge::OnUpstream,
         }
     }
 

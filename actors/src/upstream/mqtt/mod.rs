@@ -45,11 +45,11 @@ pub(super) fn start(
     spec: Spec,
     arbiter: &ArbiterHandle,
     metrics: &Arc<Metrics>,
-) -> (Addr<Adapter>, Arc<AtomicBool>, Arc<Barred>) {
+    barred: Arc<Barred>,
+) -> (Addr<Adapter>, Arc<AtomicBool>) {
     let metrics = metrics.upstream(spec.tenant.as_str(), spec.name.as_str());
     let up = Arc::new(AtomicBool::new(false));
-    let barred = Arc::<Barred>::default();
-    let (shared, held_back) = (Arc::clone(&up), Arc::clone(&barred));
+    let shared = Arc::clone(&up);
     let adapter = Adapter::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         Adapter {
@@ -58,11 +58,11 @@ pub(super) fn start(
             outstanding: Rc::default(),
             backoff: Backoff::default(),
             up: shared,
-            barred: held_back,
+            barred,
             state: State::Connecting,
         }
     });
-    (adapter, up, barred)
+    (adapter, up)
 }
 
 /// The actor; see [`super::UpstreamHandle`] for its face.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use storage::Acknowledge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -153,7 +154,9 @@ impl Flow {
 
     fn publish(&mut self, parcel: Parcel) {
         let Parcel { uplink, awaiting } = parcel;
-        if self.barred.holds(&uplink.board, std::time::Instant::now) {
+        // What a board was promised is kept: it has forgotten its reading.
+        let is_promised = uplink.acknowledge == Acknowledge::OnReceive;
+        if !is_promised && self.barred.holds(&uplink.board, uplink.admitted) {
             return awaiting.answer(Outcome::Refused { reason: "the board was shut out" });
         }
         let Some(id) = self.window.next() else {

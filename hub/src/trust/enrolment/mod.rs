@@ -13,8 +13,10 @@ use storage::{
     UnixSeconds,
 };
 
-use super::est::{CsrError, Request as SigningRequest, certificates_only, request_attributes};
-use super::{Authorities, BOARD_YEARS, Expiry, TrustError};
+use super::est::{
+    self, CsrError, Request as SigningRequest, certificates_only, request_attributes,
+};
+use super::{Authorities, TrustError};
 
 /// The authority as boards' sessions know it.
 pub struct BoardEnrolment {
@@ -85,8 +87,8 @@ impl BoardEnrolment {
         }
         let authority = self.authorities.of(&tenant)?;
         let authority = authority.ok_or_else(|| Refusal::OtherAuthority(tenant.id.clone()))?;
-        let (expiry, key) = (Expiry::Years(BOARD_YEARS), signing.public_key());
-        let certificate = authority.issue_board(&board.id, key, expiry, now)?;
+        let (life, key) = (est::life_of(&self.store, &board)?, signing.public_key());
+        let certificate = authority.issue_board(&board.id, key, life.into(), now)?;
         let der = certificate.der().to_vec();
         let renewal = Renewal {
             board: board.id.clone(),

@@ -211,3 +211,30 @@ proptest! {
         let _ = SigningRequest::check(&body);
     }
 }
+
+#[test]
+fn a_renewed_certificate_is_valid_for_as_long_as_its_batch_says() {
+    let scene = scene();
+    let years = |certificate: &X509| {
+        let end = certificate.not_after().diff(&openssl::asn1::Asn1Time::from_unix(0).unwrap());
+        -end.unwrap().days / 365 - i32::try_from(NOW.0 / 86_400 / 365).unwrap()
+    };
+    assert_eq!(years(&scene.renew()), 20);
+    let batch = storage::Batch {
+        tenant: "acme".parse().unwrap(),
+        name: "short".parse().unwrap(),
+        allowed: storage::Allowed::Prefix { prefix: "CB-".parse().unwrap(), max: 9 },
+        state: storage::BatchState::Open,
+        certificates: storage::CertificateLife::Years(3),
+        again: storage::Again::UntilHeard,
+        enrolled: 1,
+        created: NOW,
+        expires: None,
+    };
+    assert!(scene.store.batches().add(&batch, Vec::new()).unwrap());
+    let labelled = |board: &mut Board| {
+        board.labels.insert(String::from("batch"), String::from("short"));
+    };
+    scene.store.boards().change(&scene.board, labelled).unwrap();
+    assert_eq!(years(&scene.renew()), 3);
+}

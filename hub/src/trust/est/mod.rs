@@ -14,7 +14,7 @@ mod request;
 use openssl::x509::X509;
 use storage::{
     BatchName, Board, BoardState, CertificateLife, Enrolment, EnrolmentRefusal, Fingerprint,
-    Renewal, Serial, Store, Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
+    Renewal, Serial, Store, StoreError, Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
 };
 
 use self::client::Station;
@@ -125,7 +125,7 @@ impl Est {
         if let Some(entry) = lately.filter(|entry| entry.replaced == Some(shown)) {
             return Ok(entry.der);
         }
-        let issued = self.issue(&tenant, &request, self.life_of(&board)?, now)?;
+        let issued = self.issue(&tenant, &request, life_of(&self.store, &board)?, now)?;
         let renewal = Renewal {
             board: board.id,
             fingerprint: issued.fingerprint(),
@@ -231,14 +231,6 @@ impl Est {
         Ok(board.and_then(|board| board.fingerprint).as_ref() == Some(of))
     }
 
-    /// As the batch it was enrolled in has it.
-    fn life_of(&self, board: &Board) -> Result<CertificateLife, Refusal> {
-        let name = board.labels.get("batch").and_then(|name| name.parse::<BatchName>().ok());
-        let batch =
-            name.map(|name| self.store.batches().find(&board.tenant, &name)).transpose()?.flatten();
-        Ok(batch.map_or(CertificateLife::Years(BOARD_YEARS), |batch| batch.certificates))
-    }
-
     fn serving(&self, id: &TenantId) -> Result<Tenant, Refusal> {
         let tenant = self.tenant(id)?;
         match tenant.state {
@@ -250,6 +242,13 @@ impl Est {
     fn tenant(&self, id: &TenantId) -> Result<Tenant, Refusal> {
         self.store.tenants().find(id)?.ok_or_else(|| Refusal::UnknownTenant(id.clone()))
     }
+}
+
+/// For how long a board's next certificate is valid: as the batch it was enrolled in has it.
+pub(super) fn life_of(store: &Store, board: &Board) -> Result<CertificateLife, StoreError> {
+    let name = board.labels.get("batch").and_then(|name| name.parse::<BatchName>().ok());
+    let batch = name.map(|name| store.batches().find(&board.tenant, &name)).transpose()?.flatten();
+    Ok(batch.map_or(CertificateLife::Years(BOARD_YEARS), |batch| batch.certificates))
 }
 
 /// A board of one of these batches may be enrolled.
