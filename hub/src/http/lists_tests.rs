@@ -40,6 +40,7 @@ impl KeyStore for Slow {
         self.keys.public_key(label)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a module that takes its time")]
     fn sign(&self, label: &KeyLabel, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let mut queue = self.queue.lock().unwrap();
         let own = queue.0;
