@@ -7,10 +7,12 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::rig::process::Process;
+
 /// SoftHSM, where Debian has it.
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
-struct Rig {
+pub(crate) struct Rig {
     folder: TempDir,
     softhsm: Option<PathBuf>,
 }
@@ -26,7 +28,11 @@ impl Rig {
     }
 
     /// With a token for the keys.
-    fn with_token() -> Self {
+    pub(crate) fn with_token() -> Self {
+        Self::with_pin("2718")
+    }
+
+    pub(crate) fn with_pin(pin: &str) -> Self {
         let text = format!(
             "key_store = \"pkcs11\"\npkcs11_module = \"{MODULE}\"\npkcs11_token = \"hub\"\n"
         );
@@ -35,17 +41,16 @@ impl Rig {
         let text = format!("directories.tokendir = {}\n", rig.path("tokens").display());
         fs::write(rig.path("softhsm2.conf"), text).unwrap();
         rig.softhsm = Some(rig.path("softhsm2.conf"));
-        let made =
-            ["--init-token", "--free", "--label", "hub", "--so-pin", "314159", "--pin", "2718"];
+        let made = ["--init-token", "--free", "--label", "hub", "--so-pin", "314159", "--pin", pin];
         rig.program("softhsm2-util", &made);
         fs::create_dir(rig.path("vault")).unwrap();
-        fs::write(rig.path("vault/token.pin"), "2718\n").unwrap();
+        fs::write(rig.path("vault/token.pin"), format!("{pin}\n")).unwrap();
         fs::set_permissions(rig.path("vault/token.pin"), fs::Permissions::from_mode(0o600))
             .unwrap();
         rig
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -59,22 +64,31 @@ impl Rig {
         (done.status.code(), text(&done.stdout), text(&done.stderr))
     }
 
-    fn program(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> String {
         let (code, out, err) = self.run(program, arguments);
         assert_eq!(code, Some(0), "{program} {arguments:?}: {out}{err}");
         out
     }
 
-    fn hub(&self, arguments: &[&str]) -> String {
+    /// A hub that serves.
+    pub(crate) fn serve(&self) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cellular-hub"));
+        command.arg("serve").current_dir(self.folder.path()).env("NO_COLOR", "1");
+        command.env_remove("CELLULAR_HUB_CONFIG").env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(self.softhsm.iter().map(|file| ("SOFTHSM2_CONF", file)));
+        Process::spawn(&mut command)
+    }
+
+    pub(crate) fn hub(&self, arguments: &[&str]) -> String {
         self.program(env!("CARGO_BIN_EXE_cellular-hub"), arguments)
     }
 
-    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let out = self.hub(&[arguments, &["--json"]].concat());
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn refused(&self, code: i32, arguments: &[&str]) -> String {
+    pub(crate) fn refused(&self, code: i32, arguments: &[&str]) -> String {
         let (ended, out, err) = self.run(env!("CARGO_BIN_EXE_cellular-hub"), arguments);
         assert_eq!(ended, Some(code), "{arguments:?}: {out}{err}");
         err

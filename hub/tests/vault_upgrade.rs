@@ -36,7 +36,7 @@ pub(crate) fn sleeper(site: &Site, hub: &Hub, number: u32) -> Sleeper {
 
 /// A reading is taken; the first of a board whose slot was written on another boot is asked for proof.
 #[track_caller]
-fn post(board: &mut Sleeper, id: u16) {
+pub(crate) fn post(board: &mut Sleeper, id: u16) {
     let asked = exchange(board, &Message::post("d", id, b"reading"), PATIENCE).expect("an answer");
     if asked.message.dotted() == "2.04" {
         return;

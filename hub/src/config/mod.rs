@@ -50,7 +50,7 @@ pub use self::shutdown::Shutdown;
 pub use self::sign_in::{SecondFactorFor, SignIn};
 pub use self::store::Store;
 pub use self::trust::{KeyStoreKind, Trust};
-pub use self::vault::{MasterKind, Vault};
+pub use self::vault::{AzureLogin, MasterKind, Vault};
 
 /// Everything that can be set, in force: defaults, and what the file says instead.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -142,13 +142,14 @@ impl Config {
 
     /// The same, with relative paths counted from `folder`.
     pub(crate) fn relative_to(mut self, folder: &Path) -> Self {
-        let paths: [&mut PathBuf; 10] = [
+        let paths: [&mut PathBuf; 11] = [
             &mut self.store.dir,
             &mut self.trust.dir,
             &mut self.trust.passphrase_file,
             &mut self.trust.pkcs11_module,
             &mut self.trust.pkcs11_pin_file,
             &mut self.vault.master_key,
+            &mut self.vault.azure_secret_file,
             &mut self.link.certificate,
             &mut self.link.key,
             &mut self.https.certificate,

@@ -13,7 +13,7 @@ section! {
     pub struct Vault in "vault" {
         /// Where the master key is: "file"; "credential" for the systemd credential vault.master_key,
         /// which holds 32 random bytes as the file does; "pkcs11" for a key in the token that [trust]
-        /// names, which never leaves it. To change it, have `vault rewrap` wrap the data keys anew
+        /// names, which never leaves it; "azure-key-vault" for a key in Azure Key Vault. To change it, have `vault rewrap` wrap the data keys anew
         /// before you change it here.
         pub master: MasterKind = MasterKind::File;
         /// For "file": 32 random bytes, mode 0600, made at the first start.
@@ -22,6 +22,24 @@ section! {
         /// pkcs11_pin_file); made inside at the first start. The hub needs the token when it starts,
         /// and for `vault rotate` and `vault rewrap`.
         pub pkcs11_key: String = String::from("vault");
+        /// For "azure-key-vault": the address of an RSA key, without its version. New data keys are
+        /// wrapped under the version that is current then. Key Vault is needed when a token would be.
+        pub azure_key: String = String::from("https://NAME.vault.azure.net/keys/KEY");
+        /// Who the hub is to Azure: "managed-identity" of the machine, or "client-secret" for an
+        /// application with a secret.
+        pub azure_login: AzureLogin = AzureLogin::ManagedIdentity;
+        /// The client id of the application, or of a user-assigned identity; "system" is the machine's
+        /// own.
+        pub azure_client: String = String::from("system");
+        /// For "client-secret": the directory (tenant) that the application is in, its id.
+        pub azure_directory: String = String::from("00000000-0000-0000-0000-000000000000");
+        /// For "client-secret": the secret, the first line of a file of mode 0600. A systemd credential
+        /// named azure.secret comes first.
+        pub azure_secret_file: PathBuf = PathBuf::from("vault/azure.secret");
+        /// Where applications get tokens; other clouds have other places.
+        pub azure_login_url: String = String::from("https://login.microsoftonline.com");
+        /// Where the machine's metadata service is, which gives tokens to managed identities.
+        pub azure_metadata_url: String = String::from("http://169.254.169.254");
     }
 }
 
@@ -36,8 +54,25 @@ pub enum MasterKind {
     Credential,
     /// In a token.
     Pkcs11,
+    /// In Azure Key Vault.
+    AzureKeyVault,
+}
+
+/// Who the hub is to Azure.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AzureLogin {
+    /// The machine.
+    #[default]
+    ManagedIdentity,
+    /// An application with a secret.
+    ClientSecret,
+}
+
+impl Setting for AzureLogin {
+    const KIND: Kind = Kind::Choice(&["managed-identity", "client-secret"]);
 }
 
 impl Setting for MasterKind {
-    const KIND: Kind = Kind::Choice(&["file", "credential", "pkcs11"]);
+    const KIND: Kind = Kind::Choice(&["file", "credential", "pkcs11", "azure-key-vault"]);
 }

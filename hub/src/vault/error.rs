@@ -103,6 +103,14 @@ pub enum VaultError {
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] KeyError),
+    /// Azure Key Vault did not help.
+    #[cfg(feature = "azure-key-vault")]
+    #[error(transparent)]
+    Azure(#[from] super::AzureError),
+    /// This hub cannot use Azure Key Vault.
+    #[cfg(not(feature = "azure-key-vault"))]
+    #[error("vault.master: this hub was built without the feature azure-key-vault")]
+    WithoutAzure,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -13,8 +13,7 @@ use storage::SealingKey;
 use zeroize::Zeroizing;
 
 use super::VaultError;
-use super::master::{Master, Place};
-use super::token::key_of;
+use super::master::{Master, Place, key_of};
 use crate::trust::{make_folder, write_new_secret};
 
 /// Whoever else may read a file.

@@ -5,8 +5,11 @@
 use std::fmt::Debug;
 
 use storage::{KeyId, KeyPurpose, SealingKey, Store};
+use zeroize::Zeroizing;
 
 use super::VaultError;
+#[cfg(feature = "azure-key-vault")]
+use super::azure::AzureMaster;
 use super::file::{KeyFile, KeyMaster};
 use super::token::TokenMaster;
 use crate::config::{Config, MasterKind, credential};
@@ -83,6 +86,10 @@ impl Named {
                     None => Self::Absent(Absent::Token(Box::new(key))),
                 })
             }
+            #[cfg(feature = "azure-key-vault")]
+            MasterKind::AzureKeyVault => Ok(Self::Found(Box::new(AzureMaster::new(config)?))),
+            #[cfg(not(feature = "azure-key-vault"))]
+            MasterKind::AzureKeyVault => Err(VaultError::WithoutAzure),
         }
     }
 
@@ -134,7 +141,7 @@ pub(super) fn former_key(config: &Config, store: &Store) -> Result<Option<Sealin
         MasterKind::Credential => {
             handed_over().ok_or(VaultError::NoCredential { name: CREDENTIAL })?
         }
-        MasterKind::Pkcs11 => return Err(VaultError::Former),
+        MasterKind::Pkcs11 | MasterKind::AzureKeyVault => return Err(VaultError::Former),
     };
     let sealed = || String::from("that of its sessions");
     let key = file.read()?.ok_or_else(|| missing(&file, sealed()))?;
@@ -155,4 +162,10 @@ fn key_file(config: &Config) -> KeyFile {
 fn handed_over() -> Option<KeyFile> {
     let file = credential(CREDENTIAL)?;
     Some(KeyFile { setting: "credential vault.master_key", file, is_ours: false })
+}
+
+/// A data key of these bytes; `None` where they are not 32.
+pub(super) fn key_of(bytes: &[u8]) -> Option<SealingKey> {
+    let bytes = Zeroizing::new(<[u8; SealingKey::LEN]>::try_from(bytes).ok()?);
+    Some(SealingKey::new(*bytes))
 }

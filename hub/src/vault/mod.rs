@@ -7,6 +7,8 @@
 //! Invariant: a secret leaves the vault in memory that is wiped, and a data key is in the store
 //! before anything is sealed under it.
 
+#[cfg(feature = "azure-key-vault")]
+mod azure;
 mod error;
 mod file;
 mod master;
@@ -25,6 +27,8 @@ use zeroize::Zeroizing;
 use self::master::{Master, Named, Place};
 use crate::config::Config;
 
+#[cfg(feature = "azure-key-vault")]
+pub use self::azure::AzureError;
 pub use self::error::VaultError;
 pub use self::sweeper::Sweeper;
 

@@ -1,10 +1,9 @@
 //! A master key in a token, which it never leaves.
 
 use storage::SealingKey;
-use zeroize::Zeroizing;
 
 use super::VaultError;
-use super::master::{Master, Place};
+use super::master::{Master, Place, key_of};
 use crate::trust::keys::WrappingKey;
 
 /// A key in a token that is there.
@@ -27,10 +26,4 @@ impl Master for TokenMaster {
     fn name(&self) -> String {
         self.name.clone()
     }
-}
-
-/// A data key of these bytes; `None` where they are not 32.
-pub(super) fn key_of(bytes: &[u8]) -> Option<SealingKey> {
-    let bytes = Zeroizing::new(<[u8; SealingKey::LEN]>::try_from(bytes).ok()?);
-    Some(SealingKey::new(*bytes))
 }

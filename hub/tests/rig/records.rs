@@ -113,7 +113,7 @@ fn additional(content_type: u8, counter: [u8; 8], length: usize) -> Vec<u8> {
 }
 
 /// P_SHA256 of RFC 5246 5.
-pub(super) fn prf(secret: &[u8], label: &[u8], seed: &[u8], length: usize) -> Vec<u8> {
+pub fn prf(secret: &[u8], label: &[u8], seed: &[u8], length: usize) -> Vec<u8> {
     let seed = [label, seed].concat();
     let key = PKey::hmac(secret).unwrap();
     let hmac = |bytes: &[u8]| {

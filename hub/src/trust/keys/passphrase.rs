@@ -42,7 +42,7 @@ impl SecretFile {
     }
 
     /// The secret; `None` where there is no file.
-    pub(super) fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+    pub fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
         let file = self.source();
         let unreadable = |source| KeyError::File { doing: "read", file: file.to_owned(), source };
         let open = match File::open(file) {
