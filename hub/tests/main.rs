@@ -17,6 +17,7 @@ mod api_approvals;
 mod api_matrix;
 mod api_passkeys;
 mod api_people;
+mod api_provider;
 mod api_sign_in;
 mod api_skeleton;
 mod architecture;

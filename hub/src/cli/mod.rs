@@ -219,9 +219,8 @@ impl Command {
             Self::Batch(batch) => Some(batch.files()),
             Self::Station(station) => Some(station.files()),
             Self::Vault(vault) => vault.files(),
-            Self::Token(_) | Self::User(_) | Self::ApiToken(_) | Self::Approval(_) => {
-                Some(Files::default())
-            }
+            Self::User(user) => Some(user.files()),
+            Self::Token(_) | Self::ApiToken(_) | Self::Approval(_) => Some(Files::default()),
             Self::Serve
             | Self::Factory(_)
             | Self::Backup(_)

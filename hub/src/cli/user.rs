@@ -1,11 +1,14 @@
 //! `cellular-hub user`.
 
+use std::path::{Path, PathBuf};
+
+use actors::upstream::password_of;
 use clap::Subcommand;
 use serde_json::json;
 use storage::{Grant, UserName, UserState};
 
-use super::{Failure, Invocation, now, output};
-use crate::people::{is_setup_needed, link_text, new_link};
+use super::{Failure, Files, Invocation, now, output};
+use crate::people::{is_setup_needed, link_text, new_link, provider_secret};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -65,6 +68,12 @@ pub(super) enum User {
         /// The person.
         user: Option<UserName>,
     },
+    /// Seal the hub's secret towards the OpenID provider ([provider]) in the vault.
+    ProviderSecret {
+        /// The file that holds it, in one line; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 impl User {
@@ -96,6 +105,7 @@ impl User {
                 link(hub, Some(user))
             }
             Self::SetupLink { user } => link(hub, user),
+            Self::ProviderSecret { file } => secret(hub, &file),
             Self::Show { user } => {
                 let user = hub.admin()?.user(&user)?;
                 hub.output.answer(&user, || {
@@ -106,6 +116,36 @@ impl User {
             }
         }
     }
+}
+
+impl User {
+    /// The files that it names.
+    pub(super) fn files(&self) -> Files {
+        let read = match self {
+            Self::ProviderSecret { file } => Some(file.clone()),
+            Self::Add { .. }
+            | Self::List
+            | Self::Show { .. }
+            | Self::Role { .. }
+            | Self::Disable { .. }
+            | Self::Enable { .. }
+            | Self::Reset { .. }
+            | Self::SetupLink { .. } => None,
+        };
+        Files { secret: read.into_iter().collect(), ..Files::default() }
+    }
+}
+
+fn secret(hub: &Invocation, file: &Path) -> Result<(), Failure> {
+    let admin = hub.admin_or_new()?;
+    let bytes = hub.read_secret(file)?;
+    let secret = password_of(&bytes).map_err(|problem| {
+        Failure::Unusable(format!("{} cannot be used: {problem}", file.display()))
+    })?;
+    let name = provider_secret().map_err(|error| Failure::Unusable(error.to_string()))?;
+    hub.vault(&admin)?.put(&name, secret.as_bytes(), now())?;
+    admin.record("provider.secret", &"provider", json!({}))?;
+    hub.output.answer(&json!({ "secret": "sealed" }), || "the secret is sealed".to_owned())
 }
 
 fn list(hub: &Invocation) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ mod log;
 mod monitoring;
 mod plain;
 mod print;
+mod provider;
 mod quota;
 mod session;
 mod shutdown;
@@ -44,6 +45,7 @@ pub use self::load::{ENVIRONMENT_VARIABLE, FILE_BY_DEFAULT, Source};
 pub use self::log::{Log, LogFilter, LogFormat};
 pub use self::monitoring::Monitoring;
 pub use self::plain::Plain;
+pub use self::provider::Provider;
 pub use self::quota::Quota;
 pub use self::session::Session;
 pub use self::shutdown::Shutdown;
@@ -78,6 +80,8 @@ pub struct Config {
     pub https: Https,
     /// Signing in at a browser.
     pub sign_in: SignIn,
+    /// An OpenID provider that people sign in with.
+    pub provider: Provider,
     /// What takes two people.
     pub approvals: Approvals,
     /// How often the audit log is signed.
@@ -132,6 +136,7 @@ impl Config {
             Plain::section(),
             Https::section(),
             SignIn::section(),
+            Provider::section(),
             Approvals::section(),
             Audit::section(),
             Monitoring::section(),
@@ -154,6 +159,7 @@ impl Config {
             &mut self.link.key,
             &mut self.https.certificate,
             &mut self.https.key,
+            &mut self.provider.ca,
         ];
         for path in paths {
             // `join` keeps an absolute path as it is.

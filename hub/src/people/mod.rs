@@ -10,6 +10,7 @@ mod briefly;
 mod passkeys;
 mod password;
 pub mod permission;
+mod provider;
 mod sessions;
 mod setup;
 mod shown;
@@ -25,6 +26,9 @@ use storage::UnixSeconds;
 pub use self::account::{Own, RecoveryCodes};
 pub use self::passkeys::{PasskeyError, passkey_name};
 pub use self::permission::{Permission, PermissionSet, Powers, Reach};
+pub use self::provider::{
+    InvalidRoles, Provider, ProviderError, ProviderSettings, Roles, provider_secret,
+};
 pub use self::sessions::{Begun, FRESH, Sessions, name_of};
 pub use self::setup::{
     COUNTS_S as LINK_COUNTS_S, Setup, is_needed as is_setup_needed, link_text, new_link,

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use super::backoff::Backoff;
 use super::briefly::Briefly;
 use super::passkeys::{PasskeyError, Passkeys};
+use super::provider::{OnTheWay, Provider, ProviderError};
 use super::sessions::{Begun, Sessions};
 use super::shown::{NoRandom, Shown, digest_of};
 use super::totp::{Seed, recovery_digest};
@@ -60,6 +61,9 @@ pub enum SignInError {
     /// A passkey was not taken.
     #[error(transparent)]
     Passkey(#[from] PasskeyError),
+    /// The OpenID provider lets nobody in.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// There are no random bytes.
     #[error(transparent)]
     Random(#[from] NoRandom),
@@ -108,6 +112,10 @@ pub struct SignIn {
     pub(super) origin: String,
     /// None where that is an address.
     pub(super) passkeys: Option<Passkeys>,
+    /// None where there is no provider.
+    pub(super) provider: Option<Provider>,
+    /// Who is on the way to it, by what their browsers show.
+    pub(super) on_the_way: Briefly<OnTheWay>,
     /// Seeds that no code was shown of yet, by session.
     pub(super) seeds: Briefly<Zeroizing<Vec<u8>>>,
 }
@@ -142,8 +150,16 @@ impl SignIn {
             under_way: Briefly::new(SECOND_STEP),
             origin: origin.to_owned(),
             passkeys: Passkeys::new(origin),
+            provider: None,
+            on_the_way: Briefly::new(SECOND_STEP),
             seeds: Briefly::new(SECOND_STEP),
         })
+    }
+
+    /// The same, with an OpenID provider beside.
+    #[must_use]
+    pub fn with_provider(self, provider: Option<Provider>) -> Self {
+        Self { provider, ..self }
     }
 
     pub(super) fn store(&self) -> &Store {

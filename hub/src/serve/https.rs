@@ -12,11 +12,14 @@ use super::ServeError;
 use super::credentials::Credentials;
 use crate::admin::Admin;
 use crate::cli;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::api::{Api, ApiSettings};
 use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
 use crate::origin;
-use crate::people::{Sessions, SignIn, SignInError, is_setup_needed, link_text, new_link};
+use crate::people::{
+    InvalidRoles, Provider, ProviderError, ProviderSettings, Roles, Sessions, SignIn, SignInError,
+    is_setup_needed, link_text, new_link,
+};
 use crate::trust::est::Est;
 use crate::trust::{Authorities, Checkpoints, ListLives, Lists, Pki};
 use crate::vault::Vault;
@@ -25,6 +28,7 @@ use crate::vault::Vault;
 pub(super) struct Https {
     listener: TcpListener,
     credentials: Credentials,
+    provider: Option<Provider>,
 }
 
 impl Https {
@@ -34,8 +38,9 @@ impl Https {
             return Ok(None);
         }
         let credentials = Credentials::read_https(config, pki)?;
+        let provider = provider(config)?;
         let listener = bind_https(config.https.listen)?;
-        Ok(Some(Self { listener, credentials }))
+        Ok(Some(Self { listener, credentials, provider }))
     }
 
     /// Serves until the handle is used, or the system ends.
@@ -48,7 +53,7 @@ impl Https {
         authorities: Authorities,
         metrics: &Arc<Metrics>,
     ) -> Result<ServerHandle, ServeError> {
-        let Self { listener, credentials: Credentials { certificate, key } } = self;
+        let Self { listener, credentials: Credentials { certificate, key }, provider } = self;
         let store = admin.store();
         let lives = ListLives {
             list_s: config.https.crl_hours.saturating_mul(60 * 60),
@@ -61,7 +66,7 @@ impl Https {
         let services = Services {
             enrolment: Enrolment::new(est, Arc::clone(metrics)),
             publication: Publication::new(lists, config.https.ocsp, Arc::clone(metrics)),
-            api: api(config, admin, vault, checkpoints)?,
+            api: api(config, admin, vault, checkpoints, provider)?,
         };
         let server = https_on(listener, tls, rate, services)?;
         let handle = server.handle();
@@ -75,6 +80,7 @@ fn api(
     admin: &Admin,
     vault: &Vault,
     checkpoints: &Checkpoints,
+    provider: Option<Provider>,
 ) -> Result<Api, ServeError> {
     let (store, settings) = (admin.store().clone(), &config.sign_in);
     let idle = Duration::from_secs(settings.idle_min.saturating_mul(60));
@@ -82,6 +88,7 @@ fn api(
     let sessions = Sessions::new(store, idle, absolute);
     let origin = origin::of(config);
     let sign_in = SignIn::new(admin.clone(), vault.clone(), sessions, &origin)?;
+    let sign_in = sign_in.with_provider(provider);
     let settings = ApiSettings {
         now: cli::now,
         origin,
@@ -105,4 +112,40 @@ pub(super) fn print_link(config: &Config, admin: &Admin) -> Result<(), SignInErr
          `cellular-hub user setup-link` makes another:\n  {link}"
     ));
     Ok(())
+}
+
+/// The OpenID provider, where one is enabled; nobody is asked yet.
+fn provider(config: &Config) -> Result<Option<Provider>, ServeError> {
+    let settings = &config.provider;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let settings = settings_of(settings, &origin::of(config))?;
+    Ok(Some(Provider::new(settings)?))
+}
+
+fn settings_of(config: &config::Provider, origin: &str) -> Result<ProviderSettings, ServeError> {
+    let roles: Roles = config
+        .roles
+        .parse()
+        .map_err(|error: InvalidRoles| ProviderError::Setting(error.to_string()))?;
+    let ca = match std::fs::read(&config.ca) {
+        Ok(pem) => Some(pem),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => {
+            let file = config.ca.clone();
+            return Err(ServeError::File { key: "provider.ca", file, source });
+        }
+    };
+    Ok(ProviderSettings {
+        name: config.name.clone(),
+        issuer: config.issuer.clone(),
+        client_id: config.client_id.clone(),
+        scopes: config.scopes.split_whitespace().map(str::to_owned).collect(),
+        user_claim: config.user_claim.clone(),
+        groups_claim: config.groups_claim.clone(),
+        roles,
+        ca,
+        callback: format!("{origin}/api/v1/session/provider/callback"),
+    })
 }

@@ -29,7 +29,7 @@ use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
-use crate::people::NoRandom;
+use crate::people::{NoRandom, ProviderError};
 use crate::quota;
 use crate::trust::keys::KeyError;
 use crate::trust::{Authorities, BoardEnrolment, Checkpoints, Pki, Places};
@@ -92,6 +92,9 @@ pub enum ServeError {
     /// HTTPS cannot be served.
     #[error(transparent)]
     Https(#[from] HttpsError),
+    /// The OpenID provider cannot be as it is configured.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// The system gave no random bytes.
     #[error(transparent)]
     Random(#[from] NoRandom),

@@ -49,7 +49,11 @@ impl Api {
     }
 
     pub fn of(plan: Plan) -> Self {
-        let https = free_tcp();
+        Self::at(plan, free_tcp())
+    }
+
+    /// With its API there.
+    pub fn at(plan: Plan, https: SocketAddr) -> Self {
         let plan = plan.set("https", "listen", https.to_string());
         let (site, hub) = plan.set("https", "enabled", true).start();
         Self { site, hub, https }

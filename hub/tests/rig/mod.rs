@@ -28,6 +28,7 @@ pub mod mbedtls;
 pub mod metrics;
 pub mod pki;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod records;
 pub mod site;

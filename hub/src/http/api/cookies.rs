@@ -10,6 +10,7 @@ use actix_web::cookie::{Cookie, SameSite};
 pub(super) const SESSION: &str = "__Host-hub-session";
 pub(super) const STEP: &str = "__Host-hub-step";
 pub(super) const PASSKEY: &str = "__Host-hub-passkey";
+pub(super) const PROVIDER: &str = "__Host-hub-provider";
 pub(super) const BROWSER: &str = "__Host-hub-browser";
 
 /// Characters of the longest value that is looked at.

@@ -21,6 +21,7 @@ mod own_page;
 mod page;
 mod passkeys;
 mod problem;
+mod provider;
 mod replay;
 mod serving;
 mod session;
@@ -68,6 +69,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
         .service(passkeys::remove)
         .service(passkeys::begin_session)
         .service(passkeys::finish_session);
+    app.service(provider::begin).service(provider::back);
     app.service(users::list)
         .service(users::show)
         .service(users::add)

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::admin::AdminError;
 use crate::cli::in_one_line;
-use crate::people::{PasskeyError, SignInError};
+use crate::people::{PasskeyError, ProviderError, SignInError};
 
 /// A refusal.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -88,6 +88,8 @@ pub enum Code {
     TooMany,
     /// 500: the hub's fault; its log has more.
     Internal,
+    /// 502: the OpenID provider cannot be asked, or what it says does not hold.
+    ProviderFailed,
     /// 503: not now.
     Unavailable,
 }
@@ -110,6 +112,7 @@ impl Code {
             Self::PreconditionRequired => 428,
             Self::TooMany => 429,
             Self::Internal => 500,
+            Self::ProviderFailed => 502,
             Self::Unavailable => 503,
         }
     }
@@ -163,6 +166,11 @@ impl Problem {
     pub const fn code(&self) -> Code {
         self.code
     }
+
+    /// The same, as it stands in answers.
+    pub(super) fn code_name(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
+    }
 }
 
 impl From<AdminError> for Problem {
@@ -194,6 +202,11 @@ impl From<SignInError> for Problem {
             SignInError::Malformed => Self::new(Code::Invalid, error),
             SignInError::Passkey(error @ PasskeyError::Stored(_)) => Self::internal(&error),
             SignInError::Passkey(error) => Self::new(Code::Refused, error),
+            SignInError::Provider(error @ ProviderError::None) => Self::new(Code::NotFound, error),
+            SignInError::Provider(error) => {
+                tracing::warn!(reason = %error, "the OpenID provider lets nobody in");
+                Self::new(Code::ProviderFailed, error)
+            }
             SignInError::Random(_) | SignInError::Vault(_) => Self::internal(&error),
         }
     }

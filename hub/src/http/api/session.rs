@@ -1,5 +1,6 @@
 //! `/session`: signing in and out at a browser.
 
+use actix_web::cookie::Cookie;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use storage::{Login, SignedInBy};
@@ -25,6 +26,8 @@ pub(super) struct Session {
     state: State,
     /// How one can go on from here.
     methods: Vec<Method>,
+    /// What people know the OpenID provider by, where there is one.
+    provider: Option<String>,
     /// Who is signed in.
     user: Option<String>,
     /// How they proved who they are.
@@ -64,6 +67,8 @@ pub(super) enum Method {
     RecoveryCode,
     /// A passkey.
     Passkey,
+    /// The OpenID provider: `/api/v1/session/provider`.
+    Provider,
 }
 
 impl From<SecondFactor> for Method {
@@ -78,7 +83,7 @@ impl From<SecondFactor> for Method {
 
 impl Session {
     fn nobodys(state: State, methods: Vec<Method>) -> Self {
-        Self { state, methods, user: None, by: None, begun: None, ends: None }
+        Self { state, methods, provider: None, user: None, by: None, begun: None, ends: None }
     }
 
     fn of(login: &Login, lasts_s: u64) -> Self {
@@ -86,6 +91,7 @@ impl Session {
         Self {
             state: State::SignedIn,
             methods: Vec::new(),
+            provider: None,
             user: Some(login.user.to_string()),
             by: Some(login.by),
             begun: Some(login.begun.into()),
@@ -140,7 +146,12 @@ pub(super) async fn show(
         true => (State::SetupNeeded, Vec::new()),
         false => (State::SignedOut, vec![Method::Password, Method::Passkey]),
     };
-    Ok(web::Json(Session::nobodys(state, methods)))
+    let mut session = Session::nobodys(state, methods);
+    if let Some(name) = api.sign_in().provider_name() {
+        session.methods.push(Method::Provider);
+        session.provider = Some(name.to_owned());
+    }
+    Ok(web::Json(session))
 }
 
 /// Sign in with a password.
@@ -244,15 +255,23 @@ pub(super) fn signed_in(
 ) -> HttpResponse {
     let lasts = api.sign_in().sessions().absolute_s();
     let mut answer = HttpResponse::Ok();
-    answer
-        .cookie(cookie(cookies::SESSION, begun.session.as_str(), lasts))
-        .cookie(forgotten(cookies::STEP));
-    if let Some(browser) = &begun.browser {
-        answer.cookie(cookie(cookies::BROWSER, browser, BROWSER_S));
+    for given in session_cookies(api, begun) {
+        answer.cookie(given);
     }
     let mut said = serde_json::to_value(Session::of(&begun.login, lasts)).unwrap_or_default();
     if let Some(object) = said.as_object_mut() {
         object.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     }
     answer.insert_header(("Cache-Control", "no-store")).json(said)
+}
+
+/// What a browser is to show from now on.
+pub(super) fn session_cookies(api: &Api, begun: &Begun) -> Vec<Cookie<'static>> {
+    let lasts = api.sign_in().sessions().absolute_s();
+    let mut cookies =
+        vec![cookie(cookies::SESSION, begun.session.as_str(), lasts), forgotten(cookies::STEP)];
+    if let Some(browser) = &begun.browser {
+        cookies.push(cookie(cookies::BROWSER, browser, BROWSER_S));
+    }
+    cookies
 }
