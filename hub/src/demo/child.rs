@@ -79,6 +79,13 @@ impl Child {
         DemoError::Child { name: self.name, last_words: self.last_words().join(" / ") }
     }
 
+    /// The first line of its output with this in it.
+    pub(super) fn said(&self, part: &str) -> Option<String> {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        log.lines().find(|line| line.contains(part)).map(|line| line.trim().to_owned())
+    }
+
     pub(super) fn last_words(&self) -> Vec<String> {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);

@@ -37,6 +37,9 @@ const HUB_STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// How long the hub may take to drain: its own `shutdown.drain_s` and a little more.
 const HUB_ENDS_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long it may take to print the link for its first admin after that.
+const LINK_WITHIN: Duration = Duration::from_secs(2);
+
 const BOARDS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// After the boards are done, what was acknowledged is at the subscriber or lost.
@@ -105,7 +108,7 @@ async fn show(options: &Options) -> Result<Shown, DemoError> {
     broker::start(&site)?;
     let arrivals = subscriber::start(&site).await?;
     let hub = start_hub(&site).await?;
-    screen.introduce(&site)?;
+    screen.introduce(&site, setup_link(&hub).await.as_deref())?;
     let boards = start_boards(&site, options)?;
 
     let mut running = Running { site, screen, arrivals, hub, boards };
@@ -126,6 +129,18 @@ async fn start_hub(site: &Site) -> Result<Child, DemoError> {
         sleep(Duration::from_millis(50)).await;
     }
     Ok(hub)
+}
+
+/// The link with which somebody becomes the hub's first admin; the hub prints it once it serves.
+async fn setup_link(hub: &Child) -> Option<String> {
+    let deadline = Instant::now() + LINK_WITHIN;
+    loop {
+        let link = hub.said("/setup#");
+        if link.is_some() || Instant::now() >= deadline {
+            return link;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn start_boards(site: &Site, options: &Options) -> Result<Child, DemoError> {

@@ -46,14 +46,17 @@ impl Screen {
         self.bar.suspend(say).map_err(DemoError::system("write to standard output"))
     }
 
-    /// Says where everything is.
-    pub(super) fn introduce(&self, site: &Site) -> Result<(), DemoError> {
+    /// Says where everything is; `setup` is the hub's line with the link for its first admin.
+    pub(super) fn introduce(&self, site: &Site, setup: Option<&str>) -> Result<(), DemoError> {
         let (broker, ca) = (site.broker, site.broker_ca.display());
         let tenants: Vec<_> = site.logins.iter().map(|(user, _)| user.as_str()).collect();
         let fate = if site.is_temporary() { "removed at the end" } else { "left at the end" };
         self.line("")?;
         self.line(&format!("  boards    coaps://{} (DTLS 1.2 over UDP)", site.hub))?;
         self.line(&format!("  metrics   http://{}/metrics", site.monitoring))?;
+        if let Some(link) = setup {
+            self.line(&format!("  web UI    {link} (makes the first admin)"))?;
+        }
         self.line(&format!("  API       https://{}/api/docs/", site.https))?;
         self.line(&format!("  broker    mqtts://{broker}, users {}", tenants.join(", ")))?;
         self.line(&format!("  its CA    {ca}"))?;
