@@ -8,7 +8,7 @@ mod flash;
 mod interrupts;
 mod uart;
 
-use bootloader::{Area, Map};
+use image::{Area, Map};
 
 pub use flash::{EmulatedFlash, Misaligned};
 pub use uart::Uart;

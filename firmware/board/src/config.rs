@@ -26,6 +26,9 @@ pub struct Config {
     /// Ask the hub for the time of day first on every connection; for a board without a clock of
     /// its own, or with one it does not trust (default false). It never connects for that alone.
     pub learns_time: bool,
+    /// Give the hub's requests to whoever asks with [`Board::poll_request`](crate::Board::poll_request);
+    /// otherwise each is answered 4.04 (default false).
+    pub serves_requests: bool,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             reconnect_min: 2_000,
             reconnect_max: 600_000,
             learns_time: false,
+            serves_requests: false,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The portable core of a Connectivity Board: it keeps readings until the hub has them.
+//! The portable core of a Connectivity Board: [`Board`] keeps readings until the hub has them; [`Device`] is a
+//! whole board around it, with a queue in flash, updates and a [`Product`].
 //!
 //! The shell around it (a real board, an emulated one or a host process) owns the clock, the
 //! socket, DTLS and the randomness, and calls in: `submit` and `handle_*` with the time, then
@@ -10,17 +11,26 @@ extern crate alloc;
 
 mod clock;
 mod config;
+mod depot;
+mod device;
 mod event;
+mod flash;
 mod freshness;
 mod link;
 mod machine;
 mod message;
+mod product;
 mod random;
+mod slot;
 mod transfer;
+mod update;
 
 pub use config::Config;
+pub use device::{Awakening, Device, Effect, Outgoing, Power, Settings};
 pub use event::{Event, ReadingId, Status, SubmitError};
 pub use machine::Board;
+pub use message::Request;
+pub use product::{CommandError, Moment, Product, Sample};
 pub use random::Random;
 pub use transfer::{Ask, Transfer, TransferError};
 

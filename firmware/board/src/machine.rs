@@ -13,11 +13,18 @@ use crate::clock::Clock;
 use crate::event::{Event, ReadingId, Status, SubmitError};
 use crate::freshness::Freshness;
 use crate::link::{Backoff, Link};
-use crate::message::{self, Incoming};
+use crate::message::{self, Incoming, Request};
 use crate::random::Random;
 use crate::{Config, Millis};
 
 mod answers;
+
+const NOT_FOUND: u8 = 0x84;
+const UNAVAILABLE: u8 = 0xa3;
+/// 5.00: what it has to say does not fit.
+const TOO_LARGE_TO_ANSWER: u8 = 0xa0;
+/// Bytes of an answer before its payload, at most.
+const ANSWER_HEAD: usize = 13;
 
 /// One board.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub struct Board {
     next_message: u16,
     token_base: u16,
     last_confirmed: Option<u16>,
+    requests: Option<Request>,
+    answered_last: Option<(u16, Vec<u8>)>,
     datagrams: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
 }
@@ -62,7 +71,8 @@ impl Board {
     /// A board that has nothing to say and no connection. Different boards need different seeds.
     pub fn new(config: Config, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let (next_message, token_base) = (random.bits16(), random.bits16());
+        // Even ones: a transfer on the same connection has the odd ones.
+        let (next_message, token_base) = (random.bits16() & !1, random.bits16());
         Self {
             config,
             random,
@@ -76,6 +86,8 @@ impl Board {
             next_message,
             token_base,
             last_confirmed: None,
+            requests: None,
+            answered_last: None,
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -112,6 +124,8 @@ impl Board {
     pub fn handle_connected(&mut self, now: Millis) {
         self.link = Link::Online;
         self.last_confirmed = None;
+        self.requests = None;
+        self.answered_last = None;
         self.freshness.renew();
         if self.config.learns_time {
             self.clock.ask();
@@ -139,10 +153,7 @@ impl Board {
             }
             Some(Incoming::Acknowledged { .. } | Incoming::Reset { .. }) => {}
             Some(Incoming::Ping { message_id }) => self.reply(message::reset(message_id)),
-            Some(Incoming::Request { token, message_id, confirm: true }) => {
-                self.reply(message::not_found(message_id, &token));
-            }
-            Some(Incoming::Request { confirm: false, .. }) => {}
+            Some(Incoming::Request(request)) => self.asked(request),
             Some(Incoming::Response { message_id, confirm, answer }) => {
                 let is_repeated = confirm && self.last_confirmed == Some(message_id);
                 let is_ours = !is_repeated && self.token() == Some(&answer.token[..]);
@@ -163,6 +174,26 @@ impl Board {
     /// `poll_timeout` has come.
     pub fn handle_timeout(&mut self, now: Millis) {
         self.advance(now);
+    }
+
+    /// The next request of the hub, where [`Config::serves_requests`]; to be answered with
+    /// [`Board::answer`].
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.requests.take()
+    }
+
+    /// Answers a request with a code (three bits class and five detail) and a payload that fits one
+    /// message.
+    pub fn answer(&mut self, request: &Request, code: u8, payload: &[u8]) {
+        let fits = payload.len() <= self.config.message_max.saturating_sub(ANSWER_HEAD);
+        let (code, payload) = if fits { (code, payload) } else { (TOO_LARGE_TO_ANSWER, &[][..]) };
+        let own_id = self.next_message;
+        if !request.confirm {
+            self.next_message = own_id.wrapping_add(2);
+        }
+        let answer = message::answer(request, own_id, code, payload);
+        self.answered_last = Some((request.message_id, answer.clone()));
+        self.reply(answer);
     }
 
     /// The next CoAP message to send; lost ones are the core's business, not the shell's.
@@ -278,7 +309,7 @@ impl Board {
     /// What there is to say, in a message of its own.
     fn send_anew(&mut self, now: Millis) {
         let message_id = self.next_message;
-        self.next_message = self.next_message.wrapping_add(1);
+        self.next_message = self.next_message.wrapping_add(2);
         self.clock.note_sent(now);
         if let Some(head) = self.queue.front_mut() {
             message::number(&mut head.message, message_id);
@@ -305,6 +336,21 @@ impl Board {
     fn reply(&mut self, message: Vec<u8>) {
         if self.datagrams.len() < 16 {
             self.datagrams.push_back(message);
+        }
+    }
+
+    /// A request of the hub: one at a time, and one that is repeated is answered as before.
+    fn asked(&mut self, request: Request) {
+        if let Some((message_id, answer)) = &self.answered_last
+            && *message_id == request.message_id
+        {
+            return self.reply(answer.clone());
+        }
+        if self.config.serves_requests && self.requests.is_none() {
+            self.requests = Some(request);
+        } else if request.confirm {
+            let code = if self.config.serves_requests { UNAVAILABLE } else { NOT_FOUND };
+            self.reply(message::answer(&request, 0, code, &[]));
         }
     }
 

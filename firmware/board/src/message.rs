@@ -17,8 +17,8 @@ pub(crate) enum Incoming {
     Ping { message_id: u16 },
     /// An answer; `confirm` when it wants an acknowledgement.
     Response { message_id: u16, confirm: bool, answer: Answer },
-    /// A request; the board serves nothing yet.
-    Request { token: Vec<u8>, message_id: u16, confirm: bool },
+    /// A request, which a board answers that has somebody to answer it.
+    Request(Request),
 }
 
 /// What an answer says.
@@ -31,6 +31,20 @@ pub(crate) struct Answer {
     /// The Echo option, where it has one of a length there can be.
     pub(crate) echo: Option<Vec<u8>>,
     pub(crate) payload: Vec<u8>,
+}
+
+/// What the hub asks of a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The path's segments, joined by `/`; empty where one is no text.
+    pub path: String,
+    /// Whether it is a POST: all else reads or overwrites, which nothing here does.
+    pub is_post: bool,
+    /// What came with it.
+    pub payload: Vec<u8>,
+    pub(crate) token: Vec<u8>,
+    pub(crate) message_id: u16,
+    pub(crate) confirm: bool,
 }
 
 /// Echo (RFC 9175, section 2.2): elective, 1 to 40 bytes.
@@ -56,21 +70,34 @@ pub(crate) fn read(datagram: &[u8]) -> Option<Incoming> {
         },
         _ if kind == MessageType::Reset => None,
         MessageClass::Request(_) if kind == MessageType::Acknowledgement => None,
-        MessageClass::Request(_) => Some(Incoming::Request { token, message_id, confirm }),
+        MessageClass::Request(method) => {
+            let segments = packet.get_option(CoapOption::UriPath).into_iter().flatten();
+            let segments: Option<Vec<_>> =
+                segments.map(|segment| core::str::from_utf8(segment).ok()).collect();
+            let path = segments.unwrap_or_default().join("/");
+            let is_post = method == RequestType::Post;
+            let payload = packet.payload;
+            Some(Incoming::Request(Request { path, is_post, payload, token, message_id, confirm }))
+        }
         MessageClass::Response(_) | MessageClass::Reserved(_) => {
             let code = u8::from(packet.header.code);
             if !matches!(code >> 5, 2..=5) {
                 return None;
             }
             let max_age_s = packet.get_first_option(CoapOption::MaxAge).and_then(|v| uint(v));
-            let echo = packet.get_first_option(ECHO).cloned();
-            let echo = echo.filter(|echo| (1..=ECHO_LENGTH_MAX).contains(&echo.len()));
+            let echo = echo(&packet);
             let acknowledges = (kind == MessageType::Acknowledgement).then_some(message_id);
             let payload = packet.payload;
             let answer = Answer { token, code, max_age_s, acknowledges, echo, payload };
             Some(Incoming::Response { message_id, confirm, answer })
         }
     }
+}
+
+/// The Echo option, where it has one of a length there can be.
+pub(crate) fn echo(packet: &Packet) -> Option<Vec<u8>> {
+    let echo = packet.get_first_option(ECHO).cloned();
+    echo.filter(|echo| (1..=ECHO_LENGTH_MAX).contains(&echo.len()))
 }
 
 /// A POST with message id 0, to be given one by [`number`] each time it is sent anew.
@@ -123,9 +150,9 @@ pub(crate) fn number(message: &mut [u8], message_id: u16) {
     }
 }
 
+const UNCONFIRMED: u8 = 0b0101_0000;
 const ACKNOWLEDGEMENT: u8 = 0b0110_0000;
 const RESET: u8 = 0b0111_0000;
-const NOT_FOUND: u8 = 0x84;
 
 /// The empty acknowledgement of a confirmable message.
 pub(crate) fn acknowledgement(message_id: u16) -> Vec<u8> {
@@ -142,14 +169,21 @@ fn empty(first: u8, message_id: u16) -> Vec<u8> {
     alloc::vec![first, 0, high, low]
 }
 
-/// 4.04 in the acknowledgement of a request.
-pub(crate) fn not_found(message_id: u16, token: &[u8]) -> Vec<u8> {
+/// The answer to a request: in the acknowledgement where it wants one, else in a message of its own, with
+/// this id.
+pub(crate) fn answer(request: &Request, own_id: u16, code: u8, payload: &[u8]) -> Vec<u8> {
+    let Request { token, message_id, confirm, .. } = request;
     let length = u8::try_from(token.len()).unwrap_or_default();
-    let mut message = empty(ACKNOWLEDGEMENT | length, message_id);
-    if let Some(code) = message.get_mut(1) {
-        *code = NOT_FOUND;
+    let (kind, id) = if *confirm { (ACKNOWLEDGEMENT, *message_id) } else { (UNCONFIRMED, own_id) };
+    let mut message = empty(kind | length, id);
+    if let Some(place) = message.get_mut(1) {
+        *place = code;
     }
     message.extend_from_slice(token);
+    if !payload.is_empty() {
+        message.push(0xff);
+        message.extend_from_slice(payload);
+    }
     message
 }
 

@@ -1,9 +1,10 @@
 //! One request of any length with an answer of any length, in blocks (RFC 7959): how a board asks for
-//! a certificate, and will fetch an image.
+//! a certificate, and fetches an image.
 //!
 //! The shell calls in with the time, sends what [`Transfer::poll_transmit`] gives, sleeps until
 //! [`Transfer::poll_timeout`], and is done once there is an [`Transfer::outcome`].
-//! Invariant: no clock, socket or randomness in here, and never more than `answer_max` bytes of answer.
+//! Invariant: no clock, socket or randomness in here, and never more than `answer_max` bytes of answer
+//! that were not taken yet.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType};
 
 use crate::Millis;
+use crate::freshness::Freshness;
 use crate::message::{self, acknowledgement};
 
 /// First wait for an answer, doubled each time; NB-IoT takes its time (RFC 7252, section 4.8).
@@ -19,6 +21,8 @@ const ATTEMPTS: u8 = 5;
 /// How long a separate answer may take once it is promised.
 const SEPARATE_MS: Millis = 60_000;
 
+/// With which the hub asks for an Echo option.
+const UNAUTHORIZED: u8 = 0x81;
 const CONTINUE: u8 = 0x5f;
 const CONTENT: u8 = 0x45;
 const CHANGED: u8 = 0x44;
@@ -34,8 +38,10 @@ pub struct Ask {
     pub body: Option<(u16, Vec<u8>)>,
     /// Blocks are of `16 << exponent` bytes, at most 6; the hub may ask for smaller ones.
     pub exponent: u8,
-    /// Bytes of the longest answer that is taken.
+    /// Bytes of the longest answer that is gathered; what [`Transfer::take_part`] takes does not count.
     pub answer_max: usize,
+    /// Where in the answer to begin: what lies before is here already. A multiple of the blocks' size.
+    pub from: usize,
 }
 
 /// Why there is no answer.
@@ -56,13 +62,26 @@ pub enum TransferError {
     Unexpected,
 }
 
+impl TransferError {
+    /// When it may be tried again, where the hub said so.
+    pub fn max_age_s(&self) -> Option<u32> {
+        match self {
+            Self::Refused { max_age_s, .. } => *max_age_s,
+            Self::Silent | Self::Unexpected => None,
+        }
+    }
+}
+
 /// A transfer under way.
 #[derive(Debug)]
 pub struct Transfer {
     ask: Ask,
     stage: Stage,
     answer: Vec<u8>,
+    /// Bytes of the answer before those in `answer`.
+    taken: usize,
     etag: Option<Vec<u8>>,
+    freshness: Freshness,
     message_id: u16,
     token: u16,
     /// What is repeated until it is answered.
@@ -84,14 +103,17 @@ enum Stage {
 }
 
 impl Transfer {
-    /// Begins; `first_id` is where message ids begin, best at random.
+    /// Begins; `first_id` is where message ids begin, best at random. They are odd, for those of a
+    /// [`Board`](crate::Board) on the same connection are even.
     pub fn new(now: Millis, ask: Ask, first_id: u16) -> Self {
         let mut transfer = Self {
+            taken: ask.from,
             ask,
             stage: Stage::Sending { sent: 0 },
             answer: Vec::new(),
             etag: None,
-            message_id: first_id,
+            freshness: Freshness::default(),
+            message_id: first_id | 1,
             token: first_id,
             request: Vec::new(),
             transmit: Vec::new(),
@@ -111,6 +133,22 @@ impl Transfer {
     /// When [`Transfer::handle_timeout`] is due; `None` once it is over.
     pub fn poll_timeout(&self) -> Option<Millis> {
         (!matches!(self.stage, Stage::Over(_))).then_some(self.due)
+    }
+
+    /// What came of the answer since it was asked last, and where in the whole it begins. The outcome
+    /// then holds no more than the rest.
+    pub fn take_part(&mut self) -> Option<(usize, Vec<u8>)> {
+        if self.answer.is_empty() {
+            return None;
+        }
+        let (at, part) = (self.taken, core::mem::take(&mut self.answer));
+        self.taken = at.saturating_add(part.len());
+        Some((at, part))
+    }
+
+    /// The message id of its last request: where another transfer may go on.
+    pub fn last_id(&self) -> u16 {
+        self.message_id
     }
 
     /// How it ended.
@@ -151,13 +189,20 @@ impl Transfer {
         if kind == MessageType::Confirmable {
             self.transmit.push(acknowledgement(id));
         }
-        if packet.get_token() == self.token.to_be_bytes() && self.outcome().is_none() {
+        if packet.get_token() == self.token() && self.outcome().is_none() {
             self.answered(now, packet);
         }
     }
 
     fn answered(&mut self, now: Millis, packet: Packet) {
         let block1 = block(&packet, CoapOption::Block1);
+        if let Some(echo) = message::echo(&packet)
+            && u8::from(packet.header.code) == UNAUTHORIZED
+            && self.freshness.take(echo)
+        {
+            return self.next(now);
+        }
+        self.freshness.renew();
         match (u8::from(packet.header.code), &mut self.stage) {
             (CONTINUE, Stage::Sending { sent }) => {
                 let Some((_, _, exponent)) = block1 else {
@@ -184,9 +229,9 @@ impl Transfer {
         let etag = packet.get_first_option(CoapOption::ETag).cloned();
         let block2 = block(&packet, CoapOption::Block2);
         let (number, more, exponent) = block2.unwrap_or((0, false, 6));
-        let begins = number.checked_mul(16 << exponent) == Some(self.answer.len());
+        let begins = number.checked_mul(16 << exponent) == Some(self.received());
         let fits = self.answer.len().saturating_add(packet.payload.len()) <= self.ask.answer_max;
-        let same = self.answer.is_empty() || etag == self.etag;
+        let same = self.received() == self.ask.from || etag == self.etag;
         let whole = !more || packet.payload.len() == 16 << exponent;
         if !(begins && fits && same && whole) {
             return self.end(Err(TransferError::Unexpected));
@@ -202,14 +247,24 @@ impl Transfer {
         self.next(now);
     }
 
+    fn received(&self) -> usize {
+        self.taken.saturating_add(self.answer.len())
+    }
+
+    /// Three bytes: those of a board's readings are two, that of its question for the time is one.
+    fn token(&self) -> [u8; 3] {
+        let [high, low] = self.token.to_be_bytes();
+        [b'T', high, low]
+    }
+
     /// Makes the next request and sends it for the first time.
     fn next(&mut self, now: Millis) {
-        self.message_id = self.message_id.wrapping_add(1);
+        self.message_id = self.message_id.wrapping_add(2);
         self.token = self.token.wrapping_add(1);
         let mut packet = Packet::new();
         packet.header.set_type(MessageType::Confirmable);
         packet.header.message_id = self.message_id;
-        packet.set_token(self.token.to_be_bytes().to_vec());
+        packet.set_token(self.token().to_vec());
         for segment in self.ask.path.split('/') {
             packet.add_option(CoapOption::UriPath, segment.as_bytes().to_vec());
         }
@@ -237,10 +292,11 @@ impl Transfer {
             _ => true,
         };
         if last {
-            let bits = bits(self.answer.len() / size, false, exponent);
+            let bits = bits(self.received() / size, false, exponent);
             packet.add_option(CoapOption::Block2, bits);
         }
-        self.request = packet.to_bytes_unlimited().unwrap_or_default();
+        let request = packet.to_bytes_unlimited().unwrap_or_default();
+        self.request = self.freshness.stamp(request);
         (self.attempts, self.wait_ms) = (1, ACK_TIMEOUT_MS);
         self.due = now.saturating_add(self.wait_ms);
         self.transmit.push(self.request.clone());

@@ -7,7 +7,14 @@ use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
 
 fn ask(body: usize, exponent: u8) -> Ask {
     let body = (286, vec![7; body]);
-    Ask { path: "e/sren".into(), accept: 287, body: Some(body), exponent, answer_max: 2000 }
+    Ask {
+        path: "e/sren".into(),
+        accept: 287,
+        body: Some(body),
+        exponent,
+        answer_max: 2000,
+        from: 0,
+    }
 }
 
 fn number(packet: &Packet, option: CoapOption) -> Option<(usize, bool, u8)> {

@@ -9,10 +9,10 @@
 use embedded_storage::nor_flash::NorFlash;
 use image::Source;
 
-use crate::map::{Area, Map};
 use crate::region::Region;
 use crate::start::Halt;
 use crate::state::{Record, State};
+use image::{Area, Map};
 
 /// Bytes for one record and its mark.
 const PLACE: u32 = 64;
@@ -161,6 +161,7 @@ mod tests {
         protected: Area { at: 0, length: 5 * SECTOR },
         first: Area { at: 5 * SECTOR, length: 3 * SECTOR },
         second: Area { at: 8 * SECTOR, length: 3 * SECTOR },
+        application: Area { at: 11 * SECTOR, length: SECTOR },
         address: 0,
         vectors_aligned_to: 4,
         memory: Area { at: 0, length: 4 },

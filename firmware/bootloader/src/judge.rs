@@ -7,10 +7,10 @@ use core::hint::black_box;
 use embedded_storage::nor_flash::NorFlash;
 use image::{Flags, Image, ImageError, KeySet, Keyring, Refusal, Source, Version};
 
-use crate::map::{Area, Map};
 use crate::proof::{Passed, Proof};
 use crate::region::Region;
 use crate::state::State;
+use image::{Area, Map};
 
 /// An image that may run.
 pub(crate) struct Verdict {

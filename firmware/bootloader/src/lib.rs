@@ -11,10 +11,8 @@
 #[cfg(test)]
 extern crate std;
 
-mod boards;
 mod journal;
 mod judge;
-mod map;
 mod proof;
 mod region;
 mod start;
@@ -26,6 +24,5 @@ mod trailers;
 #[path = "../tests/rig/flash.rs"]
 mod flash;
 
-pub use map::{Area, Map};
 pub use proof::Proof;
 pub use start::{Halt, Launch, boot};

@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::NorFlash;
 use image::Source;
 
-use crate::map::Area;
+use image::Area;
 
 /// Bytes copied at once: on the stack.
 const PIECE: usize = 256;

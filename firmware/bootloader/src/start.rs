@@ -13,11 +13,11 @@ use image::{
 
 use crate::journal::Journal;
 use crate::judge::{Verdict, judge};
-use crate::map::{Area, Map};
 use crate::proof::Proof;
 use crate::region::{Region, copy_sector};
 use crate::state::{Kind, State, Swap, Trial};
 use crate::trailers;
+use image::{Area, Map};
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,13 +154,13 @@ impl<F: NorFlash> Boot<'_, F> {
             return Ok(None);
         }
         let current = self.version_at(self.map.first.at)?;
-        let judged = self.judge(self.next_at())?;
+        let judged = self.judge(self.map.next_at())?;
         Ok(Some(judged.and_then(|candidate| candidate.acceptable_after(current))))
     }
 
     /// Nothing is swapped, and the application told why.
     fn refuse(&mut self, refusal: Refusal) -> Result<(), Halt<F::Error>> {
-        let version = self.version_at(self.next_at())?;
+        let version = self.version_at(self.map.next_at())?;
         let state = self.journal.state();
         let mut outcome = state.outcome.next(Event::Refused, version);
         outcome.refusal = refusal.code();
@@ -174,7 +174,7 @@ impl<F: NorFlash> Boot<'_, F> {
             Ok(verdict) => return Ok(verdict),
             Err(refusal) => refusal,
         };
-        for from in [self.map.second.at, self.next_at()] {
+        for from in [self.map.second.at, self.map.next_at()] {
             if let Ok(spare) = self.judge(from)? {
                 self.rescue(from, &spare.image)?;
                 return self.judge(self.map.first.at)?.map_err(Halt::NoImage);
@@ -261,11 +261,6 @@ impl<F: NorFlash> Boot<'_, F> {
     }
     fn note(&mut self, state: State) -> Result<(), Halt<F::Error>> {
         self.journal.note(self.flash, state)
-    }
-
-    /// Where an application puts the next image.
-    fn next_at(&self) -> u32 {
-        self.map.second.at.saturating_add(self.map.sector)
     }
 
     /// What an image says it is, whether or not that is true; nothing where none can be read.

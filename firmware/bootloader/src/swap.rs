@@ -7,10 +7,10 @@
 
 use embedded_storage::nor_flash::NorFlash;
 
-use crate::map::Map;
 use crate::region::copy_sector;
 use crate::start::Halt;
 use crate::state::{Kind, Swap};
+use image::Map;
 
 impl Swap {
     pub(crate) fn new(kind: Kind, sectors: u16) -> Self {

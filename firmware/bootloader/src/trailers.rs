@@ -6,8 +6,8 @@
 use embedded_storage::nor_flash::NorFlash;
 use image::Trailer;
 
-use crate::map::{Area, Map};
 use crate::region::Region;
+use image::{Area, Map};
 
 /// Reads a slot's trailer.
 pub(crate) fn read<F: NorFlash>(flash: &mut F, slot: Area) -> Result<Trailer, F::Error> {

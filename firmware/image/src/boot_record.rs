@@ -169,7 +169,8 @@ impl Outcome {
 }
 
 impl Event {
-    fn code(self) -> u8 {
+    /// One byte for a record.
+    pub fn code(self) -> u8 {
         match self {
             Self::None => 0,
             Self::Installed => 1,

@@ -21,10 +21,7 @@ pub fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// The digest of the first `length` bytes of a source.
-pub(crate) fn of_source<S: Source>(
-    source: &mut S,
-    length: u32,
-) -> Result<Digest, ImageError<S::Error>> {
+pub fn digest_of<S: Source>(source: &mut S, length: u32) -> Result<Digest, ImageError<S::Error>> {
     let mut hash = Sha256::new();
     let mut piece = [0; PIECE];
     let mut at = 0;

@@ -6,7 +6,7 @@
 use p256::ecdsa::Signature as Ecdsa;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 
-use crate::digest::{Digest, of_source};
+use crate::digest::{self, Digest};
 use crate::key::{KeyId, KeySet, Keyring, PublicKey};
 use crate::read::{Image, Signature};
 use crate::refusal::{ImageError, Refusal};
@@ -37,7 +37,7 @@ impl Image {
 
     /// The digest, where it is the one that the image claims.
     pub fn digest_of<S: Source>(&self, source: &mut S) -> Result<Digest, ImageError<S::Error>> {
-        let digest = of_source(source, self.signed_length)?;
+        let digest = digest::digest_of(source, self.signed_length)?;
         if digest == self.digest { Ok(digest) } else { Err(Refusal::WrongDigest.into()) }
     }
 

@@ -121,6 +121,7 @@ pub async fn renew(
         body: Some((wire::CONTENT_FORMAT_PKCS10, request)),
         exponent,
         answer_max: CERTIFICATE_MAX,
+        from: 0,
     };
     let connection = connector.connect(identity).await?;
     let answered = exchange(&connection, ask).await;

@@ -1,5 +1,5 @@
-//! What a board and the hub say to each other: resource paths, SenML readings and the time of
-//! day in CBOR.
+//! What a board and the hub say to each other: resource paths, SenML readings, the time of day and
+//! firmware in CBOR.
 //!
 //! Both sides use this one crate, so it runs on the board as well.
 //! Invariant: no allocation, no operating system, and bytes from outside never panic here.
@@ -9,6 +9,7 @@ mod cbor;
 mod clock;
 mod decode;
 mod encode;
+mod firmware;
 mod reading;
 pub mod resource;
 
@@ -16,6 +17,10 @@ pub use cbor::{DEPTH_MAX, MalformedCbor, well_formed};
 pub use clock::{TIME_LENGTH, read_time, write_time};
 pub use decode::{MalformedPack, Readings, readings, validate};
 pub use encode::{EncodeError, encode};
+pub use firmware::{
+    FAULT_MAX, FirmwareOffer, FirmwareReport, FirmwareVersion, NAME_MAX, OFFER_MAX, REPORT_MAX,
+    UpdateState,
+};
 pub use reading::{NamedReading, Reading, Value, is_name};
 
 /// CoAP content-format of a SenML pack in CBOR (RFC 8428, section 12.3).

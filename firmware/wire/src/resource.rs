@@ -10,6 +10,12 @@ pub const DISCARD: &str = "d";
 pub const WELL_KNOWN_CORE: &str = ".well-known/core";
 /// The time of day: GET it for [`read_time`](crate::read_time). No route can have this path.
 pub const TIME: &str = "time";
+/// Firmware: POST a [`FirmwareReport`](crate::FirmwareReport), answered with a
+/// [`FirmwareOffer`](crate::FirmwareOffer) or nothing; behind it, by
+/// [`FirmwareOffer::segment`](crate::FirmwareOffer::segment), the file: GET, in blocks (RFC 7959).
+pub const FIRMWARE: &str = "fw";
+/// What a board can be told to do: POST to this path and a name behind it, on the board.
+pub const COMMAND: &str = "c";
 /// Enrolment and renewal of certificates (RFC 9148, section 4.1); behind it `/crts`, `/att`, `/sen`
 /// and `/sren`, with the tenant's id between where a board names it. No route can begin so.
 pub const EST: &str = ".well-known/est";

@@ -16,7 +16,7 @@ use std::vec;
 use std::vec::Vec;
 
 use embedded_storage::nor_flash::{
-    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
+    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
 pub(crate) const SECTOR: u32 = 512;
@@ -104,6 +104,11 @@ impl Flash {
             Operation::Call => self.calls,
             Operation::Word => self.words,
         }
+    }
+
+    /// Whether the power is gone.
+    pub(crate) fn is_off(&self) -> bool {
+        self.is_off
     }
 
     pub(crate) fn cut_at(&mut self, cut: Cut) {
@@ -271,6 +276,9 @@ impl NorFlash for Flash {
         Ok(())
     }
 }
+
+/// Cleared bits may be cleared further.
+impl MultiwriteNorFlash for Flash {}
 
 /// One of two words, or some bits of each.
 fn between([old, new]: [[u8; WORD]; 2], random: u64) -> [u8; WORD] {

@@ -10,8 +10,8 @@
 pub(crate) mod flash;
 pub(crate) mod images;
 
-use bootloader::{Area, Halt, Launch, Map, boot};
-use image::{Keyring, Magic, Swap, Trailer};
+use bootloader::{Halt, Launch, boot};
+use image::{Area, Keyring, Magic, Map, Swap, Trailer};
 
 pub(crate) use flash::{Cut, Flash, PowerCut, SECTOR};
 pub(crate) use images::{Pair, Plan};
@@ -24,6 +24,7 @@ pub(crate) const MAP: Map = Map {
     protected: Area { at: 0, length: 5 * SECTOR },
     first: Area { at: 5 * SECTOR, length: SECTORS * SECTOR },
     second: Area { at: (5 + SECTORS) * SECTOR, length: SECTORS * SECTOR },
+    application: Area { at: (5 + 2 * SECTORS) * SECTOR, length: SECTOR },
     address: 0x1000_0000,
     vectors_aligned_to: 0x80,
     memory: Area { at: 0x3800_0000, length: 0x1_0000 },

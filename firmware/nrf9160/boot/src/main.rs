@@ -11,9 +11,10 @@ mod guard;
 use core::panic::PanicInfo;
 use core::ptr;
 
-use bootloader::{Halt, Launch, Map, boot};
+use bootloader::{Halt, Launch, boot};
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{entry, exception};
+use image::Map;
 use nrf_pac::POWER_S;
 use nrf9160::Flash;
 use sha2 as _;

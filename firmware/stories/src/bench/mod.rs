@@ -10,8 +10,7 @@ mod workshop;
 use std::io;
 use std::path::PathBuf;
 
-use bootloader::Map;
-use image::{Keyring, Magic, Swap, Trailer};
+use image::{Keyring, Magic, Map, Swap, Trailer};
 use thiserror::Error;
 
 pub(crate) use machine::Machine;

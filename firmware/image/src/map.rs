@@ -2,7 +2,7 @@
 //!
 //! Never changes after a board was made: its bootloader has it compiled in.
 
-use image::Keyring;
+use crate::key::Keyring;
 
 #[expect(clippy::cast_possible_truncation, reason = "it is some hundred bytes")]
 const KEYRING: u32 = Keyring::LENGTH as u32;
@@ -38,6 +38,8 @@ pub struct Map {
     pub first: Area,
     /// Where the next one is put, from its second sector on; as large as the first.
     pub second: Area,
+    /// What the application keeps there is its own; nobody else looks at it.
+    pub application: Area,
     /// The address of the flash's first byte.
     pub address: u32,
     /// What a vector table is aligned to; with the slot it is where the header has to end.
@@ -49,13 +51,16 @@ pub struct Map {
 impl Map {
     /// Whether parts lie where they can: checked when a bootloader is compiled.
     pub const fn is_sound(&self) -> bool {
-        let Self { sector, protected, first, second, .. } = *self;
+        let Self { sector, protected, first, second, application, .. } = *self;
         let apart = protected.end() <= first.at
             && (first.end() <= second.at || second.end() <= first.at)
-            && protected.end() <= second.at;
+            && protected.end() <= second.at
+            && first.end() <= application.at
+            && second.end() <= application.at;
         protected.is_of(sector)
             && first.is_of(sector)
             && second.is_of(sector)
+            && application.is_of(sector)
             && apart
             && first.length == second.length
             && first.length / sector > 2
@@ -69,12 +74,19 @@ impl Map {
         self.first.length.saturating_sub(2 * self.sector)
     }
 
-    pub(crate) fn keyring(&self) -> Area {
+    /// Where an application puts the next image.
+    pub const fn next_at(&self) -> u32 {
+        self.second.at + self.sector
+    }
+
+    /// Where the keyring lies.
+    pub fn keyring(&self) -> Area {
         let length = KEYRING.div_ceil(self.sector.max(1)).saturating_mul(self.sector);
         Area { at: self.protected.at, length }
     }
 
-    pub(crate) fn journal(&self) -> Area {
+    /// Where the bootloader's journal lies.
+    pub fn journal(&self) -> Area {
         let at = self.keyring().end();
         Area { at, length: self.protected.end().saturating_sub(at) }
     }

@@ -12,6 +12,7 @@ impl Map {
         protected: Area { at: 0x8000, length: 0x8000 },
         first: Area { at: 0x1_0000, length: 0x7_0000 },
         second: Area { at: 0x8_0000, length: 0x7_0000 },
+        application: Area { at: 0xf_0000, length: 0x1_0000 },
         address: 0,
         // 81 vectors, to the next power of two.
         vectors_aligned_to: 0x200,
