@@ -6,14 +6,13 @@
 //! Invariant: no clock, socket or randomness is reachable from here; what is in flash outlives the power.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
 use image::{BootRecord, Map, Start};
-use wire::{FAULT_MAX, FirmwareReport, FirmwareVersion, REPORT_MAX, Reading, Value, resource};
+use wire::{FAULT_MAX, Reading, Value, resource};
 
 use crate::depot::{Depot, DepotError, Entry};
 use crate::event::{Event, ReadingId, Status};
@@ -21,82 +20,11 @@ use crate::machine::Board;
 use crate::message::Request;
 use crate::product::{CommandError, Moment, Product, Sample};
 use crate::random::Random;
-use crate::update::{Act, Circumstances, Update};
+use crate::settings::{Awakening, Effect, Outgoing, Power, Settings};
+use crate::update::Update;
 use crate::{Config, Millis};
 
-/// What can be tuned on a device. Times are milliseconds.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The core's limits and times. Requests of the hub are always served.
-    pub core: Config,
-    /// Where readings go (default [`resource::TELEMETRY`]).
-    pub resource: String,
-    /// Between two reports about firmware, while nothing happens (default a day).
-    pub report_every: Millis,
-    /// How long a new image may take to prove itself: a reading or a report that the hub took
-    /// (default ten minutes). Then the board restarts, and the bootloader puts its predecessor back.
-    pub trial_max: Millis,
-    /// Blocks of an update are of `16 << exponent` bytes, at most 6 (default 6: 1024 bytes).
-    pub block_exponent: u8,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            core: Config::default(),
-            resource: String::from(resource::TELEMETRY),
-            report_every: 86_400_000,
-            trial_max: 600_000,
-            block_exponent: 6,
-        }
-    }
-}
-
-/// What there is to know when a board starts.
-#[derive(Clone, Debug)]
-pub struct Awakening {
-    /// What the bootloader left.
-    pub record: Option<BootRecord>,
-    /// What the application left when it failed, at most [`FAULT_MAX`] bytes of it.
-    pub fault: Option<Vec<u8>>,
-    /// From the hardware; different boards need different ones.
-    pub seed: u64,
-}
-
-/// What the shell measures of itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Power {
-    /// Percent of the battery; none where there is none.
-    pub battery_percent: Option<u8>,
-    /// The signal, RSRP in dBm.
-    pub rsrp_dbm: Option<i16>,
-}
-
-/// What the shell has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Connect anew, then call `handle_connected` or `handle_disconnected`.
-    Connect,
-    /// Restart, at once.
-    Restart,
-    /// What runs has proved itself: nothing to do but to say so.
-    Confirmed,
-    /// The time of day is known, in milliseconds since 1970: certificates can be judged.
-    TimeLearned(u64),
-    /// A reading is lost: the flash was full, or did not take it.
-    ReadingLost,
-    /// The hub will never take a reading, and answered with this code; it is gone.
-    ReadingRefused(u8),
-}
-
-/// A message to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The CoAP message.
-    pub bytes: Vec<u8>,
-    /// After its answer there is nothing more to say: the radio can be released (RAI).
-    pub is_last: bool,
-}
+mod updates;
 
 /// A board with its product.
 pub struct Device<'f, F: MultiwriteNorFlash, P> {
@@ -384,76 +312,6 @@ impl<'f, F: MultiwriteNorFlash, P: Product> Device<'f, F, P> {
             Err(code) => self.board.answer(request, code, &[]),
         }
     }
-
-    fn advance_update(&mut self, now: Millis) {
-        let moment = self.moment(now);
-        let around = Circumstances {
-            running: self.running(),
-            is_confirmed: self.trial == Trial::Over,
-            may_restart: self.product.may_restart(moment),
-            floor: self.record.map_or(0, |record| record.floor),
-            power: self.power,
-            report_every: self.settings.report_every,
-        };
-        // One exchange at a time: readings come first.
-        let online = self.board.status() == Status::Online && self.board.queued() == 0;
-        let act = self.update.advance(now, online, &around, &mut self.depot);
-        match act {
-            None => {}
-            Some(Act::Report) => {
-                if let Some(report) = self.report() {
-                    self.update.report(now, report);
-                }
-            }
-            Some(Act::Reported) => {
-                self.fault = None;
-                self.proved(now);
-            }
-            Some(Act::Restart) => self.effects.push_back(Effect::Restart),
-        }
-    }
-
-    /// The hub took something: what runs can do what it is there for.
-    fn proved(&mut self, now: Millis) {
-        if matches!(self.trial, Trial::Until(_)) && self.update.confirm() {
-            self.trial = Trial::Over;
-            self.update.report_soon(now);
-            self.effects.push_back(Effect::Confirmed);
-        }
-    }
-
-    fn running(&self) -> FirmwareVersion {
-        self.record.map_or((0, 0, 0, 0), |record| version(record.version))
-    }
-
-    fn report(&self) -> Option<Vec<u8>> {
-        let (state, update, received) = self.update.state();
-        let outcome = self.record.map(|record| record.outcome).filter(|outcome| outcome.number > 0);
-        let report = FirmwareReport {
-            product: self.product.name(),
-            hardware: self.product.hardware(),
-            version: self.running(),
-            floor: self.record.map_or(0, |record| record.floor),
-            state,
-            update,
-            received,
-            outcome: outcome.map(|outcome| (outcome.number, outcome.event.code(), outcome.refusal)),
-            outcome_version: outcome.map(|outcome| version(outcome.version)),
-            reset_cause: self.record.map_or(0, |record| record.reset_cause),
-            battery_percent: self.power.battery_percent.filter(|percent| *percent <= 100),
-            rsrp_dbm: self.power.rsrp_dbm,
-            fault: self.fault.as_deref(),
-            on_trial: self.trial != Trial::Over,
-        };
-        let mut bytes = vec![0; REPORT_MAX];
-        let length = report.encode(&mut bytes)?;
-        bytes.truncate(length);
-        Some(bytes)
-    }
-}
-
-fn version(of: image::Version) -> FirmwareVersion {
-    (of.major, of.minor, of.revision, of.build)
 }
 
 /// Whether a message answers a transfer: by its token, or where it has none by its message id.

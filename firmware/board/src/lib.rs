@@ -21,17 +21,19 @@ mod machine;
 mod message;
 mod product;
 mod random;
+mod settings;
 mod slot;
 mod transfer;
 mod update;
 
 pub use config::Config;
-pub use device::{Awakening, Device, Effect, Outgoing, Power, Settings};
+pub use device::Device;
 pub use event::{Event, ReadingId, Status, SubmitError};
 pub use machine::Board;
 pub use message::Request;
 pub use product::{CommandError, Moment, Product, Sample};
 pub use random::Random;
+pub use settings::{Awakening, Effect, Outgoing, Power, Settings};
 pub use transfer::{Ask, Transfer, TransferError};
 
 /// Milliseconds on the shell's clock; only differences matter, and it never runs backwards.

@@ -5,28 +5,27 @@
 //! Invariant: what was tried once is not tried again until the hub counts a new attempt.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
-use image::{Map, Refusal};
+use image::Map;
 use wire::{FirmwareOffer, FirmwareVersion, OFFER_MAX, UpdateState, resource};
 
+use crate::Millis;
 use crate::depot::Depot;
-use crate::slot::{Slots, Unfit};
+use crate::settings::Power;
+use crate::slot::Slots;
 use crate::transfer::{Ask, Transfer, TransferError};
-use crate::{Millis, Power};
+
+mod fetch;
 
 /// The depot's values: how much of which file is in flash, and what was tried.
 const PROGRESS: u8 = 1;
 const TRIED: u8 = 2;
 /// How long until something that hinders is looked at again.
 const AGAIN_MS: Millis = 60_000;
-/// Blocks that are gathered before they are taken: never more than one.
-const GATHERED_MAX: usize = 2048;
-const OCTETS: u16 = 42;
 
 /// Where an update has got to.
 pub(crate) struct Update<'f, F> {
@@ -274,129 +273,6 @@ impl<'f, F: MultiwriteNorFlash> Update<'f, F> {
         self.hindered = Some(UpdateState::Refused);
         self.report_due = now;
         self.not_before = Millis::MAX;
-    }
-
-    /// Begins to fetch, or to go on fetching, where nothing hinders.
-    fn begin(
-        &mut self,
-        now: Millis,
-        online: bool,
-        around: &Circumstances,
-        depot: &mut Depot<'f, F>,
-    ) {
-        let Some(offer) = &self.offer else { return };
-        if now < self.not_before || !online || !around.is_confirmed {
-            return;
-        }
-        if around.power.rsrp_dbm.is_some_and(|dbm| dbm < offer.rsrp_min_dbm) {
-            return self.hinder(now, UpdateState::AwaitingSignal);
-        }
-        self.hindered = None;
-        if self.is_verified {
-            self.stage = Stage::Ready;
-            return;
-        }
-        if self.received >= offer.size {
-            return self.verify(now, around, depot);
-        }
-        let block = 16_u32 << self.exponent.min(6);
-        self.received -= self.received % block;
-        let segment = offer.segment();
-        let segment = core::str::from_utf8(&segment).unwrap_or_default();
-        let ask = Ask {
-            path: format!("{}/{segment}", resource::FIRMWARE),
-            accept: OCTETS,
-            body: None,
-            exponent: self.exponent,
-            answer_max: GATHERED_MAX,
-            from: usize::try_from(self.received).unwrap_or_default(),
-        };
-        self.stage = Stage::Fetching(self.transfer(now, ask));
-    }
-
-    fn transfer(&mut self, now: Millis, ask: Ask) -> Box<Transfer> {
-        let transfer = Box::new(Transfer::new(now, ask, self.next_id));
-        self.next_id = transfer.last_id();
-        transfer
-    }
-
-    /// Writes what came, and goes on when all did.
-    fn fetched(&mut self, now: Millis, around: &Circumstances, depot: &mut Depot<'f, F>) {
-        let Stage::Fetching(transfer) = &mut self.stage else { return };
-        let part = transfer.take_part().map(|(_, part)| part);
-        let outcome = transfer.outcome().cloned();
-        self.next_id = transfer.last_id();
-        let last = outcome.as_ref().and_then(|outcome| outcome.as_ref().ok()).cloned();
-        for bytes in part.into_iter().chain(last) {
-            if let Err(unfit) = self.keep(&bytes, depot) {
-                return self.unfit(now, unfit, depot);
-            }
-        }
-        match outcome {
-            None => {}
-            Some(Ok(_)) => self.verify(now, around, depot),
-            Some(Err(error)) => self.interrupted(now, &error),
-        }
-    }
-
-    fn keep(&mut self, bytes: &[u8], depot: &mut Depot<'f, F>) -> Result<(), Unfit> {
-        let Some(offer) = &self.offer else { return Ok(()) };
-        let at = self.received;
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let end = at.saturating_add(length);
-        if end > offer.size {
-            let (needed, present) = (end, offer.size);
-            return Err(Unfit::Refused(Refusal::Truncated { needed, present }));
-        }
-        self.slots.write(at, bytes)?;
-        self.received = end;
-        let sector = self.slots.sector();
-        let whole = if end == offer.size { end } else { end - end % sector };
-        if whole > at - at % sector
-            && let Some(begin) = offer.digest.first_chunk::<8>()
-        {
-            let mut progress = begin.to_vec();
-            progress.extend_from_slice(&whole.to_le_bytes());
-            // Where the flash does not take it, more is fetched again after a loss of power.
-            let _ = depot.note(PROGRESS, &progress);
-        }
-        Ok(())
-    }
-
-    fn interrupted(&mut self, now: Millis, error: &TransferError) {
-        const NOT_FOUND: u8 = 0x84;
-        if matches!(error, TransferError::Refused { code: NOT_FOUND, .. }) {
-            // It is not offered any more; the next report says what is.
-            self.forget();
-            self.report_due = now;
-            return;
-        }
-        let wait = error.max_age_s().map_or(AGAIN_MS, |s| u64::from(s).saturating_mul(1000));
-        self.stage = Stage::Resting;
-        self.not_before = now.saturating_add(wait);
-    }
-
-    fn verify(&mut self, now: Millis, around: &Circumstances, depot: &mut Depot<'f, F>) {
-        let Some(offer) = &self.offer else { return };
-        match self.slots.verify(offer.size, &offer.digest, around.floor) {
-            Ok(()) => {
-                self.is_verified = true;
-                self.stage = Stage::Ready;
-                self.not_before = now;
-            }
-            Err(unfit) => self.unfit(now, unfit, depot),
-        }
-    }
-
-    fn unfit(&mut self, now: Millis, unfit: Unfit, depot: &mut Depot<'f, F>) {
-        match unfit {
-            Unfit::Refused(_) => self.refuse(now, depot),
-            Unfit::Flash => {
-                self.stage = Stage::Resting;
-                self.received = 0;
-                self.not_before = now.saturating_add(AGAIN_MS);
-            }
-        }
     }
 
     fn put_in_place(
