@@ -46,7 +46,8 @@ impl Recorder {
     /// Writes down what was gathered and forces it to the disk, which is also how a hub without
     /// other business finds out that its disk is full.
     fn write(&mut self) {
-        let seen: Vec<_> = self.seen.drain().collect();
+        // The table with them: what a crowd of boards has made it large for is given back.
+        let seen: Vec<_> = std::mem::take(&mut self.seen).into_iter().collect();
         // A store that failed has said so, once and for good.
         if seen.is_empty() || self.store.failure().is_some() {
             return;

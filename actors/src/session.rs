@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Running, SpawnHandle};
 use storage::BoardId;
 
 use crate::barred::Moment;
@@ -296,6 +296,11 @@ impl Actor for DeviceSession {
         }
         self.doze_at(self.heard.saturating_add(self.shard.idle), ctx);
     }
+
+    /// Between its messages nobody holds its address, which is no reason to end.
+    fn stopping(&mut self, _: &mut Self::Context) -> Running {
+        if self.end.is_some() { Running::Stop } else { Running::Continue }
+    }
 }
 
 impl Drop for DeviceSession {
@@ -315,7 +320,7 @@ impl Drop for DeviceSession {
         }
         self.forget_address(end);
         let ended = SessionEnded { board: self.board.clone(), serial: self.serial };
-        // Full: the supervisor's sweep finds the dead session.
+        // Full: the supervisor finds the dead session when its table is full.
         let _ = self.tenant.supervisor().try_send(ended);
     }
 }

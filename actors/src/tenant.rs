@@ -284,10 +284,7 @@ impl Actor for TenantSupervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(SWEEP, |supervisor, _| {
-            supervisor.sessions.retain(|_, (_, session)| session.upgrade().is_some());
-            supervisor.barred.forget(Instant::now());
-        });
+        ctx.run_interval(SWEEP, |supervisor, _| supervisor.barred.forget(Instant::now()));
         tracing::debug!(tenant = %self.id, "tenant is supervised");
     }
 }
@@ -300,6 +297,11 @@ impl Handler<SessionStarted> for TenantSupervisor {
             // It was admitted before, and stored after.
             self.to_end.push_back(started.session.clone());
             ctx.run_later(Duration::ZERO, Self::end_some);
+        }
+        let is_full = self.sessions.len() == self.sessions.capacity();
+        if is_full && !self.sessions.contains_key(&started.board) {
+            // Before the table grows: those whose end was not heard.
+            self.sessions.retain(|_, (_, session)| session.upgrade().is_some());
         }
         let session = (started.serial, started.session);
         let before = self.sessions.insert(started.board, session);

@@ -91,7 +91,7 @@ impl Link {
             admitted: admitted.at,
         };
         let session = DeviceSession::start(parts);
-        let before = self.shard.table.borrow_mut().insert(key, serial, session);
+        let before = self.shard.table.borrow_mut().insert(key, serial, &session);
         if let Some(before) = before {
             // Full: the old session is nameless already, and ends with what waits for it.
             let _ = before.try_send(Close::Replaced);
@@ -112,9 +112,9 @@ impl Link {
     }
 
     fn deliver(&self, key: &Key, from: SocketAddr, datagram: &[u8], at: Instant) -> bool {
-        let table = self.shard.table.borrow();
-        let Some(session) = table.session(key) else { return false };
-        self.shard.deliver(session, from, datagram, at);
+        let session = self.shard.table.borrow().session(key);
+        let Some(session) = session else { return false };
+        self.shard.deliver(&session, from, datagram, at);
         true
     }
 

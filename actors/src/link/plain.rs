@@ -51,8 +51,10 @@ fn receive(
     bytes: &[u8],
 ) {
     let key = Key::Address(from);
-    let is_new = shard.table.borrow().session(&key).is_none();
-    if is_new {
+    let known = shard.table.borrow().session(&key);
+    let session = if let Some(session) = known {
+        session
+    } else {
         let residents = residents.borrow();
         let Some((board, tenant)) = residents.get(&from.ip()) else {
             return shard.metrics.record_dropped(RecordDrop::UnknownAddress);
@@ -68,11 +70,10 @@ fn receive(
             renews_only: false,
             admitted: Instant::now(),
         });
-        shard.table.borrow_mut().insert(key, serial, session);
-    }
-    if let Some(session) = shard.table.borrow().session(&key) {
-        shard.deliver(session, from, bytes, Instant::now());
-    }
+        shard.table.borrow_mut().insert(key, serial, &session);
+        session
+    };
+    shard.deliver(&session, from, bytes, Instant::now());
 }
 
 impl Actor for PlainLink {

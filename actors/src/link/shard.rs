@@ -223,9 +223,9 @@ where
         datagram: &[u8],
         at: Instant,
     ) {
-        let table = self.table.borrow();
-        if let Some(session) = table.session(&Key::ConnectionId(id)) {
-            self.deliver(session, from, datagram, at);
+        let session = self.table.borrow().session(&Key::ConnectionId(id));
+        if let Some(session) = session {
+            self.deliver(&session, from, datagram, at);
         } else if let Some(slot) = self.keeping.as_ref().and_then(|kept| kept.keep.named(id)) {
             self.wake(Key::ConnectionId(id), slot, from, datagram, at);
         } else if self.expected.has(from) {
@@ -237,10 +237,9 @@ where
     }
 
     fn by_address(&self, from: SocketAddr, datagram: &[u8], at: Instant) {
-        let table = self.table.borrow();
-        let session = table.session(&Key::Address(from));
+        let session = self.table.borrow().session(&Key::Address(from));
         let asleep = self.addresses.borrow().slot(&from);
-        if let Some(session) = session {
+        if let Some(session) = &session {
             self.deliver(session, from, datagram, at);
         } else if let Some(slot) = asleep {
             self.wake(Key::Address(from), slot, from, datagram, at);
