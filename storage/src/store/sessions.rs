@@ -133,6 +133,15 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::find`].
     pub fn resumable(&self, id: &ResumptionId) -> Result<Option<Session>, StoreError> {
+        if let Ok(Some(session)) = self.look(id) {
+            return Ok(Some(session));
+        }
+        // It may have been on its way from one slot to another; nothing is while we are the writer.
+        let _writer = self.0.writer();
+        self.look(id)
+    }
+
+    fn look(&self, id: &ResumptionId) -> Result<Option<Session>, StoreError> {
         let is_meant = |session: &Session| {
             let resumption = session.resumption.as_ref();
             resumption.is_some_and(|resumption| resumption.id.ct_eq(id).into())

@@ -119,6 +119,24 @@ fn a_newer_session_of_a_board_removes_the_older_one() {
 }
 
 #[test]
+fn a_session_that_is_just_being_stored_anew_is_found_all_the_while() {
+    let rig = Rig::new();
+    let sessions = rig.open();
+    let (mut held, _) = put(&sessions, &session("CB-1", 1));
+    std::thread::scope(|threads| {
+        let storing = threads.spawn(|| {
+            for number in 0..3000_u16 {
+                let [.., own] = number.to_be_bytes();
+                held = put(&sessions, &session("CB-1", own.max(1))).0;
+            }
+        });
+        while !storing.is_finished() {
+            assert!(sessions.resumable(&[6; 16]).unwrap().is_some());
+        }
+    });
+}
+
+#[test]
 fn a_session_resumed_under_the_same_id_keeps_it() {
     let rig = Rig::new();
     let sessions = rig.open();
