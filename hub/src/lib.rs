@@ -13,6 +13,7 @@ pub mod demo;
 pub mod factory;
 pub mod fixture;
 pub mod http;
+pub mod jobs;
 pub mod origin;
 pub mod people;
 pub mod privacy;

@@ -17,6 +17,30 @@ fn the_committed_document_is_the_one_that_the_handlers_give() {
 }
 
 #[test]
+fn whatever_the_document_refers_to_is_in_it() {
+    fn each(value: &serde_json::Value, take: &mut impl FnMut(&str)) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                if let Some(to) = fields.get("$ref").and_then(|to| to.as_str()) {
+                    take(to);
+                }
+                fields.values().for_each(|value| each(value, take));
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| each(value, take)),
+            _ => {}
+        }
+    }
+    let document: serde_json::Value = serde_json::from_str(hub::http::api::document()).unwrap();
+    let mut dangling = Vec::new();
+    each(&document, &mut |to| {
+        if document.pointer(to.trim_start_matches('#')).is_none() {
+            dangling.push(to.to_owned());
+        }
+    });
+    assert_eq!(dangling, [""; 0]);
+}
+
+#[test]
 fn every_operation_says_who_may_ask_and_has_a_name_of_its_own() {
     let document: serde_json::Value = serde_json::from_str(hub::http::api::document()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");

@@ -16,6 +16,7 @@ mod data_key;
 mod enrolment;
 mod fingerprint;
 mod id;
+mod job;
 mod keyring;
 mod login;
 mod query;
@@ -36,6 +37,7 @@ mod token;
 mod topic;
 mod upstream;
 mod user;
+mod view;
 mod windows;
 
 pub use api_token::{ApiToken, ApiTokenId};
@@ -48,6 +50,7 @@ pub use data_key::{DataKey, KeyPurpose};
 pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
+pub use job::{Became, JOB_FAULTS_MAX, Job, JobId, JobState, Work};
 pub use keyring::{KeyId, Keyring, SEAL_OVERHEAD};
 pub use login::{Login, SetupLink, SignedInBy};
 pub use query::{
@@ -85,4 +88,5 @@ pub use upstream::{
     IN_FLIGHT_MAX_DEFAULT, MqttUpstream, MqttVersion, QUEUE_MAX_DEFAULT, Upstream, UpstreamKind,
 };
 pub use user::{Grant, Role, User, UserName, UserState};
+pub use view::{SavedView, ViewName};
 pub use windows::{BootId, Lease, Past, Slot, Trust, Window, Windows};

@@ -84,6 +84,18 @@ impl Record for Cursor {
 }
 
 impl Cursor {
+    /// Behind this board in a list that is sorted by id.
+    #[must_use]
+    pub fn behind(board: &BoardId) -> Self {
+        Self { moment: 0, id: board.clone() }
+    }
+
+    /// The board that it is behind.
+    #[must_use]
+    pub const fn board(&self) -> &BoardId {
+        &self.id
+    }
+
     /// Bytes that stand for it, for people to bring back.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -292,13 +292,13 @@ impl Rows {
         Ok(())
     }
 
-    /// Counts the boards, and finds the rows that wait for a flush which did not end.
+    /// Finds the rows that wait for a flush which did not end, and counts the boards in the others.
     fn survey(&self, acknowledged: u64) -> io::Result<Vec<RowNumber>> {
         let (mut boards, mut suspects) = (0, Vec::new());
         self.each(std::convert::identity, |number, row| {
-            boards += u32::from(matches!(row.kind(), Kind::Claimed | Kind::Board(_)));
-            if row.stamp() > acknowledged {
-                suspects.push(number);
+            match row.stamp() > acknowledged {
+                true => suspects.push(number),
+                false => boards += u32::from(matches!(row.kind(), Kind::Claimed | Kind::Board(_))),
             }
             Ok(())
         })?;
@@ -359,6 +359,24 @@ impl Changing<'_> {
         self.put(number, 0, &row::named(Kind::Freed, id, stamp))?;
         self.state.boards = self.state.boards.saturating_sub(1);
         Ok(())
+    }
+
+    /// Writes a row that was not counted: its record may have been set back.
+    pub(crate) fn repair(
+        &mut self,
+        number: RowNumber,
+        id: &BoardId,
+        board: Option<&Board>,
+        stamp: u64,
+    ) -> io::Result<()> {
+        match board {
+            Some(board) => {
+                self.write(number, board, stamp)?;
+                self.state.boards += 1;
+                Ok(())
+            }
+            None => self.put(number, 0, &row::named(Kind::Freed, id, stamp)),
+        }
     }
 
     /// Writes when the row's board was heard.

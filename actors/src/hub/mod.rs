@@ -6,6 +6,7 @@ mod live;
 mod reload;
 mod start;
 mod tenants;
+mod upstreams;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use crate::under_way::UnderWay;
 pub use live::{EndSessions, Of, Readmit, Reconnect, Resettle, Serve};
 pub use reload::{Reload, Reloadable};
 pub use start::{FloodBounds, Running, Settings, StartError, start};
+pub use upstreams::{Tried, TryUpstream, Upstreams};
 
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
 const STOP_WITHIN: Duration = Duration::from_secs(3);

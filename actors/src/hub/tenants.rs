@@ -20,7 +20,7 @@ use crate::meter::TenantMeter;
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tenant::{Directory, Route, Tenant, TenantSupervisor};
-use crate::upstream::{self, UpstreamHandle, UpstreamSecrets};
+use crate::upstream::{self, Status, UpstreamHandle, UpstreamSecrets};
 
 /// What a tenant is served with.
 pub(super) struct Serving {
@@ -152,6 +152,20 @@ impl Serving {
     /// Whom of one tenant's boards is shut out.
     pub(super) fn barred(&self, id: &TenantId) -> Option<&Barred> {
         self.running.get(id).map(|running| running.barred.as_ref())
+    }
+
+    /// The upstream of a tenant's that has this name.
+    pub(super) fn upstream(&self, id: &TenantId, name: &UpstreamName) -> Option<&UpstreamHandle> {
+        let running = self.running.get(id)?;
+        running.upstreams.iter().find(|(known, _)| known == name).map(|(_, handle)| handle)
+    }
+
+    /// How every upstream is that has a connection to lose.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = (TenantId, UpstreamName, Status)> {
+        let each = self.running.iter().flat_map(|(id, running)| {
+            running.upstreams.iter().map(move |(name, handle)| (id, name, handle))
+        });
+        each.filter_map(|(id, name, handle)| Some((id.clone(), name.clone(), handle.status()?)))
     }
 
     /// Every upstream, to be stopped.

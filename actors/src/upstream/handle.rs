@@ -2,14 +2,14 @@
 //! Invariant: giving a delivery never waits; a full mailbox gives it back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use actix::prelude::SendError;
 
 use super::delivery::{Deliver, Outcome};
 use super::mqtt::{Adapter, Drain, Stop};
+use super::standing::{Standing, Status};
 use crate::barred::Barred;
 use crate::metrics::{ActorKind, Metrics, RouteKind};
 
@@ -25,7 +25,7 @@ enum To {
     Discard,
     Mqtt {
         adapter: Addr<Adapter>,
-        up: Arc<AtomicBool>,
+        standing: Arc<Standing>,
         barred: Arc<Barred>,
         metrics: Arc<Metrics>,
     },
@@ -38,11 +38,11 @@ impl UpstreamHandle {
 
     pub(super) fn mqtt(
         adapter: Addr<Adapter>,
-        up: Arc<AtomicBool>,
+        standing: Arc<Standing>,
         barred: Arc<Barred>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { to: To::Mqtt { adapter, up, barred, metrics } }
+        Self { to: To::Mqtt { adapter, standing, barred, metrics } }
     }
 
     /// What a session may tell its board when [`UpstreamHandle::deliver`] gave the delivery back.
@@ -80,7 +80,16 @@ impl UpstreamHandle {
     pub fn is_up(&self) -> bool {
         match &self.to {
             To::Discard => true,
-            To::Mqtt { up, .. } => up.load(Ordering::Relaxed),
+            To::Mqtt { standing, .. } => standing.is_up(),
+        }
+    }
+
+    /// How it is; nothing of one that has no connection to lose.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        match &self.to {
+            To::Discard => None,
+            To::Mqtt { standing, .. } => Some(standing.status()),
         }
     }
 

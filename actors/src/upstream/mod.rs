@@ -10,18 +10,37 @@ mod error;
 mod handle;
 mod mqtt;
 mod secrets;
+mod standing;
 
 use std::sync::Arc;
 
 use actix::ArbiterHandle;
-use storage::{Upstream, UpstreamKind};
+use storage::{MqttUpstream, TenantId, Upstream, UpstreamKind, UpstreamName};
 
 use crate::barred::Barred;
 use crate::metrics::Metrics;
 pub use delivery::{Deliver, MessageId, Outcome, Uplink};
 pub use error::UpstreamError;
 pub use handle::UpstreamHandle;
+pub use mqtt::{Probe, Stage, Step};
 pub use secrets::{UpstreamSecrets, is_client_key, password_of};
+pub use standing::{Status, Trouble};
+
+/// Tries a broker out on a connection of its own: everything that a reading needs, up to the broker's
+/// acknowledgement of this one. It has the upstream's client identifier, so the adapter must not be
+/// connected: the broker would throw it out.
+///
+/// # Errors
+/// As [`start`].
+pub async fn probe(
+    tenant: &TenantId,
+    name: &UpstreamName,
+    broker: &MqttUpstream,
+    secrets: &UpstreamSecrets,
+    uplink: Uplink,
+) -> Result<Probe, UpstreamError> {
+    Ok(mqtt::probe(&mqtt::Spec::load(tenant, name, broker, secrets)?, uplink).await)
+}
 
 /// Starts the adapter of a configured upstream on an arbiter; it connects by itself, again and again.
 /// Readings of those whom `barred` holds are not taken.
@@ -43,8 +62,8 @@ pub fn start(
         UpstreamKind::Discard => Ok(UpstreamHandle::discard()),
         UpstreamKind::Mqtt(mqtt) => {
             let spec = mqtt::Spec::load(&spec.tenant, &spec.name, mqtt, secrets)?;
-            let (adapter, up) = mqtt::start(spec, arbiter, &metrics, Arc::clone(&barred));
-            Ok(UpstreamHandle::mqtt(adapter, up, barred, metrics))
+            let (adapter, standing) = mqtt::start(spec, arbiter, &metrics, Arc::clone(&barred));
+            Ok(UpstreamHandle::mqtt(adapter, standing, barred, metrics))
         }
     }
 }

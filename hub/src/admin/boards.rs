@@ -3,6 +3,8 @@
 //! Invariant: a board that is shut out is so in the store first, then in the running hub, and the
 //! call returns after both.
 
+use std::collections::BTreeMap;
+
 use actors::hub::Of;
 use actors::refusal::Refusal;
 use serde::Serialize;
@@ -111,18 +113,46 @@ impl Admin {
         Ok(Ended { board, sessions_ended: None })
     }
 
-    /// Forgets a board; its sessions end.
+    /// Forgets a board unless `may` objects to it as it is; its sessions end.
     ///
     /// # Errors
-    /// [`AdminError::Unknown`].
-    pub fn remove_board(&self, id: &BoardId) -> Result<(), AdminError> {
+    /// [`AdminError::Unknown`]; the objection.
+    pub fn remove_board<E: From<AdminError>>(
+        &self,
+        id: &BoardId,
+        may: impl FnOnce(&Board) -> Result<(), E>,
+    ) -> Result<(), E> {
         let _changing = self.changing();
         let board = self.board(id)?;
+        may(&board)?;
         self.let_go(&board)?;
-        self.store.boards().remove(id)?;
+        self.store.boards().remove(id).map_err(AdminError::from)?;
         self.record("board.remove", id, json!({ "tenant": board.tenant }))?;
         self.tell(|live| live.end_sessions(of(&board), Refusal::UnknownBoard))?;
         Ok(())
+    }
+
+    /// Gives a board the labels that `relabel` makes of it as it is, or its objection.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`]; the objection.
+    pub fn relabel<E: From<AdminError>>(
+        &self,
+        id: &BoardId,
+        relabel: impl FnOnce(&Board) -> Result<BTreeMap<String, String>, E>,
+    ) -> Result<Board, E> {
+        let _changing = self.changing();
+        let before = self.board(id)?;
+        let labels = relabel(&before)?;
+        if labels == before.labels {
+            return Ok(before);
+        }
+        let changed = self.store.boards().change(id, |board| board.labels.clone_from(&labels));
+        let changed = changed.map_err(AdminError::from)?;
+        let board = changed.ok_or_else(|| refused("the board was removed meanwhile"))?;
+        let detail = json!({ "tenant": board.tenant, "before": before.labels, "after": labels });
+        self.record("board.label", id, detail)?;
+        Ok(board)
     }
 
     /// The boards of a selection, by id.

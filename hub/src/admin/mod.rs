@@ -8,15 +8,18 @@ mod approvals;
 mod batches;
 mod boards;
 mod certificates;
+mod jobs;
 mod journal;
 mod people;
+mod routes;
 mod tenants;
 mod upstreams;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actors::hub::Of;
+use actors::hub::{Of, Tried, TryUpstream};
 use actors::refusal::Refusal;
+use actors::upstream::{Status, UpstreamError};
 use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId, UpstreamName};
 
 use crate::vault::VaultError;
@@ -87,6 +90,18 @@ pub trait Live: Send + Sync {
     /// # Errors
     /// As [`Live::end_sessions`].
     fn reconnect(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<(), String>;
+
+    /// How every upstream is that has a connection to lose.
+    ///
+    /// # Errors
+    /// As [`Live::end_sessions`].
+    fn upstreams(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, String>;
+
+    /// Publishes a message of the hub's own and waits for the broker's word.
+    ///
+    /// # Errors
+    /// As [`Live::end_sessions`].
+    fn try_upstream(&self, attempt: TryUpstream) -> Result<Result<Tried, UpstreamError>, String>;
 
     /// Knows boards by the addresses that the store has now.
     ///

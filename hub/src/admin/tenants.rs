@@ -1,13 +1,13 @@
-//! Changes of tenants and of what belongs to them: routes, quotas.
+//! Changes of tenants and of their quotas.
 //!
 //! Invariant: a running hub serves what the store has when the call returns, or the call says not.
 
 use actors::hub::Of;
 use actors::refusal::Refusal;
 use serde_json::json;
-use storage::{Quota, ResourcePath, Route, Tenant, TenantId, TenantState};
+use storage::{Quota, Tenant, TenantId, TenantState};
 
-use super::{Admin, AdminError, refused, unknown};
+use super::{Admin, AdminError, refused};
 
 impl Admin {
     /// Adds a tenant.
@@ -59,6 +59,25 @@ impl Admin {
         Ok(tenant)
     }
 
+    /// Gives a tenant another name to be read, unless `may` objects to it as it is.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`]; the objection.
+    pub fn rename_tenant<E: From<AdminError>>(
+        &self,
+        id: &TenantId,
+        name: &str,
+        may: impl FnOnce(&Tenant) -> Result<(), E>,
+    ) -> Result<Tenant, E> {
+        let _changing = self.changing();
+        let mut tenant = self.tenant(id)?;
+        may(&tenant)?;
+        let before = std::mem::replace(&mut tenant.name, name.to_owned());
+        self.store.tenants().put(&tenant).map_err(AdminError::from)?;
+        self.record("tenant.rename", id, json!({ "before": before, "after": name }))?;
+        Ok(tenant)
+    }
+
     /// Changes a tenant's own quotas.
     ///
     /// # Errors
@@ -86,38 +105,6 @@ impl Admin {
         self.tenant(id)?;
         self.store.tenants().remove(id)?;
         self.record("tenant.remove", id, json!({}))?;
-        self.serve(id)
-    }
-
-    /// Adds a route to an upstream that is there.
-    ///
-    /// # Errors
-    /// [`AdminError::Refused`] where the resource is taken.
-    pub fn add_route(&self, route: &Route) -> Result<(), AdminError> {
-        let _changing = self.changing();
-        let (tenant, resource) = (&route.tenant, &route.resource);
-        self.upstream(tenant, &route.upstream)?;
-        if self.store.routes().find(tenant, resource)?.is_some() {
-            return Err(refused(format!("{tenant} has a route {resource} already")));
-        }
-        self.store.routes().put(route)?;
-        let detail = json!({ "upstream": route.upstream });
-        self.record("route.add", &format_args!("{tenant}/{resource}"), detail)?;
-        self.serve(tenant)
-    }
-
-    /// Removes a route.
-    ///
-    /// # Errors
-    /// [`AdminError::Unknown`].
-    pub fn remove_route(&self, id: &TenantId, resource: &ResourcePath) -> Result<(), AdminError> {
-        let _changing = self.changing();
-        self.tenant(id)?;
-        if !self.store.routes().remove(id, resource)? {
-            let way_out = format!("`cellular-hub route list --tenant {id}` shows all");
-            return Err(unknown(&format!("route of {id} for"), resource, &way_out));
-        }
-        self.record("route.remove", &format_args!("{id}/{resource}"), json!({}))?;
         self.serve(id)
     }
 

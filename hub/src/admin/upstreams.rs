@@ -1,11 +1,12 @@
-//! Changes of upstreams, and of the secrets that open them.
+//! Changes of upstreams and of the secrets that open them, and an upstream tried out.
 //!
 //! Invariant: a secret is in the vault before anybody is told to use it, and gone with its upstream;
 //! it stands in no entry of the audit log.
 
-use actors::upstream::UpstreamSecrets;
+use actors::hub::{Tried, TryUpstream};
+use actors::upstream::{Status, UpstreamError, UpstreamSecrets};
 use serde_json::json;
-use storage::{SecretKind, TenantId, UnixSeconds, Upstream, UpstreamKind, UpstreamName};
+use storage::{BoardId, SecretKind, TenantId, UnixSeconds, Upstream, UpstreamKind, UpstreamName};
 
 use super::{Admin, AdminError, refused, unknown};
 use crate::vault::Vault;
@@ -107,6 +108,59 @@ impl Admin {
         let way_out = format!("`cellular-hub upstream list --tenant {id}` shows all");
         let found = self.store.upstreams().find(id, name)?;
         found.ok_or_else(|| unknown(&format!("upstream of {id} named"), name, &way_out))
+    }
+
+    /// Has another upstream take the place of the tenant's of its name, unless `may` objects to the
+    /// one that is there. Readings that wait for that are answered "unavailable".
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`]; the objection.
+    pub fn change_upstream<E: From<AdminError>>(
+        &self,
+        tenant: &TenantId,
+        name: &UpstreamName,
+        change: impl FnOnce(&Upstream) -> Result<Upstream, E>,
+    ) -> Result<Upstream, E> {
+        let _changing = self.changing();
+        let before = self.upstream(tenant, name)?;
+        let upstream = change(&before)?;
+        if upstream == before {
+            return Ok(before);
+        }
+        self.store.upstreams().put(&upstream).map_err(AdminError::from)?;
+        self.record("upstream.change", &format_args!("{tenant}/{name}"), json!({}))?;
+        self.tell(|live| live.reconnect(tenant, name))?;
+        Ok(upstream)
+    }
+
+    /// How the running hub's upstreams are.
+    ///
+    /// # Errors
+    /// [`AdminError::NotLive`] where it does not answer; a hub that does not run has none.
+    pub fn upstream_statuses(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, AdminError> {
+        Ok(self.tell(|live| live.upstreams())?.unwrap_or_default())
+    }
+
+    /// Publishes a message of the hub's own, as a reading of `board`, and waits for the broker's word.
+    ///
+    /// # Errors
+    /// [`AdminError::Unknown`]; [`AdminError::Refused`] where no hub runs, or the upstream cannot be
+    /// worked with.
+    pub fn try_upstream(
+        &self,
+        tenant: &TenantId,
+        name: &UpstreamName,
+        board: BoardId,
+        topic: String,
+        payload: Vec<u8>,
+    ) -> Result<Tried, AdminError> {
+        let upstream = self.upstream(tenant, name)?;
+        let detail = json!({ "topic": topic });
+        let attempt = TryUpstream { upstream, board, topic, payload };
+        self.record("upstream.test", &format_args!("{tenant}/{name}"), detail)?;
+        let tried = self.tell(|live| live.try_upstream(attempt))?;
+        let tried = tried.ok_or_else(|| refused("the hub does not run"))?;
+        tried.map_err(|error: UpstreamError| refused(error.to_string()))
     }
 }
 

@@ -116,7 +116,7 @@ impl Board {
                 change(hub, &chosen, "revoked", revoke)
             }
             Self::Remove { board } => {
-                hub.admin()?.remove_board(&board)?;
+                hub.admin()?.remove_board::<AdminError>(&board, |_| Ok(()))?;
                 hub.output.answer(&json!({ "removed": board }), || format!("board {board} removed"))
             }
         }

@@ -68,10 +68,6 @@ impl Route {
 
 impl Add {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        if self.resource.as_str() == wire::resource::TIME {
-            let taken = format!("the hub itself serves {}, the time of day", self.resource);
-            return Err(Failure::Refused(format!("{taken}; choose another path")));
-        }
         let route = storage::Route {
             tenant: self.tenant,
             resource: self.resource,

@@ -15,11 +15,13 @@ use crate::cli;
 use crate::config::{self, Config};
 use crate::http::api::{Api, ApiSettings};
 use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
+use crate::jobs::Bell;
 use crate::origin;
 use crate::people::{
     InvalidRoles, Provider, ProviderError, ProviderSettings, Roles, Sessions, SignIn, SignInError,
     is_setup_needed, link_text, new_link,
 };
+use crate::quota;
 use crate::trust::est::Est;
 use crate::trust::{Authorities, Checkpoints, ListLives, Lists, Pki};
 use crate::vault::Vault;
@@ -52,6 +54,7 @@ impl Https {
         checkpoints: &Checkpoints,
         authorities: Authorities,
         metrics: &Arc<Metrics>,
+        bell: Bell,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key }, provider } = self;
         let store = admin.store();
@@ -66,7 +69,7 @@ impl Https {
         let services = Services {
             enrolment: Enrolment::new(est, Arc::clone(metrics)),
             publication: Publication::new(lists, config.https.ocsp, Arc::clone(metrics)),
-            api: api(config, admin, vault, checkpoints, provider)?,
+            api: api(config, admin, vault, checkpoints, provider, bell)?,
         };
         let server = https_on(listener, tls, rate, services)?;
         let handle = server.handle();
@@ -81,6 +84,7 @@ fn api(
     vault: &Vault,
     checkpoints: &Checkpoints,
     provider: Option<Provider>,
+    bell: Bell,
 ) -> Result<Api, ServeError> {
     let (store, settings) = (admin.store().clone(), &config.sign_in);
     let idle = Duration::from_secs(settings.idle_min.saturating_mul(60));
@@ -95,6 +99,8 @@ fn api(
         requests_per_caller_s: config.https.requests_per_caller_s,
         second_factor: settings.second_factor,
         approvals_expire_s: config.approvals.expire_h.saturating_mul(3600),
+        default_quota: quota::bounds(&config.quota),
+        bell,
     };
     Ok(Api::new(admin.clone(), sign_in, checkpoints.clone(), settings))
 }

@@ -5,8 +5,12 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use actors::hub::{EndSessions, Of, Readmit, Reconnect, Resettle, Running, Serve, StartError};
+use actors::hub::{
+    EndSessions, Of, Readmit, Reconnect, Resettle, Running, Serve, StartError, Tried, TryUpstream,
+    Upstreams,
+};
 use actors::refusal::Refusal;
+use actors::upstream::{Status, UpstreamError};
 use storage::{TenantId, UpstreamName};
 use tokio::runtime::Handle;
 
@@ -15,13 +19,22 @@ use crate::cli::in_one_line;
 
 /// How long the hub may take over a change.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// And over trying an upstream out.
+const TRIAL: Duration = Duration::from_secs(25);
 
 /// A running hub.
 pub(super) struct Told(pub(super) Running);
 
 fn wait<T, E: Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    wait_for(PATIENCE, answer)
+}
+
+fn wait_for<T, E: Display>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
-    match runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await }) {
+    match runtime.block_on(async { tokio::time::timeout(patience, answer).await }) {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(String::from("it does not answer")),
@@ -47,6 +60,15 @@ impl Live for Told {
 
     fn reconnect(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<(), String> {
         in_words(wait(self.0.hub.send(Reconnect(tenant.clone(), upstream.clone())))?)
+    }
+
+    fn upstreams(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, String> {
+        wait(self.0.hub.send(Upstreams))
+    }
+
+    fn try_upstream(&self, attempt: TryUpstream) -> Result<Result<Tried, UpstreamError>, String> {
+        // Each of its steps has a limit, which together are longer than a change may take.
+        wait_for(TRIAL, self.0.hub.send(attempt))
     }
 
     fn resettle(&self) -> Result<(), String> {

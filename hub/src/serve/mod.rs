@@ -29,6 +29,7 @@ use crate::cli::logging::LogLevel;
 use crate::config::{Config, Inherited, InheritedError, Source};
 use crate::control::Control;
 use crate::http::{self, HttpError, HttpsError};
+use crate::jobs::Jobs;
 use crate::people::{NoRandom, ProviderError};
 use crate::quota;
 use crate::trust::keys::KeyError;
@@ -162,9 +163,11 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let live = Arc::new(live::Told(running.clone()));
         let admin = Admin::running(store.clone(), cli::author(), live);
         let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
+        let jobs = Jobs::start(admin.clone(), cli::now).map_err(ServeError::System)?;
+        let bell = jobs.bell();
         let https = https
             .map(|https| {
-                https.start(&config, &admin, &vault, &checkpoints, authorities, &metrics)
+                https.start(&config, &admin, &vault, &checkpoints, authorities, &metrics, bell)
             })
             .transpose()?;
         let sweeper = Sweeper::start(vault.clone()).map_err(ServeError::System)?;
@@ -184,6 +187,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         reloading.abort();
         signing.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
+        // The board that a job is at may wait for an actor of this thread's.
+        let _ = actix_rt::task::spawn_blocking(move || drop(jobs)).await;
         drain(&running, Duration::from_secs(config.shutdown.drain_s)).await;
         if let Some(https) = https {
             https.stop(true).await;

@@ -61,6 +61,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("boards/address", 2),
         ("boards/renewal", 0),
         ("certificates/revoked", 0),
+        ("jobs", 0),
         ("logins", 0),
         ("meta", 3),
         ("routes", 0),
@@ -72,6 +73,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("users", 0),
         ("users/credentials", 0),
         ("users/setup", 0),
+        ("views", 0),
     ];
     assert_eq!(records, expected);
     assert!(report.trees.values().all(|tree| tree.is_known && tree.problems == 0));

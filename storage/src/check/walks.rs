@@ -14,8 +14,8 @@ use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY,
 use crate::store::{data_keys, revoked, secrets};
 use crate::{
     ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Batch, Board, Credentials,
-    DataKey, Keyring, Login, Renewal, Route, RowsState, SealedSecret, SecretName, SetupLink,
-    StoreError, Tenant, TenantId, Token, Upstream, User,
+    DataKey, Job, Keyring, Login, Renewal, Route, RowsState, SavedView, SealedSecret, SecretName,
+    SetupLink, StoreError, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -32,6 +32,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards/address", by_address),
     ("boards/renewal", renewals),
     (revoked::TREE, of_revoked),
+    ("jobs", jobs),
     ("logins", logins),
     ("meta", meta),
     ("routes", routes),
@@ -45,6 +46,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("users/setup", setup_links),
     (data_keys::TREE, of_keys),
     (secrets::TREE, of_secrets),
+    ("views", views),
 ];
 
 /// A tree that nobody here knows: its entries are read and measured.
@@ -173,6 +175,20 @@ fn upstreams(walk: &mut Walk<'_>) {
         let upstream: Upstream = noun(value)?;
         its_own_key(key, &scoped(&upstream.tenant, upstream.name.as_str()))?;
         belongs_to(inner, &upstream.tenant)
+    });
+}
+
+fn jobs(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let job: Job = noun(value)?;
+        its_own_key(key, job.id.as_str().as_bytes())
+    });
+}
+
+fn views(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let view: SavedView = noun(value)?;
+        its_own_key(key, SavedView::key(&view.owner, view.name.as_str()).as_bytes())
     });
 }
 

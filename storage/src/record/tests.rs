@@ -604,3 +604,68 @@ fn a_revocations_bytes_are_frozen() {
     let (board, print) = (text("CB-1"), "07".repeat(32));
     assert_golden(&revocation, &["01", tenant, "01", &board, "00", &print, "06", "fc00f15365"]);
 }
+
+#[test]
+fn a_jobs_bytes_are_frozen() {
+    let mut job = crate::Job {
+        id: crate::JobId::next(None, UnixSeconds(0x02_0304_0506)),
+        work: crate::Work::Unblock,
+        filter: "q=a".into(),
+        within: None,
+        by: "uid:0".into(),
+        owner: "anna".parse().unwrap(),
+        created: UnixSeconds(5),
+        state: crate::JobState::Waiting,
+        total: 1,
+        done: 2,
+        kept: 3,
+        failed: 4,
+        after: None,
+        faults: Vec::new(),
+    };
+    assert_eq!(job.id.as_str(), "0203040506000000");
+    let next = crate::JobId::next(Some(&job.id), UnixSeconds(1));
+    assert_eq!(next.as_str(), "0203040506000001", "whatever the clock says");
+    let id = &text("0203040506000000");
+    let (filter, by, owner) = (text("q=a"), text("uid:0"), text("anna"));
+    let (who, counts) = (&[by.as_str(), &owner, "05"].concat(), "01020304");
+    assert_golden(&job, &["01", id, "01", &filter, "00", who, "00", counts, "0000"]);
+    job.work = crate::Work::Block { reason: "r".into() };
+    job.within = Some(vec!["acme".parse().unwrap()]);
+    job.state = crate::JobState::Running { since: UnixSeconds(6) };
+    let within = &["0101", &text("acme")].concat();
+    assert_golden(
+        &job,
+        &["01", id, "00", &text("r"), &filter, within, who, "0106", counts, "0000"],
+    );
+    job.work = crate::Work::Revoke { reason: "r".into() };
+    job.within = None;
+    job.state = crate::JobState::Done { at: UnixSeconds(7) };
+    assert_golden(&job, &["01", id, "02", &text("r"), &filter, "00", who, "0207", counts, "0000"]);
+    let set = [("k".to_owned(), "v".to_owned())].into();
+    job.work = crate::Work::Label { set, remove: vec!["x".into()] };
+    job.state = crate::JobState::Cancelled { at: UnixSeconds(8) };
+    job.after = Some("CB-1".parse().unwrap());
+    job.faults = vec![("CB-1".parse().unwrap(), "w".into())];
+    let labels = &["03", "01", &text("k"), &text("v"), "01", &text("x")].concat();
+    let (board, fault) = (&text("CB-1"), &["01", &text("CB-1"), &text("w")].concat());
+    assert_golden(
+        &job,
+        &["01", id, labels, &filter, "00", who, "0308", counts, "01", board, fault],
+    );
+}
+
+#[test]
+fn a_saved_views_bytes_are_frozen() {
+    let view = crate::SavedView {
+        owner: "anna".parse().unwrap(),
+        name: "lost ones".parse().unwrap(),
+        query: "heard=false".into(),
+        created: UnixSeconds(5),
+    };
+    let head = [text("anna"), text("lost ones"), text("heard=false")].concat();
+    assert_golden(&view, &["01", &head, "05"]);
+    for name in ["", " a", "a\nb", "a/b", &"x".repeat(61)] {
+        assert!(name.parse::<crate::ViewName>().is_err(), "{name:?}");
+    }
+}

@@ -56,7 +56,15 @@ fn after_a_kill_all_is_believed_but_what_waited_for_a_flush() {
     drop(filled(&path));
     assert_eq!(believed(&path, &opening()), Some(vec![RowNumber(2)]));
     let (rows, _) = Rows::open(&path, &opening()).unwrap();
+    assert_eq!((rows.boards(), listed(&rows).len()), (2, 3), "what is not believed is not counted");
+    rows.change().repair(RowNumber(2), &board(2).id, Some(&board(2)), 5).unwrap();
     assert_eq!((rows.boards(), listed(&rows).len()), (3, 3));
+    drop(rows);
+    let (rows, _) = Rows::open(&path, &Opening { acknowledged: 4, ..opening() }).unwrap();
+    for row in 1..3 {
+        rows.change().repair(RowNumber(row), &board(row).id, None, 5).unwrap();
+    }
+    assert_eq!((rows.boards(), listed(&rows).len()), (1, 1));
 }
 
 #[test]

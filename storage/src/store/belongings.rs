@@ -1,6 +1,7 @@
 //! What a tenant has several of, each by its name: routes, upstreams.
 
 use std::marker::PhantomData;
+use std::ops::Bound;
 
 use super::tree::Tree;
 use super::{Inner, decode, encode, scoped};
@@ -92,6 +93,28 @@ impl<'a, N: Belonging> Belongings<'a, N> {
                 decode(N::TREE, &key, &record)
             })
             .collect()
+    }
+
+    /// Those of one tenant or of all, with their keys and in their keys' order, which is that of
+    /// tenants and then of names; from the one behind `after` on.
+    pub fn list(
+        self,
+        tenant: Option<&TenantId>,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, N), StoreError>> + use<'a, N> {
+        let prefix = tenant.map(|tenant| scoped(tenant, "")).unwrap_or_default();
+        let from = match after.filter(|after| *after >= prefix.as_slice()) {
+            Some(after) => Bound::Excluded(after),
+            None => Bound::Included(prefix.as_slice()),
+        };
+        let entries = self.tree.range((from, Bound::Unbounded)).map(|entry| {
+            let (key, record) = entry?;
+            Ok((key.to_vec(), decode(N::TREE, &key, &record)?))
+        });
+        entries.take_while(move |entry| match entry {
+            Ok((key, _)) => key.starts_with(&prefix),
+            Err(_) => true,
+        })
     }
 
     /// Removes the tenant's one of this name and says whether it existed; durable on return.

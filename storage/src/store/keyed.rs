@@ -9,6 +9,8 @@
 //! | `audit/checkpoints` | u64, big-endian: entries so far | record |
 //! | `approvals` | u64, big-endian, from 1 | record |
 //! | `logins` | 32 bytes, SHA-256 | record |
+//! | `jobs` | job | record |
+//! | `views` | user NUL view | record |
 
 use std::marker::PhantomData;
 use std::ops::Bound;
@@ -17,7 +19,8 @@ use super::tree::Tree;
 use super::{Inner, decode, encode};
 use crate::record::Record;
 use crate::{
-    ApiToken, Approval, AuditCheckpoint, Credentials, Login, SetupLink, Store, StoreError, User,
+    ApiToken, Approval, AuditCheckpoint, Credentials, Job, Login, SavedView, SetupLink, Store,
+    StoreError, User,
 };
 
 /// SHA-256 of something random that whoever has it shows.
@@ -32,6 +35,8 @@ pub(crate) struct KeyedTrees {
     pub(crate) logins: Tree,
     pub(crate) approvals: Tree,
     pub(crate) checkpoints: Tree,
+    pub(crate) jobs: Tree,
+    pub(crate) views: Tree,
 }
 
 impl KeyedTrees {
@@ -46,6 +51,8 @@ impl KeyedTrees {
             logins: tree(Login::TREE)?,
             approvals: tree(Approval::TREE)?,
             checkpoints: tree(AuditCheckpoint::TREE)?,
+            jobs: tree(Job::TREE)?,
+            views: tree(SavedView::TREE)?,
         })
     }
 }
@@ -101,7 +108,27 @@ impl KeyedNoun for ApiToken {
     const TREE: &'static str = "api-tokens";
 }
 
+impl KeyedNoun for Job {
+    type Key = str;
+    const TREE: &'static str = "jobs";
+}
+
+impl KeyedNoun for SavedView {
+    type Key = str;
+    const TREE: &'static str = "views";
+}
+
 impl Store {
+    /// Work on many boards.
+    pub fn jobs(&self) -> Keyed<'_, Job> {
+        Keyed::new(&self.inner, &self.inner.keyed.jobs)
+    }
+
+    /// Lists that people have kept.
+    pub fn views(&self) -> Keyed<'_, SavedView> {
+        Keyed::new(&self.inner, &self.inner.keyed.views)
+    }
+
     /// The people.
     pub fn users(&self) -> Keyed<'_, User> {
         Keyed::new(&self.inner, &self.inner.keyed.users)

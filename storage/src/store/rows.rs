@@ -158,10 +158,13 @@ impl Inner {
     fn repair_row(&self, row: RowNumber) -> Result<(), StoreError> {
         let mut rows = self.rows.change();
         let named = rows.named(row).map_err(|source| self.spoil(&mut rows, source))?;
-        let id = named.and_then(|id| crate::record::parse_utf8(&id).ok());
-        id.map_or(Ok(()), |id| {
-            self.follow(&mut rows, row, &id, self.flushed.load(Ordering::Acquire))
-        })
+        let Some(id) = named.and_then(|id| crate::record::parse_utf8(&id).ok()) else {
+            return Ok(());
+        };
+        let record = self.board_record(id.as_str().as_bytes())?;
+        let board = record.filter(|record| record.row == Some(row)).map(|record| record.board);
+        let repaired = rows.repair(row, &id, board.as_ref(), self.flushed.load(Ordering::Acquire));
+        repaired.map_err(|source| self.spoil(&mut rows, source))
     }
 
     /// The store fails: a row could not be written.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::dialect::{Dialect, Received};
+use super::probe::{Stage, Stages};
 use super::spec::Spec;
 use crate::metrics::ConnectionEnd;
 
@@ -58,20 +59,24 @@ impl Failure {
     }
 }
 
-/// Connects once.
-pub(super) async fn connect(spec: &Spec) -> Result<Connection, Failure> {
-    match tokio::time::timeout(CONNECT_WITHIN, attempt(spec)).await {
+/// Connects once; `stages` says how far it came.
+pub(super) async fn connect(spec: &Spec, stages: &mut Stages) -> Result<Connection, Failure> {
+    match tokio::time::timeout(CONNECT_WITHIN, attempt(spec, stages)).await {
         Ok(result) => result,
         Err(_) => Err(Failure::new(ConnectionEnd::TimedOut, "no answer while connecting")),
     }
 }
 
-async fn attempt(spec: &Spec) -> Result<Connection, Failure> {
-    let tcp = tcp(&spec.host, spec.port).await?;
+async fn attempt(spec: &Spec, stages: &mut Stages) -> Result<Connection, Failure> {
+    let tcp = tcp(&spec.host, spec.port, stages).await?;
     let mut stream: Box<dyn Stream> = match &spec.tls {
         None => Box::new(tcp),
-        Some(tls) => Box::new(tls.connect(&spec.host, tcp).await.map_err(|error| refused(&error))?),
+        Some(tls) => {
+            stages.enter(Stage::Tls);
+            Box::new(tls.connect(&spec.host, tcp).await.map_err(|error| refused(&error))?)
+        }
     };
+    stages.enter(Stage::Login);
     let hello = spec
         .dialect
         .connect(&spec.introduction)
@@ -118,10 +123,12 @@ async fn attempt(spec: &Spec) -> Result<Connection, Failure> {
     })
 }
 
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, Failure> {
+async fn tcp(host: &str, port: u16, stages: &mut Stages) -> Result<TcpStream, Failure> {
+    stages.enter(Stage::Resolve);
     let addresses = tokio::net::lookup_host((host, port))
         .await
         .map_err(|error| Failure::new(ConnectionEnd::Unresolved, error))?;
+    stages.enter(Stage::Connect);
     let mut last = Failure::new(ConnectionEnd::Unresolved, "the name has no address");
     for address in addresses {
         match TcpStream::connect(address).await {

@@ -9,13 +9,13 @@ mod backoff;
 mod connection;
 mod dialect;
 mod parcel;
+mod probe;
 mod pump;
 mod spec;
 mod window;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -25,12 +25,16 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::delivery::{Deliver, Outcome};
+use super::standing::Standing;
 use crate::barred::Barred;
 use crate::metrics::{ConnectionEnd, Metrics, UpstreamMetrics};
 use backoff::Backoff;
-use connection::{Connection, Failure};
+use connection::{Connection, Failure, connect};
 use parcel::{Outstanding, Parcel};
-use pump::Ended;
+use probe::Stages;
+pub(super) use probe::probe;
+pub use probe::{Probe, Stage, Step};
+use pump::{Ended, pump};
 pub(super) use spec::Spec;
 
 /// Deliveries between sessions and the adapter; it empties them without waiting for anything.
@@ -46,10 +50,10 @@ pub(super) fn start(
     arbiter: &ArbiterHandle,
     metrics: &Arc<Metrics>,
     barred: Arc<Barred>,
-) -> (Addr<Adapter>, Arc<AtomicBool>) {
+) -> (Addr<Adapter>, Arc<Standing>) {
     let metrics = metrics.upstream(spec.tenant.as_str(), spec.name.as_str());
-    let up = Arc::new(AtomicBool::new(false));
-    let shared = Arc::clone(&up);
+    let standing = Arc::new(Standing::new());
+    let shared = Arc::clone(&standing);
     let adapter = Adapter::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         Adapter {
@@ -57,12 +61,12 @@ pub(super) fn start(
             metrics: Rc::new(metrics),
             outstanding: Rc::default(),
             backoff: Backoff::default(),
-            up: shared,
+            standing: shared,
             barred,
             state: State::Connecting,
         }
     });
-    (adapter, up)
+    (adapter, standing)
 }
 
 /// The actor; see [`super::UpstreamHandle`] for its face.
@@ -71,8 +75,8 @@ pub(super) struct Adapter {
     metrics: Rc<UpstreamMetrics>,
     outstanding: Rc<Outstanding>,
     backoff: Backoff,
-    /// Whether a connection is at work, for those who do not wait for outcomes.
-    up: Arc<AtomicBool>,
+    /// How it is, for those who do not wait for outcomes.
+    standing: Arc<Standing>,
     /// Whose readings are not to be published any more.
     barred: Arc<Barred>,
     /// The last field: dropping it is what says that the rest has gone.
@@ -169,7 +173,7 @@ impl Adapter {
         self.state = State::Connecting;
         let began = Instant::now();
         let spec = Rc::clone(&self.spec);
-        let attempt = contained(async move { connection::connect(&spec).await });
+        let attempt = contained(async move { connect(&spec, &mut Stages::default()).await });
         ctx.spawn(attempt.into_actor(self).map(move |attempt, adapter, ctx| match attempt {
             Ok(Ok(connection)) => adapter.connected(connection, ctx),
             Ok(Err(failure)) => adapter.lost(&failure, began.elapsed(), Duration::ZERO, ctx),
@@ -184,13 +188,12 @@ impl Adapter {
             in_flight_max = connection.in_flight_max,
             "upstream connected"
         );
-        self.up.store(true, Ordering::Relaxed);
+        self.standing.connected();
         self.metrics.connected(true);
         let (queue, parcels) = mpsc::channel(self.spec.queue_max);
         self.state = State::Connected { queue, since: Instant::now() };
         let (metrics, barred) = (Rc::clone(&self.metrics), Arc::clone(&self.barred));
-        let work =
-            contained(async move { pump::pump(connection, parcels, barred, &metrics).await });
+        let work = contained(async move { pump(connection, parcels, barred, &metrics).await });
         ctx.spawn(work.into_actor(self).map(|ended, adapter, ctx| {
             // A panic drops what was in flight, which says the same as Down.
             let ended =
@@ -200,10 +203,10 @@ impl Adapter {
     }
 
     fn ended(&mut self, ended: Ended, ctx: &mut Context<Self>) {
-        self.up.store(false, Ordering::Relaxed);
         self.metrics.connected(false);
         self.metrics.in_flight(0);
         let Ended { failure, unanswered } = ended;
+        self.standing.down(failure.end, &failure.detail);
         match std::mem::replace(&mut self.state, State::Connecting) {
             State::Stopping { stopped } => {
                 self.metrics.ended(failure.end);
@@ -243,6 +246,7 @@ impl Adapter {
         // Without randomness the wait is the shortest, which is safe: attempts are still spaced.
         let wait = self.backoff.after(connected_for, getrandom::u64().unwrap_or(0));
         self.metrics.ended(failure.end);
+        self.standing.down(failure.end, &failure.detail);
         tracing::warn!(
             tenant = %self.spec.tenant,
             upstream = %self.spec.name,

@@ -42,25 +42,51 @@ pub(super) fn tagged(
     Ok(answer.insert_header(ETag(tag)).insert_header((CONTENT_TYPE, "application/json")).body(body))
 }
 
-/// Refuses a change by whoever has not read `value` as it is now.
+/// The value with a tag of `by`: of what of it is changed by people, where the hub itself changes the
+/// rest all the time.
 ///
 /// # Errors
-/// [`Code::PreconditionRequired`] without If-Match, [`Code::Changed`] with another's.
-pub(super) fn must_match(request: &HttpRequest, value: &impl Serialize) -> Result<(), Problem> {
-    if !request.headers().contains_key(IF_MATCH) {
-        let detail = "say with If-Match which state you have read: the ETag of GET";
-        return Err(Problem::new(Code::PreconditionRequired, detail));
+/// [`Code::Internal`] for what cannot be written as JSON.
+pub(super) fn tagged_by(value: &impl Serialize, by: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let tag = tag(&body_of(by)?);
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(ETag(tag)).insert_header((CONTENT_TYPE, "application/json"));
+    Ok(answer.body(body_of(value)?))
+}
+
+/// What a client says it has read.
+#[derive(Debug)]
+pub(super) struct Known(Option<Vec<EntityTag>>);
+
+impl Known {
+    /// As it stands in the request.
+    ///
+    /// # Errors
+    /// [`Code::PreconditionRequired`] without If-Match.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        if !request.headers().contains_key(IF_MATCH) {
+            let detail = "say with If-Match which state you have read: the ETag of GET";
+            return Err(Problem::new(Code::PreconditionRequired, detail));
+        }
+        Ok(match IfMatch::parse(request) {
+            Ok(IfMatch::Any) => Self(None),
+            Ok(IfMatch::Items(known)) => Self(Some(known)),
+            Err(_) => Self(Some(Vec::new())),
+        })
     }
-    let tag = tag(&body_of(value)?);
-    let matches = match IfMatch::parse(request) {
-        Ok(IfMatch::Any) => true,
-        Ok(IfMatch::Items(known)) => known.iter().any(|known| known.strong_eq(&tag)),
-        Err(_) => false,
-    };
-    match matches {
-        true => Ok(()),
-        false => {
-            Err(Problem::new(Code::Changed, "it was changed since you have read it: read it again"))
+
+    /// Refuses a change by whoever has not read `value` as it is now.
+    ///
+    /// # Errors
+    /// [`Code::Changed`].
+    pub(super) fn must_match(&self, value: &impl Serialize) -> Result<(), Problem> {
+        let tag = tag(&body_of(value)?);
+        match self.0.as_ref().is_none_or(|known| known.iter().any(|known| known.strong_eq(&tag))) {
+            true => Ok(()),
+            false => {
+                let detail = "it was changed since you have read it: read it again";
+                Err(Problem::new(Code::Changed, detail))
+            }
         }
     }
 }
@@ -76,14 +102,16 @@ mod tests {
         let read = tagged(&TestRequest::get().to_http_request(), &"one").unwrap();
         let tag = read.headers().get("etag").unwrap().to_str().unwrap().to_owned();
         let with = |value: &str| TestRequest::put().insert_header(("If-Match", value));
-        let judged = |value: &str, now: &str| must_match(&with(value).to_http_request(), &now);
+        let judged = |value: &str, now: &str| {
+            Known::of(&with(value).to_http_request()).and_then(|known| known.must_match(&now))
+        };
         assert!(judged(&tag, "one").is_ok());
         assert!(judged("*", "two").is_ok());
         assert!(judged(&format!("\"x\", {tag}"), "one").is_ok());
         assert_eq!(judged(&tag, "two").unwrap_err().code(), Code::Changed);
         assert_eq!(judged(&format!("W/{tag}"), "one").unwrap_err().code(), Code::Changed);
         assert_eq!(judged("rubbish", "one").unwrap_err().code(), Code::Changed);
-        let without = must_match(&TestRequest::put().to_http_request(), &"one").unwrap_err();
+        let without = Known::of(&TestRequest::put().to_http_request()).unwrap_err();
         assert_eq!(without.code(), Code::PreconditionRequired);
         let again = TestRequest::get().insert_header(("If-None-Match", tag)).to_http_request();
         assert_eq!(tagged(&again, &"one").unwrap().status(), 304);

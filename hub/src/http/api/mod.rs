@@ -9,12 +9,14 @@
 
 mod approvals;
 mod audit;
+mod boards;
 mod caller;
 mod cookies;
 mod docs;
 mod etag;
 mod gate;
 mod headers;
+mod jobs;
 mod me;
 mod moment;
 mod own_page;
@@ -23,15 +25,19 @@ mod passkeys;
 mod problem;
 mod provider;
 mod replay;
+mod routes;
 mod serving;
 mod session;
 mod setup;
 mod tenants;
 mod tokens;
+mod upstreams;
 mod users;
+mod views;
 
 use actix_web::web::{self, JsonConfig, PathConfig, QueryConfig};
 use actix_web::{Error, HttpRequest, middleware::from_fn};
+use storage::{BoardFilter, TenantId};
 use utoipa::OpenApi as _;
 use utoipa_actix_web::scope::scope;
 
@@ -39,6 +45,7 @@ pub use self::caller::Caller;
 pub use self::docs::text as document;
 pub use self::problem::{Code, Problem};
 pub use self::serving::{Api, ApiSettings};
+use crate::people::Reach;
 
 /// Where it begins.
 pub const BASE: &str = "/api/v1";
@@ -85,7 +92,19 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
         .service(approvals::withdraw);
     app.service(audit::list).service(audit::verify);
     app.service(tokens::list).service(tokens::make).service(tokens::revoke);
-    app.service(tenants::list).service(tenants::show);
+    app.configure(tenants::resources);
+    app.configure(boards::resources);
+    app.configure(upstreams::resources).configure(routes::resources);
+    app.configure(jobs::resources).configure(views::resources);
+}
+
+/// The boards that a query asks for which was kept, in these tenants or in all.
+///
+/// # Errors
+/// [`Problem`] for what is no query any more, or goes beyond the tenants.
+pub fn boards_asked_for(query: &str, within: Option<&[TenantId]>) -> Result<BoardFilter, Problem> {
+    let reach = within.map(|tenants| Reach::Tenants(tenants.iter().cloned().collect()));
+    boards::Asked::parse(query)?.filter(&reach.unwrap_or(Reach::Everywhere))
 }
 
 /// The API and its pages of documentation.

@@ -1,5 +1,7 @@
 //! Moments as the API writes them: RFC 3339, in UTC, to the second.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use storage::UnixSeconds;
 use time::OffsetDateTime;
@@ -30,10 +32,21 @@ impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
         let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        let moment = OffsetDateTime::parse(&text, &Rfc3339);
-        let moment = moment.map_err(|_| D::Error::custom("a time is as 2026-01-31T12:00:00Z"))?;
-        let seconds = u64::try_from(moment.unix_timestamp());
-        let seconds = seconds.map_err(|_| D::Error::custom("a time is not before 1970"))?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A text that is no moment.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a time is as 2026-01-31T12:00:00Z, and not before 1970")]
+pub(super) struct NoMoment;
+
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NoMoment)?;
+        let seconds = u64::try_from(moment.unix_timestamp()).map_err(|_| NoMoment)?;
         Ok(Self(UnixSeconds(seconds)))
     }
 }

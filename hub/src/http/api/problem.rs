@@ -220,6 +220,7 @@ impl From<StoreError> for Problem {
             StoreError::TenantHasBoards { .. } | StoreError::AddressTaken { .. } => {
                 Self::new(Code::Refused, &error)
             }
+            StoreError::ListsNotReady => Self::later(Code::Unavailable, 2, &error),
             StoreError::NoSpace { .. } => {
                 tracing::error!(reason = %error, "a request of the API failed");
                 Self::new(Code::Unavailable, "the hub's disk is full: it remembers nothing new")

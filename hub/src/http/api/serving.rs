@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use storage::{Role, SignedInBy, UnixSeconds, UserName};
+use storage::{Quota, Role, SignedInBy, UnixSeconds, UserName};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -16,6 +16,7 @@ use super::replay::Replays;
 use crate::admin::{Admin, Author};
 use crate::config::SecondFactorFor;
 use crate::http::rate::Rate;
+use crate::jobs::Bell;
 use crate::people::SignIn;
 use crate::trust::Checkpoints;
 
@@ -52,6 +53,10 @@ pub struct ApiSettings {
     pub second_factor: SecondFactorFor,
     /// Seconds within which what takes two people has to be allowed.
     pub approvals_expire_s: u64,
+    /// What tenants and boards may take that have no bounds of their own.
+    pub default_quota: Quota,
+    /// What tells of a job.
+    pub bell: Bell,
 }
 
 /// Whose requests are counted together.
@@ -97,6 +102,16 @@ impl Api {
     /// The time of day.
     pub fn now(&self) -> UnixSeconds {
         (self.settings.now)()
+    }
+
+    /// What the configuration lets tenants and boards take that have no bounds of their own.
+    pub(super) const fn default_quota(&self) -> Quota {
+        self.settings.default_quota
+    }
+
+    /// What tells of a job.
+    pub(super) const fn bell(&self) -> &Bell {
+        &self.settings.bell
     }
 
     pub(super) const fn admin(&self) -> &Admin {

@@ -9,7 +9,7 @@ use storage::{Grant, Role, TenantId, User, UserName, UserState};
 use utoipa::ToSchema;
 
 use super::caller::{Caller, Scope};
-use super::etag::{must_match, tagged};
+use super::etag::{Known, tagged};
 use super::moment::Moment;
 use super::page::{Page, Paging};
 use super::problem::{Code, Problem};
@@ -291,7 +291,7 @@ pub(super) async fn change(
     api: web::Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let (view, user) = changeable(&caller, user.into_inner(), &api).await?;
-    must_match(&request, &view)?;
+    Known::of(&request)?.must_match(&view)?;
     let UserChange { full_name, grants } = said.into_inner();
     let full_name = full_name.map(|name| line(&name, NAME_MAX)).transpose()?;
     let grants: Option<Vec<_>> = grants.map(|grants| grants.into_iter().map(Grant::from).collect());
