@@ -122,12 +122,11 @@ impl Worker {
     }
 
     fn work(&self, mut job: Job) -> Result<(), AdminError> {
-        let admin =
-            self.admin.by(Author {
-                who: format!("job:{} of {}", job.id, job.by),
-                source: None,
-                now: self.now,
-            });
+        let admin = self.admin.by(Author {
+            who: format!("job:{} of {}", job.id, job.by),
+            source: None,
+            now: self.now,
+        });
         if let JobState::Waiting = job.state {
             job.state = JobState::Running { since: (self.now)() };
         }

@@ -12,7 +12,7 @@ use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
 use storage::{Quota, Secrets, Store, TenantId, UpstreamKind, UpstreamName};
 
-use crate::barred::Barred;
+use crate::barred::{Barred, Moment};
 use crate::coap::Limits;
 use crate::hub::StartError;
 use crate::link::plain::Residents;
@@ -152,6 +152,11 @@ impl Serving {
     /// Whom of one tenant's boards is shut out.
     pub(super) fn barred(&self, id: &TenantId) -> Option<&Barred> {
         self.running.get(id).map(|running| running.barred.as_ref())
+    }
+
+    /// What the clocks of the tenants' lists show: all of them count from the same instant.
+    pub(super) fn moment(&self, at: Instant) -> Moment {
+        Barred::new(self.began).moment(at)
     }
 
     /// The upstream of a tenant's that has this name.

@@ -2,8 +2,8 @@
 
 use actix::{Handler, Message, ResponseFuture};
 use actix_rt::time::timeout;
-use std::time::Duration;
-use storage::{BoardId, TenantId, Upstream, UpstreamKind, UpstreamName};
+use std::time::{Duration, Instant};
+use storage::{Acknowledge, BoardId, TenantId, Upstream, UpstreamKind, UpstreamName};
 use tokio::sync::oneshot;
 
 use crate::hub::Hub;
@@ -60,9 +60,16 @@ impl Handler<TryUpstream> for Hub {
             attempt;
         let handle = self.serving.upstream(&tenant, &name).filter(|handle| handle.is_up()).cloned();
         let message_id = MessageId(getrandom::u64().unwrap_or_default());
-        let (payload, content_format) = (payload.into(), None);
-        let uplink =
-            Uplink { tenant: tenant.clone(), board, message_id, topic, content_format, payload };
+        let uplink = Uplink {
+            tenant: tenant.clone(),
+            board,
+            message_id,
+            topic,
+            content_format: None,
+            payload: payload.into(),
+            admitted: self.serving.moment(Instant::now()),
+            acknowledge: Acknowledge::OnUpstream,
+        };
         Box::pin(async move {
             match (handle, kind) {
                 (Some(handle), _) => {

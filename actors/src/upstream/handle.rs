@@ -2,7 +2,7 @@
 //! Invariant: giving a delivery never waits; a full mailbox gives it back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::Addr;
 use actix::prelude::SendError;

@@ -147,7 +147,7 @@ impl Config {
 
     /// The same, with relative paths counted from `folder`.
     pub(crate) fn relative_to(mut self, folder: &Path) -> Self {
-        let paths: [&mut PathBuf; 11] = [
+        let paths: [&mut PathBuf; 12] = [
             &mut self.store.dir,
             &mut self.trust.dir,
             &mut self.trust.passphrase_file,

@@ -47,7 +47,10 @@ pub(super) fn tagged(
 ///
 /// # Errors
 /// [`Code::Internal`] for what cannot be written as JSON.
-pub(super) fn tagged_by(value: &impl Serialize, by: &impl Serialize) -> Result<HttpResponse, Problem> {
+pub(super) fn tagged_by(
+    value: &impl Serialize,
+    by: &impl Serialize,
+) -> Result<HttpResponse, Problem> {
     let tag = tag(&body_of(by)?);
     let mut answer = HttpResponse::Ok();
     answer.insert_header(ETag(tag)).insert_header((CONTENT_TYPE, "application/json"));
