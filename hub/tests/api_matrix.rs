@@ -12,7 +12,8 @@ struct Operation {
     method: String,
     path: String,
     permission: String,
-    has_body: bool,
+    /// What the document says a body may be.
+    body: Option<Value>,
 }
 
 fn operations() -> Vec<Operation> {
@@ -24,16 +25,58 @@ fn operations() -> Vec<Operation> {
                 method: method.to_uppercase(),
                 path: path.strip_prefix("/api/v1").unwrap().to_owned(),
                 permission: operation["x-permission"].as_str().unwrap().to_owned(),
-                has_body: operation.get("requestBody").is_some(),
+                body: operation
+                    .pointer("/requestBody/content/application~1json/schema")
+                    .map(|schema| filled(schema, &document)),
             });
         }
     }
     operations
 }
 
+/// The least that fits a schema of the document.
+fn filled(schema: &Value, document: &Value) -> Value {
+    if let Some(place) = schema["$ref"].as_str() {
+        return filled(document.pointer(place.trim_start_matches('#')).unwrap(), document);
+    }
+    if let Some(example) = schema.get("example") {
+        return example.clone();
+    }
+    if let Some(first) = schema["enum"].get(0) {
+        return first.clone();
+    }
+    let choices = ["allOf", "oneOf", "anyOf"];
+    if let Some(first) = choices.iter().find_map(|kind| schema[kind].get(0)) {
+        return filled(first, document);
+    }
+    match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
+        Some("string") => json!("a"),
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
+        Some("boolean") => json!(true),
+        Some("array") => json!([]),
+        _ => {
+            let required = schema["required"].as_array().into_iter().flatten();
+            let named = required.map(|name| name.as_str().unwrap());
+            let fields =
+                named.map(|name| (name.to_owned(), filled(&schema["properties"][name], document)));
+            Value::Object(fields.collect())
+        }
+    }
+}
+
 impl Operation {
-    /// Of a tenant by this name; everything else is called what nothing is called.
+    /// Of a tenant by this name, with an empty body: what is allowed changes nothing.
     fn ask(&self, client: &Client, tenant: &str) -> Answer {
+        self.send(client, tenant, self.body.as_ref().map(|_| json!({})))
+    }
+
+    /// The same with a body that fits, so that whose it is alone can be what is wrong with it.
+    fn ask_in_full(&self, client: &Client, tenant: &str) -> Answer {
+        self.send(client, tenant, self.body.clone())
+    }
+
+    /// Everything but the tenant is called what nothing is called.
+    fn send(&self, client: &Client, tenant: &str, body: Option<Value>) -> Answer {
         let mut path = String::new();
         let mut rest = self.path.as_str();
         while let Some((before, behind)) = rest.split_once('{') {
@@ -44,7 +87,6 @@ impl Operation {
             rest = after;
         }
         path += rest;
-        let body = self.has_body.then(|| json!({}));
         client.send(&self.method, &path, &[("If-Match", "*")], body.as_ref())
     }
 
@@ -134,8 +176,8 @@ fn judge(operation: &Operation, client: &Client, role: Role, scope: Option<&str>
         }
         (true, Some(_)) => {
             if operation.names_a_tenant() {
-                let others = operation.ask(client, "tenant-0");
-                let nobodys = operation.ask(client, "tenant-9");
+                let others = operation.ask_in_full(client, "tenant-0");
+                let nobodys = operation.ask_in_full(client, "tenant-9");
                 assert_eq!(others.status, 404, "{}", what(&others));
                 assert_eq!(others.text().replace("tenant-0", "tenant-9"), nobodys.text());
             }
