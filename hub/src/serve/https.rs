@@ -33,6 +33,15 @@ pub(super) struct Https {
     provider: Option<Provider>,
 }
 
+/// What of a running hub the API acts on.
+pub(super) struct Running<'a> {
+    pub(super) admin: &'a Admin,
+    pub(super) vault: &'a Vault,
+    pub(super) checkpoints: &'a Checkpoints,
+    /// Wakes those who do jobs.
+    pub(super) bell: Bell,
+}
+
 impl Https {
     /// The port and the certificate, where `[https]` is enabled.
     pub(super) fn prepare(config: &Config, pki: &Pki) -> Result<Option<Self>, ServeError> {
@@ -49,15 +58,12 @@ impl Https {
     pub(super) fn start(
         self,
         config: &Config,
-        admin: &Admin,
-        vault: &Vault,
-        checkpoints: &Checkpoints,
+        running: Running<'_>,
         authorities: Authorities,
         metrics: &Arc<Metrics>,
-        bell: Bell,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key }, provider } = self;
-        let store = admin.store();
+        let store = running.admin.store();
         let lives = ListLives {
             list_s: config.https.crl_hours.saturating_mul(60 * 60),
             answer_s: config.https.ocsp_minutes.saturating_mul(60),
@@ -69,7 +75,7 @@ impl Https {
         let services = Services {
             enrolment: Enrolment::new(est, Arc::clone(metrics)),
             publication: Publication::new(lists, config.https.ocsp, Arc::clone(metrics)),
-            api: api(config, admin, vault, checkpoints, provider, bell)?,
+            api: api(config, running, provider)?,
         };
         let server = https_on(listener, tls, rate, services)?;
         let handle = server.handle();
@@ -80,12 +86,10 @@ impl Https {
 
 fn api(
     config: &Config,
-    admin: &Admin,
-    vault: &Vault,
-    checkpoints: &Checkpoints,
+    running: Running<'_>,
     provider: Option<Provider>,
-    bell: Bell,
 ) -> Result<Api, ServeError> {
+    let Running { admin, vault, checkpoints, bell } = running;
     let (store, settings) = (admin.store().clone(), &config.sign_in);
     let idle = Duration::from_secs(settings.idle_min.saturating_mul(60));
     let absolute = Duration::from_secs(settings.absolute_h.saturating_mul(3600));

@@ -164,11 +164,14 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let admin = Admin::running(store.clone(), cli::author(), live);
         let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
         let jobs = Jobs::start(admin.clone(), cli::now).map_err(ServeError::System)?;
-        let bell = jobs.bell();
+        let parts = https::Running {
+            admin: &admin,
+            vault: &vault,
+            checkpoints: &checkpoints,
+            bell: jobs.bell(),
+        };
         let https = https
-            .map(|https| {
-                https.start(&config, &admin, &vault, &checkpoints, authorities, &metrics, bell)
-            })
+            .map(|https| https.start(&config, parts, authorities, &metrics))
             .transpose()?;
         let sweeper = Sweeper::start(vault.clone()).map_err(ServeError::System)?;
         let control = control(&config, admin.clone(), pki.clone(), vault);
