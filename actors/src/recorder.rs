@@ -103,7 +103,7 @@ mod tests {
             name: String::new(),
             state: TenantState::Active,
             created: UnixSeconds(0),
-            authority: None,
+            issuer: None,
             quota: storage::Quota::default(),
         };
         store.tenants().put(&acme).unwrap();

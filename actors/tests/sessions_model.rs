@@ -121,7 +121,7 @@ impl World {
             name: "Acme".into(),
             state: TenantState::Active,
             created: NOW,
-            authority: None,
+            issuer: None,
             quota: storage::Quota::default(),
         };
         hub.store.tenants().put(&tenant).unwrap();

@@ -32,7 +32,7 @@ fn store(c: &mut Criterion) {
         name: "Tenant".to_owned(),
         state: TenantState::Active,
         created: UnixSeconds(1_700_000_000),
-        authority: None,
+        issuer: None,
         quota: Quota::default(),
     };
     store.tenants().put(&customer).unwrap();

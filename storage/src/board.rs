@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::record::{Record, RecordError, decode_body};
 use crate::rows::RowNumber;
-use crate::{BoardId, Fingerprint, Serial, Slot, TenantId, UnixSeconds};
+use crate::{
+    AuthorityNumber, BoardId, Certificate, Fingerprint, Serial, Slot, TenantId, UnixSeconds,
+};
 
 /// One board: who it is, whose it is, and when it was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -36,6 +38,13 @@ pub struct Board {
     /// certificates names it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<Serial>,
+    /// Which of the tenant's authorities issued that certificate; unknown until the board's first
+    /// session where it was registered by its fingerprint alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<AuthorityNumber>,
+    /// The last second of that certificate's validity, where the hub has seen it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<UnixSeconds>,
 }
 
 /// Whether a board may connect.
@@ -59,6 +68,13 @@ pub enum BoardState {
         /// Since when.
         since: UnixSeconds,
     },
+    /// Refused until an admin releases it: more than one seems to have what only one board has.
+    Held {
+        /// What was seen, in the hub's words.
+        reason: String,
+        /// Since when.
+        since: UnixSeconds,
+    },
 }
 
 impl Board {
@@ -75,8 +91,29 @@ impl Board {
             first_seen: None,
             last_seen: None,
             serial: None,
+            issuer: None,
+            not_after: None,
         }
     }
+
+    /// Gives the board another certificate; the one before is nobody's.
+    pub fn certify(&mut self, certificate: Certificate) {
+        let Certificate { fingerprint, serial, issuer, not_after } = certificate;
+        self.fingerprint = Some(fingerprint);
+        (self.serial, self.issuer, self.not_after) = (serial, issuer, not_after);
+    }
+
+    /// Takes its certificate away.
+    pub fn decertify(&mut self) {
+        (self.fingerprint, self.serial, self.issuer, self.not_after) = (None, None, None, None);
+    }
+}
+
+/// A board as it was written before its certificate's issuer and end were.
+#[derive(Decode)]
+struct WithoutIssuer {
+    board: WithoutSerial,
+    serial: Option<Serial>,
 }
 
 /// A board as it was written before its certificate's serial number was.
@@ -108,7 +145,15 @@ impl From<WithoutSerial> for Board {
             first_seen,
             last_seen,
             serial: None,
+            issuer: None,
+            not_after: None,
         }
+    }
+}
+
+impl From<WithoutIssuer> for Board {
+    fn from(older: WithoutIssuer) -> Self {
+        Self { serial: older.serial, ..older.board.into() }
     }
 }
 
@@ -124,7 +169,7 @@ pub(crate) struct BoardRecord {
 }
 
 impl Record for BoardRecord {
-    const VERSION: u8 = 4;
+    const VERSION: u8 = 5;
 
     fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
         match version {
@@ -138,10 +183,16 @@ impl Record for BoardRecord {
                 (Self { board, session, row: None }, used)
             })),
             // Before boards had rows.
-            3 => Some(
-                decode_body(body)
-                    .map(|((board, session), used)| (Self { board, session, row: None }, used)),
-            ),
+            3 => Some(decode_body::<(WithoutIssuer, _)>(body).map(|((board, session), used)| {
+                let board = board.into();
+                (Self { board, session, row: None }, used)
+            })),
+            4 => Some(decode_body::<(WithoutIssuer, _, _)>(body).map(
+                |((board, session, row), used)| {
+                    let board = board.into();
+                    (Self { board, session, row }, used)
+                },
+            )),
             _ => None,
         }
     }

@@ -84,12 +84,12 @@ pub enum EnrolmentRefusal {
     /// The hardware id is another tenant's board.
     #[error("board {0} belongs to another tenant")]
     AnotherTenants(BoardId),
-    /// The board is blocked or revoked.
+    /// The board is blocked, revoked or held.
     #[error("board {board} is {state}: {reason}")]
     Shut {
         /// The board.
         board: BoardId,
-        /// Which of the two.
+        /// Which of them.
         state: &'static str,
         /// Why.
         reason: String,
@@ -186,6 +186,7 @@ fn board(wanted: &Enrolment, board: Option<&Board>, again: Again) -> Result<(), 
         BoardState::Active => {}
         BoardState::Blocked { reason, .. } => return shut("blocked", reason),
         BoardState::Revoked { reason, .. } => return shut("revoked", reason),
+        BoardState::Held { reason, .. } => return shut("held", reason),
     }
     let is_in_the_field = board.fingerprint.is_some() && board.first_seen.is_some();
     match again {

@@ -6,9 +6,11 @@
 
 mod api_token;
 mod approval;
+mod authority;
 pub mod backup;
 mod batch;
 mod board;
+mod certificate;
 pub mod check;
 mod checkpoint;
 mod credentials;
@@ -42,8 +44,13 @@ mod windows;
 
 pub use api_token::{ApiToken, ApiTokenId};
 pub use approval::{Act, Approval, ApprovalState};
+pub use authority::{
+    Authority, AuthorityName, AuthorityNumber, AuthorityState, FirstContact, Foreign,
+    IdentityField, Origin, Successors,
+};
 pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
+pub use certificate::Certificate;
 pub use checkpoint::AuditCheckpoint;
 pub use credentials::{Credentials, Passkey, PasswordHash, ProviderIdentity, Totp};
 pub use data_key::{DataKey, KeyPurpose};
@@ -68,6 +75,7 @@ pub use secret::{SealedSecret, SecretKind, SecretName};
 pub use serial::Serial;
 pub use session::{Resumption, ResumptionId, Secret, Session, SessionName, generation_of};
 pub use store::audit::{Audit, AuditDigest, AuditEntry, AuditError, AuditEvent, AuditHead};
+pub use store::authorities::{Authorities, NewAuthority};
 pub use store::batches::Batches;
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::record::Record;
-use crate::{Board, BoardId, StateKind, TenantId, UnixSeconds};
+use crate::{AuthorityNumber, Board, BoardId, StateKind, TenantId, UnixSeconds};
 
 mod facets;
 mod matcher;
@@ -37,6 +37,9 @@ pub struct BoardFilter {
     pub heard: Option<bool>,
     /// With a certificate that ends then, as far as the hub has seen it.
     pub certificate_ends: Span,
+    /// With a certificate of one of their tenant's authorities of these numbers, and for `None` of
+    /// those whose issuer is not known, or without a certificate; empty for all.
+    pub issuers: Vec<Option<AuthorityNumber>>,
 }
 
 /// A label that is looked for.
@@ -202,8 +205,8 @@ impl BoardFilter {
             && self.labels.iter().all(has)
             && self.created.has(Some(board.created))
             && self.last_seen.has(board.last_seen)
-            // Nobody has seen when a certificate ends.
-            && self.certificate_ends.has(None)
+            && self.certificate_ends.has(board.not_after)
+            && (self.issuers.is_empty() || self.issuers.contains(&board.issuer))
             && self.heard.is_none_or(|heard| heard == board.last_seen.is_some())
     }
 }

@@ -3,14 +3,16 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use crate::record::Record;
-use crate::{BoardId, Fingerprint, TenantId, UnixSeconds};
+use crate::record::{Record, RecordError, decode_body};
+use crate::{AuthorityNumber, BoardId, Fingerprint, TenantId, UnixSeconds};
 
 /// The record of one revoked certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Revocation {
     /// Whose authority issued it.
     pub tenant: TenantId,
+    /// Which of the tenant's; a serial number says nothing without.
+    pub issuer: Option<AuthorityNumber>,
     /// The board it was issued to, where that is known.
     pub board: Option<BoardId>,
     /// What names it.
@@ -27,7 +29,7 @@ pub struct Revocation {
 pub enum RevokedCertificate {
     /// SHA-256 of its DER.
     Fingerprint(Fingerprint),
-    /// Its serial number, big-endian without leading zeros, among those of the tenant's authority.
+    /// Its serial number, big-endian without leading zeros, among those of its issuer.
     Serial(Vec<u8>),
 }
 
@@ -72,5 +74,14 @@ impl RevocationReason {
 }
 
 impl Record for Revocation {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    /// Before a tenant could have several authorities.
+    fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        (version == 1).then(|| {
+            let ((tenant, board, certificate, reason, since), used) = decode_body(body)?;
+            let issuer = Some(AuthorityNumber::FIRST);
+            Ok((Self { tenant, issuer, board, certificate, reason, since }, used))
+        })
+    }
 }

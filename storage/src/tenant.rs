@@ -1,10 +1,10 @@
-//! A tenant: one customer, with its own boards, upstreams and certificate authority.
+//! A tenant: one customer, with its own boards, upstreams and certificate authorities.
 
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::record::{Record, RecordError, decode_body};
-use crate::{Quota, TenantId, UnixSeconds};
+use crate::{AuthorityNumber, Quota, TenantId, UnixSeconds};
 
 /// One customer of the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -17,14 +17,19 @@ pub struct Tenant {
     pub state: TenantState,
     /// When it was added.
     pub created: UnixSeconds,
-    /// DER of the CA certificate that issues this tenant's boards; hexadecimal in JSON.
-    #[serde(serialize_with = "as_hex")]
-    pub authority: Option<Vec<u8>>,
+    /// Which of its authorities issues its boards' certificates, where the hub does.
+    pub issuer: Option<AuthorityNumber>,
     /// What it and its boards may take; the hub's configuration where a bound is left out.
     pub quota: Quota,
 }
 
-/// The layout of version 1, before quotas.
+/// A tenant as it was written while it had one authority, which stood in its record: DER.
+pub(crate) struct Former {
+    pub(crate) tenant: Tenant,
+    pub(crate) authority: Option<Vec<u8>>,
+}
+
+/// The layout of version 1, before quotas; version 2 has one behind it.
 #[derive(Decode)]
 struct TenantV1 {
     id: TenantId,
@@ -32,6 +37,27 @@ struct TenantV1 {
     state: TenantState,
     created: UnixSeconds,
     authority: Option<Vec<u8>>,
+}
+
+impl Former {
+    fn new(older: TenantV1, quota: Quota) -> Self {
+        let TenantV1 { id, name, state, created, authority } = older;
+        let tenant = Tenant { id, name, state, created, issuer: None, quota };
+        Self { tenant, authority }
+    }
+
+    /// From a record's body, and the bytes used; `None` for other versions.
+    pub(crate) fn decode(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        match version {
+            1 => Some(
+                decode_body(body).map(|(older, used)| (Self::new(older, Quota::default()), used)),
+            ),
+            2 => Some(
+                decode_body(body).map(|((older, quota), used)| (Self::new(older, quota), used)),
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a tenant's boards may connect.
@@ -46,28 +72,11 @@ pub enum TenantState {
 }
 
 impl Record for Tenant {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
+    /// Without its authority: [`crate::store::authorities`] makes that a noun of its own.
     fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
-        (version == 1).then(|| {
-            let (TenantV1 { id, name, state, created, authority }, used) = decode_body(body)?;
-            let quota = Quota::default();
-            Ok((Self { id, name, state, created, authority, quota }, used))
-        })
-    }
-}
-
-fn as_hex<S: serde::Serializer>(der: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    match der {
-        Some(der) => serializer.collect_str(&format_args!("{}", Hex(der))),
-        None => serializer.serialize_none(),
-    }
-}
-
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Former::decode(version, body)
+            .map(|former| former.map(|(former, used)| (former.tenant, used)))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rig::rig;
 use storage::{
     Again, Allowed, Batch, BatchState, BoardId, BoardState, CertificateLife, Enrolled, Enrolment,
-    EnrolmentRefusal, Fingerprint, Serial, Store, Token, TokenDigest, UnixSeconds,
+    EnrolmentRefusal, Fingerprint, Store, Token, TokenDigest, UnixSeconds,
 };
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
@@ -49,7 +49,7 @@ fn wanted(board: &str) -> Enrolment {
 
 fn enrol(store: &Store, wanted: &Enrolment, print: u8) -> Result<Enrolled, EnrolmentRefusal> {
     let may = store.may_enrol(wanted).unwrap();
-    let done = store.enrol(wanted, Fingerprint([print; 32]), &Serial::new(&[print])).unwrap();
+    let done = store.enrol(wanted, &Fingerprint([print; 32]).into()).unwrap();
     assert_eq!(may, done.clone().map(drop), "the answer before is the answer then");
     done
 }
@@ -165,10 +165,7 @@ fn many_who_enrol_at_once_share_flushes_and_lose_nothing() {
                     let mut print = [thread; 32];
                     *print.first_mut().unwrap() = n;
                     let wanted = wanted(&format!("CB-{thread}-{n}"));
-                    store
-                        .enrol(&wanted, Fingerprint(print), &Serial::new(&[n, thread]))
-                        .unwrap()
-                        .unwrap();
+                    store.enrol(&wanted, &Fingerprint(print).into()).unwrap().unwrap();
                     store.flush_together().unwrap();
                 }
             });

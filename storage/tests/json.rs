@@ -22,8 +22,8 @@ fn a_boards_state_stands_beside_its_other_fields() {
 }
 
 #[test]
-fn a_tenants_authority_is_hexadecimal_and_its_quota_has_every_bound() {
-    let mut tenant = Tenant { authority: Some(vec![0x30, 0x82]), ..rig::tenant("acme") };
+fn a_tenants_issuer_is_a_number_and_its_quota_has_every_bound() {
+    let mut tenant = Tenant { issuer: AuthorityNumber::new(2), ..rig::tenant("acme") };
     tenant.quota.board.messages_per_minute = Some(60);
     let none = json!({
         "messages_per_minute": null, "bytes_per_minute": null, "handshakes_per_hour": null,
@@ -33,9 +33,42 @@ fn a_tenants_authority_is_hexadecimal_and_its_quota_has_every_bound() {
     board["messages_per_minute"] = 60.into();
     let expected = json!({
         "id": "acme", "name": "ACME", "state": "active", "created": 1_700_000_000,
-        "authority": "3082", "quota": { "board": board, "tenant": none },
+        "issuer": 2, "quota": { "board": board, "tenant": none },
     });
     assert_eq!(to_value(&tenant).unwrap(), expected);
+}
+
+#[test]
+fn an_authority_is_flat_and_its_certificate_a_fingerprint() {
+    let labels = [("site".to_owned(), "roof".to_owned())].into();
+    let first_contact = FirstContact::Register { batch: "spring".parse().unwrap(), labels };
+    let mut authority = Authority {
+        tenant: "acme".parse().unwrap(),
+        number: AuthorityNumber::FIRST,
+        certificate: b"abc".to_vec(),
+        origin: Origin::Foreign(Foreign {
+            id_from: IdentityField::CommonName,
+            first_contact,
+            successors: Successors::Later,
+        }),
+        state: AuthorityState::Retiring { since: UnixSeconds(5) },
+        added: UnixSeconds(4),
+    };
+    let fingerprint = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let expected = json!({
+        "tenant": "acme", "number": 1, "fingerprint": fingerprint, "origin": "foreign",
+        "id_from": "CN", "first_contact": "register", "batch": "spring",
+        "labels": { "site": "roof" }, "successors": "later", "state": "retiring", "since": 5,
+        "added": 4,
+    });
+    assert_eq!(to_value(&authority).unwrap(), expected);
+    authority.origin = Origin::Own { key: "tenant/acme".into() };
+    authority.state = AuthorityState::Active;
+    let expected = json!({
+        "tenant": "acme", "number": 1, "fingerprint": fingerprint, "origin": "own",
+        "key": "tenant/acme", "state": "active", "added": 4,
+    });
+    assert_eq!(to_value(&authority).unwrap(), expected);
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn state(number: u8) -> BoardState {
     match number {
         0 => BoardState::Active,
         1 => BoardState::Blocked { reason, since },
+        2 => BoardState::Held { reason, since },
         _ => BoardState::Revoked { reason, since },
     }
 }
@@ -28,12 +29,13 @@ prop_compose! {
     fn any_board()(
         id in "[ABab]{1,3}",
         owner in 0..TENANTS.len(),
-        shut in 0..3_u8,
+        shut in 0..4_u8,
         // More than a row has room for, now and then.
         keys in prop_oneof![4 => subsequence(&KEYS[..3], 0..=3), 1 => subsequence(&KEYS[..], 6..=12)],
         values in proptest::collection::vec(0..VALUES.len(), 12),
         created in 1..6_u64,
         seen in proptest::option::of(1..6_u64),
+        (issuer, ends) in (0..3_u16, proptest::option::of(1..6_u64)),
     ) -> Board {
         let mut one = board(&id, TENANTS[owner]);
         one.state = state(shut);
@@ -41,6 +43,7 @@ prop_compose! {
         one.labels = keys.iter().zip(&values).map(value).collect();
         one.created = UnixSeconds(created);
         (one.first_seen, one.last_seen) = (seen.map(UnixSeconds), seen.map(UnixSeconds));
+        (one.issuer, one.not_after) = (AuthorityNumber::new(issuer), ends.map(UnixSeconds));
         one
     }
 }
@@ -59,6 +62,8 @@ prop_compose! {
         created in any_span(),
         last_seen in any_span(),
         heard in proptest::option::weighted(0.2, any::<bool>()),
+        certificate_ends in prop_oneof![2 => Just(Span::default()), 1 => any_span()],
+        issuers in prop_oneof![3 => Just(vec![]), 1 => subsequence(vec![0, 1, 2], 1..=2)],
     ) -> BoardFilter {
         let owned = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
         BoardFilter {
@@ -72,7 +77,8 @@ prop_compose! {
             created,
             last_seen,
             heard,
-            certificate_ends: Span::default(),
+            certificate_ends,
+            issuers: issuers.into_iter().map(AuthorityNumber::new).collect(),
         }
     }
 }
@@ -115,6 +121,7 @@ fn perform(store: &Store, step: Step) {
             let change = |board: &mut Board| {
                 (board.tenant, board.state) = (to.tenant.clone(), to.state.clone());
                 board.labels.clone_from(&to.labels);
+                (board.issuer, board.not_after) = (to.issuer, to.not_after);
             };
             store.boards().change(&id, change).unwrap();
         }
@@ -157,6 +164,8 @@ fn fits(filter: &BoardFilter, board: &Board, but: Option<&str>) -> bool {
         && filter.labels.iter().all(label)
         && is_in(filter.created, Some(board.created))
         && is_in(filter.last_seen, board.last_seen)
+        && is_in(filter.certificate_ends, board.not_after)
+        && (filter.issuers.is_empty() || filter.issuers.iter().any(|one| *one == board.issuer))
         && filter.heard.is_none_or(|heard| heard == board.last_seen.is_some())
 }
 
@@ -177,7 +186,8 @@ fn compare(store: &Store, filter: &BoardFilter, sort: Sort, descending: bool, li
         all.iter().filter(|board| fits(filter, board, None)).cloned().collect();
     expected.sort_by_key(|board| {
         let moment = match sort {
-            Sort::Id | Sort::CertificateEnd => 0,
+            Sort::CertificateEnd => board.not_after.map_or(0, |at| at.0),
+            Sort::Id => 0,
             Sort::Created => board.created.0,
             Sort::LastSeen => board.last_seen.map_or(0, |at| at.0),
         };

@@ -11,7 +11,7 @@ use storage::*;
 #[test]
 fn what_was_put_is_found_again_after_reopening() {
     let (dir, store) = rig();
-    let acme = Tenant { authority: Some(vec![1, 2, 3]), ..tenant("acme") };
+    let acme = Tenant { issuer: AuthorityNumber::new(3), ..tenant("acme") };
     let mut one = board("CB-1", "acme");
     one.fingerprint = Some(Fingerprint([7; 32]));
     one.address = Some("10.0.0.1".parse().unwrap());
@@ -214,6 +214,7 @@ fn what_is_revoked_stays_so_by_the_name_it_was_revoked_by() {
     let (dir, store) = rig();
     let of = |certificate| Revocation {
         tenant: "acme".parse().unwrap(),
+        issuer: AuthorityNumber::new(2),
         board: None,
         certificate,
         reason: RevocationReason::Superseded,
@@ -233,9 +234,11 @@ fn what_is_revoked_stays_so_by_the_name_it_was_revoked_by() {
     let (acme, other) = ("acme".parse().unwrap(), "other".parse().unwrap());
     assert!(revoked.has_fingerprint(&print).unwrap());
     assert!(!revoked.has_fingerprint(&Fingerprint([8; 32])).unwrap());
-    assert!(revoked.has_serial(&acme, &[1, 2]).unwrap(), "leading zeros say nothing");
-    assert!(!revoked.has_serial(&other, &[1, 2]).unwrap());
-    assert!(!revoked.has_serial(&acme, &[1]).unwrap());
+    let two = AuthorityNumber::new(2).unwrap();
+    assert!(revoked.has_serial(&acme, two, &[1, 2]).unwrap(), "leading zeros say nothing");
+    assert!(!revoked.has_serial(&other, two, &[1, 2]).unwrap());
+    assert!(!revoked.has_serial(&acme, AuthorityNumber::FIRST, &[1, 2]).unwrap());
+    assert!(!revoked.has_serial(&acme, two, &[1]).unwrap());
     let listed: Result<Vec<_>, _> = revoked.list().collect();
     assert_eq!(listed.unwrap(), [by_print, by_serial]);
     assert_eq!(store.check(|_| {}).unwrap().problems, []);

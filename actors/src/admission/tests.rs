@@ -17,7 +17,7 @@ fn scene() -> Scene {
         name: "Acme".into(),
         state: TenantState::Active,
         created: NOW,
-        authority: None,
+        issuer: None,
         quota: storage::Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::store::open::{DATABASE, database};
 use crate::{Board, Fingerprint, Tenant, TenantState, UnixSeconds};
 
 fn store_with_two_boards(dir: &std::path::Path) {
@@ -12,7 +13,7 @@ fn store_with_two_boards(dir: &std::path::Path) {
         name: "Acme".into(),
         state: TenantState::Active,
         created: UnixSeconds(1),
-        authority: None,
+        issuer: None,
         quota: crate::Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
@@ -36,7 +37,7 @@ fn check(dir: &std::path::Path) -> Report {
 fn after(damage: impl FnOnce(&sled::Db)) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     store_with_two_boards(dir.path());
-    let db = sled::open(dir.path().join("sled")).unwrap();
+    let db = database(&dir.path().join(DATABASE), dir.path()).unwrap();
     damage(&db);
     drop(db);
     let report = check(dir.path());
@@ -55,6 +56,8 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("api-tokens", 0),
         ("approvals", 0),
         ("audit/checkpoints", 0),
+        ("authorities", 0),
+        ("authorities/certificate", 0),
         ("batches", 0),
         ("batches/list", 0),
         ("boards", 2),
@@ -136,7 +139,7 @@ fn orphans_unreadable_records_and_misplaced_ones_are_named() {
 fn more_problems_than_anybody_reads_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     store_with_two_boards(dir.path());
-    let db = sled::open(dir.path().join("sled")).unwrap();
+    let db = database(&dir.path().join(DATABASE), dir.path()).unwrap();
     let routes = db.open_tree("routes").unwrap();
     for number in 0..PROBLEMS_MAX + 7 {
         routes.insert(format!("acme\0{number}"), "").unwrap();

@@ -11,11 +11,11 @@ use crate::store::rows::NAME_KEY;
 use crate::store::sessions::{KEY_CHECK, RECORDS};
 use crate::store::tree::Tree;
 use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY, scoped};
-use crate::store::{data_keys, revoked, secrets};
+use crate::store::{authorities, data_keys, revoked, secrets};
 use crate::{
-    ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Batch, Board, Credentials,
-    DataKey, Job, Keyring, Login, Renewal, Route, RowsState, SavedView, SealedSecret, SecretName,
-    SetupLink, StoreError, Tenant, TenantId, Token, Upstream, User,
+    ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Authority, Batch, Board,
+    Credentials, DataKey, Job, Keyring, Login, Renewal, Route, RowsState, SavedView, SealedSecret,
+    SecretName, SetupLink, StoreError, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -26,6 +26,8 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("approvals", approvals),
     ("audit", audit),
     ("audit/checkpoints", checkpoints),
+    (authorities::TREE, of_authorities),
+    (authorities::BY_CERTIFICATE, by_certificate),
     ("batches", batches),
     ("batches/list", lists),
     ("boards", boards),
@@ -79,6 +81,27 @@ fn tenants(walk: &mut Walk<'_>) {
     walk.each(|_, key, value| {
         let tenant: Tenant = noun(value)?;
         its_own_key(key, tenant.id.as_str().as_bytes())
+    });
+}
+
+fn of_authorities(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let authority: Authority = noun(value)?;
+        its_own_key(key, &authorities::key(&authority.tenant, authority.number))?;
+        belongs_to(inner, &authority.tenant)?;
+        let named = inner.by_certificate.get(authority.fingerprint().as_bytes()).map_err(unread)?;
+        match named.as_deref() == Some(key) {
+            true => Ok(()),
+            false => Err(String::from("its certificate is not its own")),
+        }
+    });
+}
+
+fn by_certificate(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let record = inner.authorities.get(value).map_err(unread)?;
+        let authority: Authority = noun(&record.ok_or("it names no authority")?)?;
+        its_own_key(key, authority.fingerprint().as_bytes())
     });
 }
 

@@ -1,8 +1,8 @@
 //! A filter made ready to be asked of a million rows.
 
 use super::{BoardFilter, LabelFilter, Span};
-use crate::StateKind;
 use crate::rows::{LABELS_MAX, Row, key_hash, label_hash, short, tenant_hash};
+use crate::{AuthorityNumber, StateKind};
 
 /// What of a filter a row does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub(crate) struct Matcher {
     last_seen: Bounds,
     heard: Option<bool>,
     certificate_ends: Bounds,
+    issuers: Vec<Option<AuthorityNumber>>,
 }
 
 struct Wanted {
@@ -74,6 +75,7 @@ impl Matcher {
             last_seen: Bounds::of(filter.last_seen),
             heard: filter.heard,
             certificate_ends: Bounds::of(filter.certificate_ends),
+            issuers: filter.issuers.clone(),
         }
     }
 
@@ -89,6 +91,7 @@ impl Matcher {
             && self.heard.is_none_or(|wanted| wanted == heard)
             && self.created.has(row.created())
             && self.certificate_ends.has(row.certificate_end())
+            && (self.issuers.is_empty() || self.issuers.contains(&row.issuer()))
             && contains(row.id(), &self.id_contains);
         if !fits {
             return Ok(Look::Not);

@@ -47,20 +47,64 @@ fn a_tenants_bytes_are_frozen() {
         name: "Acme".into(),
         state: TenantState::Active,
         created: UnixSeconds(1_700_000_000),
-        authority: None,
+        issuer: None,
         quota: Quota::default(),
     };
     let id = "0461636d65";
     let none = "0000000000000000";
-    assert_golden(&tenant, &["02", id, "0441636d65", "00", "fc00f15365", "00", none]);
+    assert_golden(&tenant, &["03", id, "0441636d65", "00", "fc00f15365", "00", none]);
     tenant.state = TenantState::Suspended;
-    tenant.authority = Some(vec![0x30, 0x82]);
+    tenant.issuer = AuthorityNumber::new(2);
     tenant.quota.board.messages_per_minute = Some(60);
     tenant.quota.board.handshakes_per_hour = Some(0);
     tenant.quota.tenant.bytes_per_minute = Some(u32::MAX);
     tenant.quota.tenant.in_flight_max = Some(1_000);
     let quota = "013c00010000".to_owned() + "0001fcffffffff0001fbe803";
-    assert_golden(&tenant, &["02", id, "0441636d65", "01", "fc00f15365", "01", "023082", &quota]);
+    let head = [id, "0441636d65", "01", "fc00f15365", "01"].concat();
+    assert_golden(&tenant, &["03", &head, "02", &quota]);
+    let older = bytes(&["02", &head, "023082", &quota].concat());
+    let former = crate::tenant::Former::decode(2, &older[1..]).unwrap().unwrap().0;
+    assert_eq!(former.authority, Some(vec![0x30, 0x82]), "written while it had one authority");
+    assert_eq!(decode::<Tenant>(&older).unwrap(), Tenant { issuer: None, ..tenant });
+}
+
+#[test]
+fn an_authoritys_bytes_are_frozen() {
+    let mut authority = Authority {
+        tenant: "acme".parse().unwrap(),
+        number: AuthorityNumber::FIRST,
+        certificate: vec![0x30, 0x82],
+        origin: Origin::Own { key: "k".into() },
+        state: AuthorityState::Active,
+        added: UnixSeconds(1_700_000_000),
+    };
+    let (tenant, added) = (text("acme"), "fc00f15365");
+    assert_golden(&authority, &["01", &tenant, "01", "023082", "00016b", "00", added]);
+    authority.number = AuthorityNumber::new(300).unwrap();
+    authority.state = AuthorityState::Retiring { since: UnixSeconds(5) };
+    let foreign = |id_from, first_contact, successors| {
+        Origin::Foreign(Foreign { id_from, first_contact, successors })
+    };
+    authority.origin =
+        foreign(IdentityField::HardwareModuleName, FirstContact::Refuse, Successors::Refuse);
+    let head = &[&tenant, "fb2c01", "023082"].concat();
+    assert_golden(&authority, &["01", head, "01000000", "0105", added]);
+    authority.state = AuthorityState::Retired { since: UnixSeconds(5) };
+    let labels = [("a".to_owned(), "b".to_owned())].into();
+    let first_contact = FirstContact::Register { batch: "spring".parse().unwrap(), labels };
+    authority.origin = foreign(IdentityField::SerialNumber, first_contact, Successors::Later);
+    let origin = &["0101", "01", &text("spring"), "0101610162", "01"].concat();
+    assert_golden(&authority, &["01", head, origin, "0205", added]);
+    let (reason, since) = (RevocationReason::CaCompromise, UnixSeconds(5));
+    authority.state = AuthorityState::Revoked { reason, since };
+    for (id_from, byte) in [
+        (IdentityField::CommonName, "02"),
+        (IdentityField::UserId, "03"),
+        (IdentityField::DnsName, "04"),
+    ] {
+        authority.origin = foreign(id_from, FirstContact::Refuse, Successors::Refuse);
+        assert_golden(&authority, &["01", head, "01", byte, "0000", "030205", added]);
+    }
 }
 
 #[test]
@@ -73,7 +117,9 @@ fn a_tenant_written_before_quotas_is_read_without_one() {
         (tenant.state, tenant.created),
         (TenantState::Suspended, UnixSeconds(1_700_000_000))
     );
-    assert_eq!((tenant.authority, tenant.quota), (Some(vec![0x30, 0x82]), Quota::default()));
+    assert_eq!((tenant.issuer, tenant.quota), (None, Quota::default()));
+    let former = crate::tenant::Former::decode(1, &bytes[1..]).unwrap().unwrap().0;
+    assert_eq!(former.authority, Some(vec![0x30, 0x82]));
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(matches!(decode::<Tenant>(&longer), Err(RecordError::TooLong { count: 1 })));
 }
@@ -87,14 +133,18 @@ fn a_renewals_bytes_are_frozen() {
         not_after: UnixSeconds(1_700_000_000),
         issued: UnixSeconds(250),
         serial: None,
+        issuer: None,
     };
     let (new, old) = ("ab".repeat(32), "cd".repeat(32));
     let golden = ["0443422d31", &new, &old, "fc00f15365", "fa"].concat();
-    assert_golden(&renewal, &["02", &golden, "00"]);
+    assert_golden(&renewal, &["03", &golden, "00", "00"]);
     let older = decode::<crate::Renewal>(&bytes(&["01", &golden].concat())).unwrap();
     assert_eq!(older, renewal, "written before serial numbers were kept");
-    let renewal = crate::Renewal { serial: Some(Serial::new(&[0, 1, 2])), ..renewal };
-    assert_golden(&renewal, &["02", &golden, "01020102"]);
+    let mut renewal = crate::Renewal { serial: Some(Serial::new(&[0, 1, 2])), ..renewal };
+    let older = decode::<crate::Renewal>(&bytes(&["02", &golden, "01020102"].concat())).unwrap();
+    assert_eq!(older, renewal, "written before issuers were kept");
+    renewal.issuer = AuthorityNumber::new(2);
+    assert_golden(&renewal, &["03", &golden, "01020102", "0102"]);
 }
 
 #[test]
@@ -104,14 +154,17 @@ fn a_boards_bytes_are_frozen() {
     let tenant = "0461636d65";
     let created = "fc00f15365";
     let bare = [id, tenant, "00", "00", "00", "00", created, "00", "00"].concat();
-    assert_golden(&kept(&board), &["04", &bare, "00", "00", "00"]);
+    assert_golden(&kept(&board), &["05", &bare, "00", "0000", "00", "00"]);
     let session = Slot::new(300);
     let awake = BoardRecord { session, ..kept(&board) };
-    assert_golden(&awake, &["04", &bare, "00", "01", "fb2c01", "00"]);
+    assert_golden(&awake, &["05", &bare, "00", "0000", "01", "fb2c01", "00"]);
     let listed = BoardRecord { row: RowNumber::new(301), ..awake.clone() };
-    assert_golden(&listed, &["04", &bare, "00", "01", "fb2c01", "01", "fb2d01"]);
-    let nowhere = bytes(&["04", &bare, "00", "00", "01", "fc00000001"].concat());
+    assert_golden(&listed, &["05", &bare, "00", "0000", "01", "fb2c01", "01", "fb2d01"]);
+    let nowhere = bytes(&["05", &bare, "00", "0000", "00", "01", "fc00000001"].concat());
     assert!(decode::<BoardRecord>(&nowhere).is_err(), "a row behind the last there can be");
+    let older = bytes(&["04", &bare, "00", "01", "fb2c01", "01", "fb2d01"].concat());
+    let older = decode::<BoardRecord>(&older).unwrap();
+    assert_eq!(older, listed, "written before issuers and ends of certificates were kept");
     let older = decode::<BoardRecord>(&bytes(&["03", &bare, "00", "01", "fb2c01"].concat()));
     assert_eq!(older.unwrap(), awake, "written before boards had rows");
     let older = bytes(&["02", &bare, "01", "fb2c01"].concat());
@@ -131,7 +184,7 @@ fn a_boards_bytes_are_frozen() {
     let seen = ["01fa", "01fbfb00"].concat();
     let blocked =
         [id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen].concat();
-    assert_golden(&kept(&board), &["04", &blocked, "00", "00", "00"]);
+    assert_golden(&kept(&board), &["05", &blocked, "00", "0000", "00", "00"]);
     let older = decode::<BoardRecord>(&bytes(&["01", &blocked].concat())).unwrap();
     assert_eq!(older, kept(&board));
 
@@ -140,7 +193,16 @@ fn a_boards_bytes_are_frozen() {
     let address = "010120010db8000000000000000000000001";
     let revoked = [id, tenant, digest, "020000", labels, address, created, &seen].concat();
     board.serial = Some(Serial::new(&[0, 0, 0xab, 0]));
-    assert_golden(&kept(&board), &["04", &revoked, "0102ab00", "00", "00"]);
+    assert_golden(&kept(&board), &["05", &revoked, "0102ab00", "0000", "00", "00"]);
+    let older = decode::<BoardRecord>(&bytes(&["04", &revoked, "0102ab00", "00", "00"].concat()));
+    assert_eq!(older.unwrap(), kept(&board));
+    (board.issuer, board.not_after) = (AuthorityNumber::new(2), Some(UnixSeconds(1_700_000_000)));
+    let issued = "010201fc00f15365";
+    assert_golden(&kept(&board), &["05", &revoked, "0102ab00", issued, "00", "00"]);
+
+    board.state = BoardState::Held { reason: "two".into(), since: UnixSeconds(7) };
+    let held = [id, tenant, digest, "030374776f07", labels, address, created, &seen].concat();
+    assert_golden(&kept(&board), &["05", &held, "0102ab00", issued, "00", "00"]);
 }
 
 #[test]
@@ -397,8 +459,10 @@ fn the_bytes_of_sessions_at_browsers_and_of_links_are_frozen() {
 
 #[test]
 fn a_provisioned_boards_record_is_compact() {
-    let board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
-    assert!(encode(&kept(&board)).unwrap().len() <= 64);
+    let mut board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
+    assert!(encode(&kept(&board)).unwrap().len() <= 66);
+    (board.issuer, board.not_after) = (AuthorityNumber::new(2), Some(UnixSeconds(2_400_000_000)));
+    assert!(encode(&kept(&board)).unwrap().len() <= 76);
 }
 
 #[test]
@@ -406,9 +470,9 @@ fn another_version_and_leftover_bytes_are_refused() {
     let mut bytes = encode(&kept(&bare_board())).unwrap();
     bytes.push(0);
     assert!(matches!(decode::<BoardRecord>(&bytes), Err(RecordError::TooLong { count: 1 })));
-    bytes[0] = 5;
+    bytes[0] = 6;
     let refused = decode::<BoardRecord>(&bytes);
-    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 5, known: 4 })));
+    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 6, known: 5 })));
     assert!(matches!(decode::<BoardRecord>(&[]), Err(RecordError::Malformed(_))));
 }
 
@@ -434,17 +498,19 @@ prop_compose! {
         id in "[A-Za-z0-9._:-]{1,32}",
         tenant in "[a-z0-9][a-z0-9-]{0,31}",
         fingerprint in any::<Option<[u8; 32]>>(),
-        reason in proptest::option::of((any::<String>(), any::<u64>(), any::<bool>())),
+        reason in proptest::option::of((any::<String>(), any::<u64>(), 0..3)),
         labels in any::<BTreeMap<String, String>>(),
         address in any::<Option<IpAddr>>(),
         created in any::<u64>(),
         seen in any::<(Option<u64>, Option<u64>)>(),
         serial in any::<Option<Vec<u8>>>(),
+        (issuer, not_after) in any::<(u16, Option<u64>)>(),
     ) -> Board {
         let state = match reason {
             None => BoardState::Active,
-            Some((reason, at, true)) => BoardState::Blocked { reason, since: UnixSeconds(at) },
-            Some((reason, at, false)) => BoardState::Revoked { reason, since: UnixSeconds(at) },
+            Some((reason, at, 0)) => BoardState::Blocked { reason, since: UnixSeconds(at) },
+            Some((reason, at, 1)) => BoardState::Held { reason, since: UnixSeconds(at) },
+            Some((reason, at, _)) => BoardState::Revoked { reason, since: UnixSeconds(at) },
         };
         Board {
             id: id.parse().unwrap(),
@@ -457,6 +523,8 @@ prop_compose! {
             first_seen: seen.0.map(UnixSeconds),
             last_seen: seen.1.map(UnixSeconds),
             serial: serial.map(|serial| Serial::new(&serial)),
+            issuer: AuthorityNumber::new(issuer),
+            not_after: not_after.map(UnixSeconds),
         }
     }
 }
@@ -467,11 +535,12 @@ prop_compose! {
         name in any::<String>(),
         suspended in any::<bool>(),
         created in any::<u64>(),
-        authority in any::<Option<Vec<u8>>>(),
+        issuer in any::<u16>(),
     ) -> Tenant {
         let state = if suspended { TenantState::Suspended } else { TenantState::Active };
         let quota = Quota { board: Bounds { in_flight_max: u32::try_from(created).ok(), ..Bounds::default() }, ..Quota::default() };
-        Tenant { id: id.parse().unwrap(), name, state, created: UnixSeconds(created), authority, quota }
+        let issuer = AuthorityNumber::new(issuer);
+        Tenant { id: id.parse().unwrap(), name, state, created: UnixSeconds(created), issuer, quota }
     }
 }
 
@@ -523,6 +592,7 @@ fn round_trips<T: Record + PartialEq + Debug>(noun: &T) -> Result<(), TestCaseEr
 
 fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<Tenant>(bytes);
+    let _ = decode::<Authority>(bytes);
     let _ = decode::<BoardRecord>(bytes);
     let _ = decode::<Route>(bytes);
     let _ = decode::<Upstream>(bytes);
@@ -591,18 +661,27 @@ proptest! {
 fn a_revocations_bytes_are_frozen() {
     let mut revocation = Revocation {
         tenant: "acme".parse().unwrap(),
+        issuer: AuthorityNumber::new(2),
         board: None,
         certificate: RevokedCertificate::Serial(vec![1, 0xab]),
         reason: RevocationReason::KeyCompromise,
         since: UnixSeconds(1_700_000_000),
     };
     let tenant = "0461636d65";
-    assert_golden(&revocation, &["01", tenant, "00", "01", "0201ab", "01", "fc00f15365"]);
+    assert_golden(&revocation, &["02", tenant, "0102", "00", "01", "0201ab", "01", "fc00f15365"]);
+    let older = ["01", tenant, "00", "01", "0201ab", "01", "fc00f15365"].concat();
+    let older = decode::<Revocation>(&bytes(&older)).unwrap();
+    let first = Revocation { issuer: Some(AuthorityNumber::FIRST), ..revocation.clone() };
+    assert_eq!(older, first, "written while a tenant had one authority");
+    revocation.issuer = None;
     revocation.board = Some("CB-1".parse().unwrap());
     revocation.certificate = RevokedCertificate::Fingerprint(Fingerprint([7; 32]));
     revocation.reason = RevocationReason::PrivilegeWithdrawn;
     let (board, print) = (text("CB-1"), "07".repeat(32));
-    assert_golden(&revocation, &["01", tenant, "01", &board, "00", &print, "06", "fc00f15365"]);
+    assert_golden(
+        &revocation,
+        &["02", tenant, "00", "01", &board, "00", &print, "06", "fc00f15365"],
+    );
 }
 
 #[test]

@@ -6,12 +6,13 @@
 //! | 1 | 1 | [`Kind`] | 32 | 4 | first seen |
 //! | 2 | 1 | bytes of its id | 36 | 4 | last seen |
 //! | 3 | 1 | labels, at most 255 | 40 | 32 | its id |
-//! | 4 | 4 | zeros | 72 | 64 | eight labels, 8 bytes each |
-//! | 8 | 8 | the flush it waits for | 136 | 56 | zeros, for what boards will say of themselves |
+//! | 4 | 2 | issuer of its certificate | 72 | 64 | eight labels, 8 bytes each |
+//! | 6 | 2 | zeros | 136 | 56 | zeros, for what boards will say of themselves |
+//! | 8 | 8 | the flush it waits for | | | |
 //! | 16 | 8 | its tenant, hashed | | | |
 //! | 24 | 4 | created | | | |
 //!
-//! All numbers are little-endian; times are seconds since 1970, 0 for none. A label is a hash of its
+//! All numbers are little-endian; times are seconds since 1970, 0 for none, as of an issuer. A label is a hash of its
 //! key and one of key and value, 4 bytes each, in the order of the keys; a board that has more than
 //! eight is looked at in its record.
 
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::header::HEADER_LEN;
-use crate::{Board, BoardId, BoardState, TenantId, UnixSeconds};
+use crate::{AuthorityNumber, Board, BoardId, BoardState, TenantId, UnixSeconds};
 
 /// Bytes of a row.
 pub(crate) const ROW_LEN: usize = 192;
@@ -30,6 +31,7 @@ const LAYOUT: u8 = 1;
 const KIND: usize = 1;
 const ID_LEN: usize = 2;
 const LABEL_COUNT: usize = 3;
+const ISSUER: usize = 4;
 const STAMP: usize = 8;
 const TENANT: usize = 16;
 const CREATED: usize = 24;
@@ -81,11 +83,13 @@ pub enum StateKind {
     Blocked,
     /// Refused for good.
     Revoked,
+    /// Refused until an admin releases it.
+    Held,
 }
 
 impl StateKind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Blocked, Self::Revoked];
+    pub const ALL: [Self; 4] = [Self::Active, Self::Blocked, Self::Revoked, Self::Held];
 
     /// That of a state.
     #[must_use]
@@ -94,6 +98,7 @@ impl StateKind {
             BoardState::Active => Self::Active,
             BoardState::Blocked { .. } => Self::Blocked,
             BoardState::Revoked { .. } => Self::Revoked,
+            BoardState::Held { .. } => Self::Held,
         }
     }
 }
@@ -107,6 +112,7 @@ impl Kind {
             Self::Board(StateKind::Active) => 16,
             Self::Board(StateKind::Blocked) => 17,
             Self::Board(StateKind::Revoked) => 18,
+            Self::Board(StateKind::Held) => 19,
         }
     }
 
@@ -118,6 +124,7 @@ impl Kind {
             16 => Self::Board(StateKind::Active),
             17 => Self::Board(StateKind::Blocked),
             18 => Self::Board(StateKind::Revoked),
+            19 => Self::Board(StateKind::Held),
             _ => Self::Claimed,
         }
     }
@@ -183,6 +190,11 @@ impl<'a> Row<'a> {
         self.number(CREATED)
     }
 
+    /// Which of its tenant's authorities issued its certificate, where it has one.
+    pub(crate) fn issuer(self) -> Option<AuthorityNumber> {
+        AuthorityNumber::new(self.chunk(ISSUER).map_or(0, u16::from_le_bytes))
+    }
+
     pub(crate) fn certificate_end(self) -> u32 {
         self.number(CERTIFICATE_END)
     }
@@ -237,7 +249,9 @@ pub(crate) fn encode(board: &Board, stamp: u64) -> [u8; ROW_LEN] {
     let mut row = named(Kind::Board(StateKind::of(&board.state)), &board.id, stamp);
     put(&mut row, TENANT, &tenant_hash(&board.tenant).to_le_bytes());
     put(&mut row, CREATED, &short(Some(board.created)).to_le_bytes());
-    put(&mut row, CERTIFICATE_END, &short(None).to_le_bytes());
+    let issuer = board.issuer.map_or(0, AuthorityNumber::get);
+    put(&mut row, ISSUER, &issuer.to_le_bytes());
+    put(&mut row, CERTIFICATE_END, &short(board.not_after).to_le_bytes());
     put(&mut row, FIRST_SEEN, &seen(board.first_seen, board.last_seen));
     put_labels(&mut row, &board.labels);
     row

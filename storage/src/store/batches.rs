@@ -18,8 +18,8 @@ use super::{Inner, abort, decode, encode, scoped};
 use crate::batch::ListPiece;
 use crate::enrolment::{Counts, Remembered, judge};
 use crate::{
-    Allowed, Batch, BatchName, Board, BoardId, Enrolled, Enrolment, EnrolmentRefusal, Fingerprint,
-    Serial, Store, StoreError, TenantId, TenantState, Token, TokenDigest, Used,
+    Allowed, Batch, BatchName, Board, BoardId, Certificate, Enrolled, Enrolment, EnrolmentRefusal,
+    Store, StoreError, TenantId, TenantState, Token, TokenDigest, Used,
 };
 
 /// Board ids of a list that stand in one entry: a hundred thousand take 800 entries.
@@ -116,8 +116,7 @@ impl Store {
     pub fn enrol(
         &self,
         wanted: &Enrolment,
-        fingerprint: Fingerprint,
-        serial: &Serial,
+        certificate: &Certificate,
     ) -> Result<Result<Enrolled, EnrolmentRefusal>, StoreError> {
         if let Err(refusal) = self.tenant_serves(&wanted.tenant)? {
             return Ok(Err(refusal));
@@ -138,7 +137,7 @@ impl Store {
             inner.transaction(|| {
                 trees.transaction(|(tenants, boards, by_address, batches, tokens)| {
                     let boards = BoardTrees { tenants, boards, by_address, places };
-                    enrol(wanted, (fingerprint, serial), is_of_batch, &boards, batches, tokens)
+                    enrol(wanted, certificate, is_of_batch, &boards, batches, tokens)
                 })
             })
         })
@@ -165,7 +164,7 @@ impl Store {
 
 fn enrol(
     wanted: &Enrolment,
-    (fingerprint, serial): (Fingerprint, &Serial),
+    certificate: &Certificate,
     is_of_batch: bool,
     boards: &BoardTrees<'_>,
     batches: &TransactionalTree,
@@ -204,8 +203,8 @@ fn enrol(
     }
     let mut board =
         known.unwrap_or_else(|| Board::new(wanted.board.clone(), wanted.tenant.clone(), wanted.at));
-    let replaced = board.fingerprint.replace(fingerprint);
-    board.serial = Some(serial.clone());
+    let replaced = board.fingerprint;
+    board.certify(certificate.clone());
     let batch = wanted.batch.to_string();
     board.labels.insert(String::from("batch"), batch);
     boards.put(&board)?;

@@ -16,7 +16,7 @@ use super::rows::Places;
 use super::{Inner, abort, corrupt, decode, encode};
 use crate::board::BoardRecord;
 use crate::record::{self, RecordError};
-use crate::{Board, BoardId, Fingerprint, Serial, Slot, StoreError, UnixSeconds};
+use crate::{Board, BoardId, Certificate, Fingerprint, Serial, Slot, StoreError, UnixSeconds};
 
 /// The boards of a [`crate::Store`].
 #[derive(Clone, Copy)]
@@ -245,16 +245,35 @@ impl Inner {
         record.map(|record| decode(TREE, key, &record)).transpose()
     }
 
-    /// Lets the board's record say that its session is in `slot`, and gives what it said before;
-    /// nothing when there is no such board. Not flushed.
-    pub(super) fn point(
+    /// Lets the board's record say that its session is in `slot` and what its certificate turned out
+    /// to be, and gives where its session was before; nothing when there is no such board. Not
+    /// flushed.
+    pub(super) fn begin(
         &self,
         board: &BoardId,
-        slot: Option<Slot>,
+        slot: Slot,
+        certificate: &Certificate,
     ) -> Result<Option<Option<Slot>>, StoreError> {
-        let mut before = None;
-        self.update(board, |found| before = Some(std::mem::replace(&mut found.session, slot)))?;
+        let (mut before, mut is_known) = (None, true);
+        self.update(board, |found| {
+            before = Some(found.session.replace(slot));
+            is_known = !learn(&mut found.board.clone(), certificate);
+        })?;
+        if !is_known {
+            let _writer = self.writer();
+            self.with_rows([board], |_| {
+                self.update(board, |found| {
+                    learn(&mut found.board, certificate);
+                })
+            })?;
+        }
         Ok(before)
+    }
+
+    /// Lets the board's record say that its session is in `slot`; nothing when there is no such
+    /// board. Not flushed.
+    pub(super) fn point(&self, board: &BoardId, slot: Option<Slot>) -> Result<(), StoreError> {
+        self.update(board, |found| found.session = slot)
     }
 
     /// Alters the board's record, if there is one, in one step. Not flushed. `change` may run more
@@ -282,6 +301,17 @@ impl Inner {
         })?;
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Whether there was something to learn of the certificate, if it is the board's.
+fn learn(board: &mut Board, certificate: &Certificate) -> bool {
+    if board.fingerprint != Some(certificate.fingerprint) {
+        return false;
+    }
+    let before = (board.issuer, board.not_after);
+    board.issuer = certificate.issuer.or(board.issuer);
+    board.not_after = certificate.not_after.or(board.not_after);
+    before != (board.issuer, board.not_after)
 }
 
 pub(crate) fn address_key(address: IpAddr) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::health::WAY_OUT;
 use crate::record::RecordError;
-use crate::{BoardId, SealError, TenantId};
+use crate::{AuthorityName, BoardId, SealError, TenantId};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +121,18 @@ pub enum StoreError {
     UnknownBoard {
         /// The name that was given.
         board: BoardId,
+    },
+    /// One certificate is one tenant's authority.
+    #[error("that certificate is the authority {authority} already")]
+    AuthorityTaken {
+        /// Which.
+        authority: AuthorityName,
+    },
+    /// A tenant has had as many authorities as there are numbers.
+    #[error("tenant {tenant} has had all of the 65535 authorities that one can have")]
+    AuthoritiesFull {
+        /// The tenant.
+        tenant: TenantId,
     },
     /// One address belongs to one board.
     #[error("the address {address} already belongs to board {board}")]

@@ -8,6 +8,7 @@
 //! | `meta` | `list` | u64, big-endian: the last list of revoked certificates' number |
 //! | `meta` | `rows` | 16 bytes: what the file [`rows`] is known by |
 //! | `tenants` | tenant | record |
+//! | `authorities`... | see [`authorities`] | record |
 //! | `boards` | board | record, the slot of its session, and its row |
 //! | `boards/address` | 4 or 16 bytes | board |
 //! | `boards/renewal` | board | record |
@@ -42,6 +43,7 @@ use crate::rows::{Past, Rows};
 use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
 pub(crate) mod audit;
+pub(crate) mod authorities;
 pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
@@ -81,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
     meta: Tree,
     pub(crate) tenants: Tree,
+    pub(crate) authorities: Tree,
+    pub(crate) by_certificate: Tree,
     pub(crate) boards: Tree,
     pub(crate) by_address: Tree,
     /// What lists are made from.
@@ -133,6 +137,8 @@ impl Store {
             dir: dir.to_owned(),
             meta,
             tenants: tree("tenants")?,
+            authorities: tree(authorities::TREE)?,
+            by_certificate: tree(authorities::BY_CERTIFICATE)?,
             boards: tree("boards")?,
             by_address: tree("boards/address")?,
             rows,
@@ -157,6 +163,8 @@ impl Store {
             _lock: lock,
         };
         sessions::drop_older(&inner)?;
+        authorities::migrate(&inner)?;
+        revoked::migrate(&inner)?;
         // An index that nothing needs any more.
         inner.health.contain(|| inner.db.drop_tree("boards/fingerprint"))?;
         let inner = Arc::new(inner);

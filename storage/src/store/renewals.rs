@@ -45,8 +45,7 @@ impl<'a> Renewals<'a> {
         };
         let changed = self.store.boards().change(id, |board| {
             if board.fingerprint == Some(renewal.replaces) {
-                board.fingerprint = Some(used);
-                board.serial.clone_from(&renewal.serial);
+                board.certify(renewal.certificate());
             }
         })?;
         // Were this lost, what is left would mean nothing.

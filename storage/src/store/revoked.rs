@@ -3,7 +3,9 @@
 //! | tree | key | value |
 //! | --- | --- | --- |
 //! | `certificates/revoked` | `f`, 32 bytes | record |
-//! | `certificates/revoked` | `s`, tenant NUL serial number | record |
+//! | `certificates/revoked` | `n`, tenant NUL, number of the authority (2), serial number | record |
+//!
+//! Before a tenant could have several authorities, the second key was `s`, tenant NUL serial number.
 //!
 //! Invariant: what is revoked stays so, and only what is on hold can be let go; there are as many entries as revocations, not as certificates.
 
@@ -11,8 +13,8 @@ use std::sync::atomic::Ordering;
 
 use super::{Inner, LIST_NUMBER_KEY, decode, encode, scoped};
 use crate::{
-    Fingerprint, Revocation, RevocationReason, RevokedCertificate, Serial, Store, StoreError,
-    TenantId,
+    AuthorityNumber, Fingerprint, Revocation, RevocationReason, RevokedCertificate, Serial, Store,
+    StoreError, TenantId,
 };
 
 /// The tree's name.
@@ -59,8 +61,13 @@ impl<'a> Revoked<'a> {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn let_go(self, tenant: &TenantId, serial: &Serial) -> Result<bool, StoreError> {
-        let key = by_serial(tenant, serial.as_bytes());
+    pub fn let_go(
+        self,
+        tenant: &TenantId,
+        issuer: AuthorityNumber,
+        serial: &Serial,
+    ) -> Result<bool, StoreError> {
+        let key = by_serial(tenant, issuer, serial.as_bytes());
         let writer = self.inner.writer();
         let was_on_hold = self.find(&key)?.is_some_and(|known| is_on_hold(&known));
         if was_on_hold {
@@ -80,11 +87,12 @@ impl<'a> Revoked<'a> {
     }
 
     /// What is revoked or on hold by serial number among the certificates of a tenant's authority.
-    pub fn of_tenant(
+    pub fn of_authority(
         self,
         tenant: &TenantId,
+        issuer: AuthorityNumber,
     ) -> impl Iterator<Item = Result<Revocation, StoreError>> + use<'a> {
-        self.inner.revoked.scan_prefix(by_serial(tenant, &[])).map(|entry| {
+        self.inner.revoked.scan_prefix(by_serial(tenant, issuer, &[])).map(|entry| {
             let (key, record) = entry?;
             decode(TREE, &key, &record)
         })
@@ -119,8 +127,13 @@ impl<'a> Revoked<'a> {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn has_serial(self, tenant: &TenantId, serial: &[u8]) -> Result<bool, StoreError> {
-        let known = self.find(&by_serial(tenant, serial))?;
+    pub fn has_serial(
+        self,
+        tenant: &TenantId,
+        issuer: AuthorityNumber,
+        serial: &[u8],
+    ) -> Result<bool, StoreError> {
+        let known = self.find(&by_serial(tenant, issuer, serial))?;
         Ok(known.is_some_and(|known| !is_on_hold(&known)))
     }
 
@@ -131,9 +144,10 @@ impl<'a> Revoked<'a> {
     pub fn of_serial(
         self,
         tenant: &TenantId,
+        issuer: AuthorityNumber,
         serial: &Serial,
     ) -> Result<Option<Revocation>, StoreError> {
-        self.find(&by_serial(tenant, serial.as_bytes()))
+        self.find(&by_serial(tenant, issuer, serial.as_bytes()))
     }
 
     fn find(self, key: &[u8]) -> Result<Option<Revocation>, StoreError> {
@@ -158,7 +172,10 @@ fn is_on_hold(revocation: &Revocation) -> bool {
 pub(crate) fn key(revocation: &Revocation) -> Vec<u8> {
     match &revocation.certificate {
         RevokedCertificate::Fingerprint(fingerprint) => by_fingerprint(fingerprint),
-        RevokedCertificate::Serial(serial) => by_serial(&revocation.tenant, serial),
+        RevokedCertificate::Serial(serial) => {
+            let issuer = revocation.issuer.unwrap_or(AuthorityNumber::FIRST);
+            by_serial(&revocation.tenant, issuer, serial)
+        }
     }
 }
 
@@ -166,8 +183,21 @@ fn by_fingerprint(fingerprint: &Fingerprint) -> Vec<u8> {
     [b"f", &fingerprint.as_bytes()[..]].concat()
 }
 
-fn by_serial(tenant: &TenantId, serial: &[u8]) -> Vec<u8> {
+fn by_serial(tenant: &TenantId, issuer: AuthorityNumber, serial: &[u8]) -> Vec<u8> {
     let zeros = serial.iter().take_while(|byte| **byte == 0).count();
     let serial = serial.get(zeros..).unwrap_or_default();
-    [b"s", scoped(tenant, "").as_slice(), serial].concat()
+    [b"n", scoped(tenant, "").as_slice(), &issuer.get().to_be_bytes(), serial].concat()
+}
+
+/// Keys of before a tenant could have several authorities become those of its first. Not flushed;
+/// what a crash leaves undone is done at the next start.
+pub(super) fn migrate(inner: &Inner) -> Result<(), StoreError> {
+    for entry in inner.revoked.scan_prefix(b"s") {
+        let (old, record) = entry?;
+        let revocation: Revocation = decode(TREE, &old, &record)?;
+        let key = key(&revocation);
+        inner.revoked.insert(&key, encode(&key, &revocation)?)?;
+        inner.revoked.remove(old)?;
+    }
+    Ok(())
 }

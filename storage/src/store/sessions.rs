@@ -27,7 +27,10 @@ use super::{Inner, decode, encode, printable};
 use crate::record::RecordError;
 use crate::sealed::{RECORD_MAX, SealedError, SealedFile};
 use crate::windows::{Lease, Slot, Window, Windows};
-use crate::{BoardId, ResumptionId, Session, SessionName, StoreError, generation_of};
+use crate::{
+    AuthorityNumber, BoardId, Certificate, ResumptionId, Session, SessionName, StoreError,
+    generation_of,
+};
 
 mod opening;
 
@@ -91,7 +94,8 @@ impl Sessions {
     }
 
     /// Stores a new session in the slot that `lease` holds and removes the board's older one, whose
-    /// slot is returned. Its window must have been written. Durable after [`Sessions::flush`].
+    /// slot is returned; `issuer` is the authority of the certificate that it began with, as far as
+    /// that is known. Its window must have been written. Durable after [`Sessions::flush`].
     ///
     /// One whose Connection ID is so long that the record has no room for it is kept without what
     /// would resume it.
@@ -99,13 +103,21 @@ impl Sessions {
     /// # Errors
     /// [`StoreError::UnknownBoard`] when the board is gone meanwhile; others of [`StoreError`]. Then
     /// the session may be there or not, and is not to be used.
-    pub fn put(&self, lease: &Lease, session: &Session) -> Result<Option<Slot>, StoreError> {
+    pub fn put(
+        &self,
+        lease: &Lease,
+        session: &Session,
+        issuer: Option<AuthorityNumber>,
+    ) -> Result<Option<Slot>, StoreError> {
         let shared = &*self.0;
         let _writer = shared.writer();
         let slot = lease.slot();
         shared.write(slot, session)?;
         shared.windows.keep(slot, session.generation).map_err(shared.unusable())?;
-        let Some(before) = shared.inner.point(&session.board, Some(slot))? else {
+        let not_after = Some(session.not_after);
+        let certificate =
+            Certificate { issuer, not_after, ..Certificate::from(session.fingerprint) };
+        let Some(before) = shared.inner.begin(&session.board, slot, &certificate)? else {
             shared.clear(slot)?;
             return Err(StoreError::UnknownBoard { board: session.board.clone() });
         };

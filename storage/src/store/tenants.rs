@@ -1,11 +1,11 @@
-//! Tenants in the store. Invariant: a tenant with boards is never removed, and its routes,
-//! upstreams, secrets, batches and tokens go with it.
+//! Tenants in the store. Invariant: a tenant with boards is never removed, and its authorities,
+//! routes, upstreams, secrets, batches and tokens go with it.
 
 use sled::Transactional;
 
 use super::boards::Boards;
 use super::tree::Tree;
-use super::{Inner, decode, encode, scoped, secrets};
+use super::{Inner, authorities, decode, encode, scoped, secrets};
 use crate::{StoreError, Tenant, TenantId};
 
 /// The tenants of a [`crate::Store`].
@@ -54,7 +54,9 @@ impl<'a> Tenants<'a> {
             tree.scan_prefix(&prefix).keys().collect()
         };
         let (route_keys, upstream_keys) = (keys(&inner.routes)?, keys(&inner.upstreams)?);
-        for (tree, key) in inner.batches.of_tenant(id)? {
+        let mut more = inner.batches.of_tenant(id)?;
+        more.extend(authorities::of_tenant(inner, id)?);
+        for (tree, key) in more {
             tree.remove(key)?;
         }
         secrets::remove_tenant(inner, id)?;

@@ -1,8 +1,10 @@
 //! The key layout and the schema, seen from behind the store's back.
 
 use super::*;
-use crate::{Acknowledge, Board, Fingerprint, Quota, Route, Tenant, TenantState, UnixSeconds};
-use crate::{Upstream, UpstreamKind};
+use crate::{
+    Acknowledge, AuthorityNumber, Board, Fingerprint, Origin, Quota, Route, Tenant, TenantState,
+    UnixSeconds, Upstream, UpstreamKind,
+};
 
 fn raw(dir: &Path) -> Db {
     // With patience: a store's thread inside sled outlives it by an instant.
@@ -16,7 +18,7 @@ fn write_one_of_each(dir: &Path) {
         name: "Acme".into(),
         state: TenantState::Active,
         created: UnixSeconds(1),
-        authority: None,
+        issuer: None,
         quota: Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
@@ -184,8 +186,8 @@ fn a_store_from_before_rows_is_given_them_and_loses_the_index_they_took_the_plac
     let boards = db.open_tree("boards").unwrap();
     for (key, number) in [("CB-1", 0), ("CB-2", 1)] {
         let record = boards.get(key).unwrap().unwrap();
-        let without = record.strip_suffix(&[1, number]).unwrap();
-        boards.insert(key, [&[3], &without[1..]].concat()).unwrap();
+        let without = record.strip_suffix(&[0, 0, 0, 1, number]).unwrap();
+        boards.insert(key, [&[3], &without[1..], &[0]].concat()).unwrap();
         db.open_tree("boards/tenant").unwrap().insert(format!("acme\0{key}"), "").unwrap();
     }
     db.open_tree("meta").unwrap().remove("rows").unwrap();
@@ -236,4 +238,58 @@ fn a_database_that_lost_what_was_acknowledged_is_reported_and_left_alone() {
     assert!(matches!(Store::open(dir.path()).unwrap_err(), StoreError::Damaged { .. }));
     std::fs::remove_file(dir.path().join(mark::NAME)).unwrap();
     assert_eq!(Store::open(dir.path()).unwrap().boards().count(), 0);
+}
+
+/// A record of a tenant with an authority as versions 1 and 2 were.
+fn former(version: u8, id: &str) -> Vec<u8> {
+    let length = u8::try_from(id.len()).unwrap();
+    let mut record = vec![version, length];
+    record.extend(id.as_bytes());
+    record.extend([1, b'N', 0, 5, 1, 2, 0x30, 0x82]);
+    record.extend([0; 8].iter().filter(|_| version == 2));
+    record
+}
+
+#[test]
+fn the_one_authority_of_a_tenants_record_becomes_its_first_and_keeps_its_revocations() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let db = raw(dir.path());
+    db.open_tree("tenants").unwrap().insert("acme", former(1, "acme")).unwrap();
+    let revoked = db.open_tree("certificates/revoked").unwrap();
+    let revocation = b"\x01\x04acme\x00\x01\x02\x01\xab\x01\x05";
+    revoked.insert(b"sacme\0\x01\xab", revocation.as_slice()).unwrap();
+    db.flush().unwrap();
+    drop((revoked, db));
+
+    for _ in 0..2 {
+        let store = Store::open(dir.path()).unwrap();
+        let acme = store.tenants().find(&"acme".parse().unwrap()).unwrap().unwrap();
+        assert_eq!((acme.name.as_str(), acme.created), ("N", UnixSeconds(5)));
+        let issuing = store.authorities().issuing(&acme).unwrap().unwrap();
+        assert_eq!(issuing.certificate, [0x30, 0x82]);
+        assert_eq!(issuing.origin, Origin::Own { key: "tenant/acme".into() });
+        assert_eq!(issuing.name().to_string(), "acme/1");
+        assert_eq!(store.authorities().list(None).count(), 1);
+        let revoked = store.revoked();
+        assert!(revoked.has_serial(&acme.id, AuthorityNumber::FIRST, &[1, 0xab]).unwrap());
+        assert_eq!(revoked.list().count(), 1);
+        assert_eq!(store.check(|_| {}).unwrap().problems, []);
+    }
+}
+
+#[test]
+fn a_tenant_of_before_without_an_authority_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let db = raw(dir.path());
+    let record = b"\x02\x04acme\x01N\x00\x05\x00\0\0\0\0\0\0\0\0";
+    db.open_tree("tenants").unwrap().insert("acme", record.as_slice()).unwrap();
+    db.open_tree("tenants").unwrap().insert("two", former(2, "two")).unwrap();
+    db.flush().unwrap();
+    drop(db);
+    let store = Store::open(dir.path()).unwrap();
+    let issuers: Vec<_> = store.tenants().list().map(|tenant| tenant.unwrap().issuer).collect();
+    assert_eq!(issuers, [None, Some(AuthorityNumber::FIRST)]);
+    assert_eq!(store.authorities().list(None).count(), 1);
 }

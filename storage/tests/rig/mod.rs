@@ -17,7 +17,7 @@ pub fn tenant(id: &str) -> Tenant {
         name: id.to_uppercase(),
         state: TenantState::Active,
         created: UnixSeconds(1_700_000_000),
-        authority: None,
+        issuer: None,
         quota: Quota::default(),
     }
 }

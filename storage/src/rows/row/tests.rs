@@ -24,6 +24,17 @@ fn a_rows_bytes_are_frozen() {
     let label = ["fbae041b", "6481ab0e"].concat();
     let golden = [head, stamp, tenant, &times, &id, &label, &"00".repeat(7 * 8 + 56)].concat();
     assert_eq!(hex(&row), golden);
+    let mut issued = board();
+    issued.issuer = AuthorityNumber::new(0x0203);
+    issued.not_after = Some(UnixSeconds(0x6553_f101));
+    issued.state = BoardState::Held { reason: String::new(), since: UnixSeconds(1) };
+    let row = encode(&issued, 0x0102);
+    assert_eq!(hex(&row[..8]), "0113040103020000", "held, and whose its certificate is");
+    assert_eq!(hex(&row[24..32]), "00f1536501f15365", "and when that ends");
+    assert_eq!(
+        (Row(&row).issuer(), Row(&row).kind()),
+        (issued.issuer, Kind::Board(StateKind::Held))
+    );
     let freed = named(Kind::Freed, &board().id, 3);
     assert_eq!(hex(&freed[..16]), "01020400000000000300000000000000");
     assert_eq!(hex(&freed[40..44]), hex(b"CB-1"));
@@ -33,7 +44,9 @@ fn a_rows_bytes_are_frozen() {
 fn a_row_tells_its_board_and_no_other() {
     let row = encode(&board(), 7);
     assert!(Row(&row).tells(&board()));
-    let others: [fn(&mut Board); 5] = [
+    let others: [fn(&mut Board); 7] = [
+        |board| board.issuer = Some(AuthorityNumber::FIRST),
+        |board| board.not_after = Some(UnixSeconds(1)),
         |board| board.tenant = "other".parse().unwrap(),
         |board| board.state = BoardState::Blocked { reason: String::new(), since: UnixSeconds(1) },
         |board| drop(board.labels.insert("site".into(), "cellar".into())),

@@ -42,7 +42,7 @@ impl Rig {
         let id = "acme".parse().unwrap();
         let (name, state) = (String::from("Acme"), TenantState::Active);
         let (created, quota) = (UnixSeconds(1), Quota::default());
-        let tenant = Tenant { id, name, state, created, authority: None, quota };
+        let tenant = Tenant { id, name, state, created, issuer: None, quota };
         store.tenants().put(&tenant).unwrap();
         for board in ["CB-1", "CB-2"] {
             let board = Board::new(board.parse().unwrap(), tenant.id.clone(), created);
@@ -83,7 +83,7 @@ fn of_board(sessions: &Sessions, board: &str) -> Option<Slot> {
 fn put(sessions: &Sessions, session: &Session) -> (Lease, Option<Slot>) {
     let lease = sessions.take().unwrap();
     lease.write(&Window { generation: session.generation, ..Window::default() }).unwrap();
-    let before = sessions.put(&lease, session).unwrap();
+    let before = sessions.put(&lease, session, None).unwrap();
     (lease, before)
 }
 
@@ -188,7 +188,7 @@ fn a_board_that_is_gone_has_no_session_any_more() {
     let sessions = rig.open();
     let lease = sessions.take().unwrap();
     lease.write(&Window { generation: 1, ..Window::default() }).unwrap();
-    let refused = sessions.put(&lease, &session("CB-9", 1)).unwrap_err();
+    let refused = sessions.put(&lease, &session("CB-9", 1), None).unwrap_err();
     assert_eq!(refused.to_string(), "there is no board CB-9");
     assert_eq!((sessions.find(lease.slot()).unwrap(), sessions.count()), (None, 0));
 }
