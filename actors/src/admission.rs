@@ -2,17 +2,20 @@
 //!
 //! The chain has been verified by the handshake engine before anybody asks here.
 //! Invariant: a refused board leaves no trace but a counter and a log line; all that is ever written here
-//! is that a renewed certificate was used, once its session is established.
+//! is whose a certificate has become, once its session is established.
+
+mod newcomers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openssl::sha::sha256;
 use storage::{
-    Board, BoardId, BoardState, Fingerprint, Serial, Store, Tenant, TenantId, TenantState,
-    UnixSeconds,
+    Authority, AuthorityNumber, AuthorityState, Board, BoardId, BoardState, Fingerprint, Serial,
+    Store, Tenant, TenantId, TenantState, UnixSeconds,
 };
 
+pub use self::newcomers::{First, Standing};
 use crate::identity::{self, Identity, IdentityError};
 use crate::refusal::Refusal;
 use crate::wall_clock;
@@ -32,6 +35,23 @@ pub struct Admitted {
     pub at: Instant,
     /// That certificate's serial number, where the store does not have it yet.
     pub serial: Option<Serial>,
+    /// Which of the tenant's authorities issued it.
+    pub issuer: AuthorityNumber,
+    /// How it stands to what is registered of the board.
+    pub standing: Standing,
+}
+
+/// What a session says of the certificate that its full handshake showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The board that it names.
+    pub board: BoardId,
+    /// The tenant that the board belonged to.
+    pub tenant: TenantId,
+    /// SHA-256 over it.
+    pub fingerprint: Fingerprint,
+    /// When it ends.
+    pub not_after: UnixSeconds,
 }
 
 /// A board that may not.
@@ -51,11 +71,11 @@ impl From<Refusal> for NotAdmitted {
 
 /// Decides whether the holder of a verified certificate may have a session.
 pub trait Admission: Send + Sync {
-    /// `leaf` and `issuer` are DER; `issuer` is the authority the chain ended at.
+    /// `leaf` and `anchor` are DER; `anchor` is the authority that the chain ended at.
     ///
     /// # Errors
     /// The reason the board is refused.
-    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted>;
+    fn admit(&self, leaf: &[u8], anchor: &[u8]) -> Result<Admitted, NotAdmitted>;
 
     /// Whether a certificate that has ended is to be judged here, and not refused before.
     fn judges_expired(&self) -> bool {
@@ -78,9 +98,13 @@ impl Registry {
         Arc::new(Self { store, grace_s: grace.as_secs() })
     }
 
-    /// A session of the board was begun with this certificate: if it was a new one, it is the
+    /// A session of the board is to begin with this certificate: if it was a new one, it is the
     /// board's from now on, and the one before is nobody's. May wait for the disk.
-    pub fn used(&self, admitted: &Admitted) {
+    ///
+    /// # Errors
+    /// [`Refusal`] where a newcomer is not taken after all.
+    pub fn used(&self, admitted: &Admitted) -> Result<(), Refusal> {
+        self.take_in(admitted).map_err(|error| unreadable(&error))??;
         if let Some(serial) = &admitted.serial {
             self.learn(admitted, serial);
         }
@@ -94,6 +118,7 @@ impl Registry {
                 tracing::error!(board = %admitted.board, %error, "a renewal is not complete");
             }
         }
+        Ok(())
     }
 
     /// Writes down which serial number a board's certificate has that was registered without: a list of
@@ -127,24 +152,58 @@ impl Registry {
         &self,
         identity: Identity,
         fingerprint: Fingerprint,
-        issuer: &[u8],
+        authority: &Authority,
     ) -> Result<Admitted, Refusal> {
         let at = Instant::now();
-        let board = self.board(&identity.board)?;
-        let tenant = self.tenant(&board.tenant)?;
-        if tenant.authority.as_deref() != Some(issuer) {
+        let found = self.store.boards().find(&identity.board);
+        let board = found.map_err(|error| unreadable(&error))?;
+        if board.as_ref().is_some_and(|board| board.tenant != authority.tenant) {
             return Err(Refusal::OtherTenant);
         }
+        let (tenant, issuer) = (self.tenant(&authority.tenant)?, authority.number);
         self.not_revoked(fingerprint)?;
-        let revoked = self.store.revoked().has_serial(&tenant.id, &identity.serial);
+        let revoked = self.store.revoked().has_serial(&tenant.id, issuer, &identity.serial);
         if revoked.map_err(|error| unreadable(&error))? {
             return Err(Refusal::Revoked);
         }
-        self.may_connect(&board, &tenant, fingerprint)?;
-        let not_after = identity.not_after;
-        let is_unknown = board.fingerprint == Some(fingerprint) && board.serial.is_none();
-        let serial = is_unknown.then(|| Serial::new(&identity.serial));
-        Ok(Admitted { board: board.id, tenant: tenant.id, fingerprint, not_after, at, serial })
+        let standing = self.standing(&identity, fingerprint, authority, &tenant, board.as_ref())?;
+        let is_unknown =
+            |board: Board| board.fingerprint == Some(fingerprint) && board.serial.is_none();
+        let serial = board.is_some_and(is_unknown).then(|| Serial::new(&identity.serial));
+        let (board, not_after) = (identity.board, identity.not_after);
+        let tenant = tenant.id;
+        Ok(Admitted { board, tenant, fingerprint, not_after, at, serial, issuer, standing })
+    }
+
+    fn standing(
+        &self,
+        identity: &Identity,
+        fingerprint: Fingerprint,
+        authority: &Authority,
+        tenant: &Tenant,
+        board: Option<&Board>,
+    ) -> Result<Standing, Refusal> {
+        let Some(board) = board else { return self.first_contact(identity, authority) };
+        match self.may_connect(board, tenant, fingerprint) {
+            Ok(_) => Ok(Standing::Known),
+            Err(Refusal::OtherCertificate) if board.fingerprint.is_none() => {
+                // Registered for its authority to vouch for, or its certificate was revoked.
+                let first = self.first_contact(identity, authority);
+                first.map_err(|refusal| match refusal {
+                    Refusal::UnknownBoard => Refusal::OtherCertificate,
+                    other => other,
+                })
+            }
+            Err(Refusal::OtherCertificate) => self.succeeds(identity, authority, board),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The authority with this certificate.
+    fn authority(&self, certificate: &[u8]) -> Result<Authority, Refusal> {
+        let found = self.store.authorities().of_certificate(certificate);
+        // Taken away since the handshake began.
+        found.map_err(|error| unreadable(&error))?.ok_or(Refusal::UnknownAuthority)
     }
 
     fn not_revoked(&self, fingerprint: Fingerprint) -> Result<(), Refusal> {
@@ -159,27 +218,41 @@ impl Registry {
     ///
     /// # Errors
     /// What has changed since.
-    pub fn still(&self, admitted: &Admitted, now: UnixSeconds) -> Result<(), Refusal> {
-        let board = self.board(&admitted.board)?;
-        if board.tenant != admitted.tenant {
+    pub fn readmit(&self, shown: Shown, now: UnixSeconds) -> Result<Admitted, Refusal> {
+        let at = Instant::now();
+        let Shown { board, tenant, fingerprint, not_after } = shown;
+        let board = self.board(&board)?;
+        if board.tenant != tenant {
             return Err(Refusal::OtherTenant);
         }
-        self.not_revoked(admitted.fingerprint)?;
+        self.not_revoked(fingerprint)?;
         let tenant = self.tenant(&board.tenant)?;
-        self.may_connect(&board, &tenant, admitted.fingerprint)?;
-        if now > admitted.not_after { Err(Refusal::Expired) } else { Ok(()) }
+        let issuer = self.may_connect(&board, &tenant, fingerprint)?;
+        // Sessions of before that was written down are of the one authority there was.
+        let issuer = issuer.unwrap_or(AuthorityNumber::FIRST);
+        let authority = self.store.authorities().find(&tenant.id, issuer);
+        let authority = authority.map_err(|error| unreadable(&error))?;
+        believed(&authority.ok_or(Refusal::UnknownAuthority)?)?;
+        if now > not_after {
+            return Err(Refusal::Expired);
+        }
+        let (standing, serial) = (Standing::Known, None);
+        let (board, tenant) = (board.id, tenant.id);
+        Ok(Admitted { board, tenant, fingerprint, not_after, at, serial, issuer, standing })
     }
 
-    /// The board's own certificate, or the one that it was issued in place of that.
+    /// The board's own certificate, or the one that it was issued in place of that; by whom, as far
+    /// as that is known.
     fn may_connect(
         &self,
         board: &Board,
         tenant: &Tenant,
         fingerprint: Fingerprint,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<AuthorityNumber>, Refusal> {
         match board.state {
             BoardState::Active => {}
             BoardState::Blocked { .. } => return Err(Refusal::Blocked),
+            BoardState::Held { .. } => return Err(Refusal::Held),
             BoardState::Revoked { .. } => return Err(Refusal::Revoked),
         }
         match tenant.state {
@@ -187,10 +260,10 @@ impl Registry {
             TenantState::Suspended => return Err(Refusal::TenantSuspended),
         }
         if board.fingerprint == Some(fingerprint) {
-            return Ok(());
+            return Ok(board.issuer);
         }
         match self.store.renewals().of(board) {
-            Ok(Some(renewal)) if renewal.fingerprint == fingerprint => Ok(()),
+            Ok(Some(renewal)) if renewal.fingerprint == fingerprint => Ok(renewal.issuer),
             Ok(_) => Err(Refusal::OtherCertificate),
             Err(error) => Err(unreadable(&error)),
         }
@@ -202,23 +275,34 @@ impl Admission for Registry {
         self.grace_s > 0
     }
 
-    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
-        let identity = identity::identity(leaf).map_err(|error| match error {
-            IdentityError::NoSubjectAlternativeName | IdentityError::NoHardwareModuleName => {
-                Refusal::NoHardwareId
-            }
-            IdentityError::MayNotSign => Refusal::WrongKeyUsage,
-            IdentityError::IsAuthority => Refusal::IsAuthority,
-            IdentityError::Malformed | IdentityError::KeyUnsuited | IdentityError::NotABoardId => {
-                Refusal::UnsupportedCertificate
-            }
-        })?;
+    fn admit(&self, leaf: &[u8], anchor: &[u8]) -> Result<Admitted, NotAdmitted> {
+        let authority = self.authority(anchor)?;
+        let identity =
+            identity::identity(leaf, authority.id_from()).map_err(|error| match error {
+                IdentityError::NoSubjectAlternativeName
+                | IdentityError::NoHardwareModuleName
+                | IdentityError::NoSuchField => Refusal::NoHardwareId,
+                IdentityError::MayNotSign => Refusal::WrongKeyUsage,
+                IdentityError::IsAuthority => Refusal::IsAuthority,
+                IdentityError::Malformed
+                | IdentityError::KeyUnsuited
+                | IdentityError::NotABoardId => Refusal::UnsupportedCertificate,
+            })?;
         let board = Some(identity.board.clone());
         if wall_clock::now().0 / 1000 > identity.not_after.0.saturating_add(self.grace_s) {
             return Err(NotAdmitted { reason: Refusal::Expired, board });
         }
-        self.known(identity, Fingerprint(sha256(leaf)), issuer)
+        believed(&authority)
+            .and_then(|()| self.known(identity, Fingerprint(sha256(leaf)), &authority))
             .map_err(|reason| NotAdmitted { reason, board })
+    }
+}
+
+fn believed(authority: &Authority) -> Result<(), Refusal> {
+    match authority.state {
+        AuthorityState::Active | AuthorityState::Retiring { .. } => Ok(()),
+        AuthorityState::Retired { .. } => Err(Refusal::AuthorityRetired),
+        AuthorityState::Revoked { .. } => Err(Refusal::AuthorityRevoked),
     }
 }
 

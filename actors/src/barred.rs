@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use storage::BoardId;
+use storage::{AuthorityNumber, BoardId};
 
 /// Longer than a handshake may take, and than a broker may leave a reading unacknowledged.
 const KEPT: Duration = Duration::from_secs(300);
@@ -18,6 +18,17 @@ const KEPT: Duration = Duration::from_secs(300);
 /// When somebody was admitted, on the clock of their tenant's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
+
+/// Whose sessions and readings of one tenant are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// One board's.
+    Board(BoardId),
+    /// Those of boards with certificates of this authority.
+    Issuer(AuthorityNumber),
+    /// All boards'.
+    Tenant,
+}
 
 /// The boards of one tenant that were shut out lately.
 #[derive(Debug)]
@@ -31,6 +42,7 @@ pub struct Barred {
 #[derive(Debug, Default)]
 struct List {
     all: Option<Moment>,
+    issuers: HashMap<AuthorityNumber, Moment>,
     boards: HashMap<BoardId, Moment>,
 }
 
@@ -48,15 +60,18 @@ impl Barred {
         Moment(u64::try_from(since).unwrap_or(u64::MAX))
     }
 
-    /// Shuts out `board`, or all of them, as far as they have been admitted.
-    pub fn bar(&self, board: Option<&BoardId>, now: Instant) {
+    /// Shuts them out, as far as they have been admitted.
+    pub fn bar(&self, whose: &Whose, now: Instant) {
         let now = self.moment(now);
         let mut list = self.locked();
-        match board {
-            Some(board) => {
+        match whose {
+            Whose::Board(board) => {
                 list.boards.insert(board.clone(), now);
             }
-            None => list.all = Some(now),
+            Whose::Issuer(issuer) => {
+                list.issuers.insert(*issuer, now);
+            }
+            Whose::Tenant => list.all = Some(now),
         }
         self.any.store(true, Ordering::Release);
     }
@@ -77,19 +92,26 @@ impl Barred {
         let Some(before) = now.checked_sub(KEPT).map(|at| self.moment(at)) else { return };
         let mut list = self.locked();
         list.boards.retain(|_, since| *since > before);
+        list.issuers.retain(|_, since| *since > before);
         list.all = list.all.filter(|since| *since > before);
         self.any.store(list.is_there(), Ordering::Release);
     }
 
-    /// Whether the board was shut out after it had been admitted.
+    /// Whether the board was shut out after it had been admitted with a certificate of `issuer`.
     #[must_use]
-    pub fn holds(&self, board: &BoardId, admitted: Moment) -> bool {
+    pub fn holds(
+        &self,
+        board: &BoardId,
+        issuer: Option<AuthorityNumber>,
+        admitted: Moment,
+    ) -> bool {
         if !self.any.load(Ordering::Acquire) {
             return false;
         }
         let list = self.locked();
-        let later = |since: &Moment| *since >= admitted;
-        list.all.as_ref().is_some_and(later) || list.boards.get(board).is_some_and(later)
+        let of_issuer = issuer.and_then(|issuer| list.issuers.get(&issuer));
+        let mut since = list.all.iter().chain(list.boards.get(board)).chain(of_issuer);
+        since.any(|since| *since >= admitted)
     }
 
     fn locked(&self) -> MutexGuard<'_, List> {
@@ -99,7 +121,7 @@ impl Barred {
 
 impl List {
     fn is_there(&self) -> bool {
-        self.all.is_some() || !self.boards.is_empty()
+        self.all.is_some() || !self.issuers.is_empty() || !self.boards.is_empty()
     }
 }
 
@@ -114,15 +136,29 @@ mod tests {
         let at = |seconds| began + Duration::from_secs(seconds);
         let moment = |seconds| barred.moment(at(seconds));
         let (one, other): (BoardId, BoardId) = ("CB-1".parse().unwrap(), "CB-2".parse().unwrap());
-        assert!(!barred.holds(&one, moment(0)));
-        barred.bar(Some(&one), at(10));
-        assert!(barred.holds(&one, moment(9)) && barred.holds(&one, moment(10)));
-        assert!(!barred.holds(&one, moment(11)), "admitted anew");
-        assert!(!barred.holds(&other, moment(9)));
-        barred.bar(None, at(20));
-        assert!(barred.holds(&other, moment(20)) && !barred.holds(&other, moment(21)));
+        let holds = |board: &BoardId, admitted| barred.holds(board, None, admitted);
+        assert!(!holds(&one, moment(0)));
+        barred.bar(&Whose::Board(one.clone()), at(10));
+        assert!(holds(&one, moment(9)) && holds(&one, moment(10)));
+        assert!(!holds(&one, moment(11)), "admitted anew");
+        assert!(!holds(&other, moment(9)));
+        barred.bar(&Whose::Tenant, at(20));
+        assert!(holds(&other, moment(20)) && !holds(&other, moment(21)));
         barred.admit_all();
-        assert!(barred.holds(&one, moment(9)) && !barred.holds(&other, moment(20)));
+        assert!(holds(&one, moment(9)) && !holds(&other, moment(20)));
+    }
+
+    #[test]
+    fn an_authority_is_shut_out_with_its_boards_and_not_with_those_who_have_another() {
+        let began = Instant::now();
+        let barred = Barred::new(began);
+        let board: BoardId = "CB-1".parse().unwrap();
+        let number = |n| AuthorityNumber::new(n);
+        let holds = |issuer| barred.holds(&board, issuer, barred.moment(began));
+        barred.bar(&Whose::Issuer(AuthorityNumber::FIRST), began);
+        assert!(holds(number(1)) && !holds(number(2)) && !holds(None));
+        barred.admit_all();
+        assert!(holds(number(1)), "a tenant that is resumed has its revoked authorities still");
     }
 
     #[test]
@@ -130,12 +166,14 @@ mod tests {
         let began = Instant::now();
         let (barred, now) = (Barred::new(began), began + KEPT);
         let board: BoardId = "CB-1".parse().unwrap();
-        barred.bar(Some(&board), now);
-        barred.bar(None, now);
+        let holds = || barred.holds(&board, Some(AuthorityNumber::FIRST), barred.moment(began));
+        barred.bar(&Whose::Board(board.clone()), now);
+        barred.bar(&Whose::Issuer(AuthorityNumber::FIRST), now);
+        barred.bar(&Whose::Tenant, now);
         barred.forget(now + KEPT - Duration::from_secs(1));
-        assert!(barred.holds(&board, barred.moment(began)));
+        assert!(holds());
         barred.forget(now + KEPT);
         assert!(!barred.any.load(Ordering::Acquire));
-        assert!(!barred.holds(&board, barred.moment(began)));
+        assert!(!holds());
     }
 }

@@ -138,8 +138,8 @@ impl Admission for Metered {
         self.admission.judges_expired()
     }
 
-    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
-        let admitted = self.admission.admit(leaf, issuer)?;
+    fn admit(&self, leaf: &[u8], anchor: &[u8]) -> Result<Admitted, NotAdmitted> {
+        let admitted = self.admission.admit(leaf, anchor)?;
         match self.quota.check(&admitted, Instant::now()) {
             Ok(()) => Ok(admitted),
             Err(reason) => Err(NotAdmitted { reason, board: Some(admitted.board) }),

@@ -1,13 +1,15 @@
 //! Who a board is: the hardware id in its certificate's subject alternative name (RFC 4108,
-//! section 5: the `otherName` hardwareModuleName).
+//! section 5: the `otherName` hardwareModuleName), or in another field, where its authority is a
+//! tenant's own that puts it there.
 //!
 //! Invariant: this reads bytes and decides nothing. Whether the certificate is to be trusted, and
 //! whether the hub knows the board, is the handshake's and the store's business.
 
-use storage::{BoardId, UnixSeconds};
-use x509_parser::asn1_rs::{FromDer as _, oid};
+use storage::{BoardId, IdentityField, UnixSeconds};
+use x509_parser::asn1_rs::{FromDer as _, Oid, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::oid_registry::{OID_USERID, OID_X509_COMMON_NAME, OID_X509_SERIALNUMBER};
 use x509_parser::x509::X509Version;
 
 use crate::board_key::is_on_p256;
@@ -23,6 +25,9 @@ pub enum IdentityError {
     /// There are other names, but none is a hardwareModuleName.
     #[error("the certificate's subject alternative name holds no hardware id")]
     NoHardwareModuleName,
+    /// The field that its authority is to put the hardware id in is not there.
+    #[error("the certificate lacks the field that is to hold the hardware id")]
+    NoSuchField,
     /// It is not one whole certificate, or the name is not what RFC 4108 says, or it is there twice.
     #[error("the certificate or the hardware id in it is malformed")]
     Malformed,
@@ -52,15 +57,15 @@ pub struct Identity {
     pub serial: Vec<u8>,
 }
 
-/// The hardware id that `certificate_der`, one X.509 certificate, was issued for, provided that it
-/// is a board's and its key may sign.
+/// The hardware id that `certificate_der`, one X.509 certificate of the hub's own, was issued for,
+/// provided that it is a board's and its key may sign.
 pub fn hardware_id(certificate_der: &[u8]) -> Result<BoardId, IdentityError> {
-    identity(certificate_der).map(|identity| identity.board)
+    identity(certificate_der, IdentityField::HardwareModuleName).map(|identity| identity.board)
 }
 
 /// What `certificate_der`, one X.509 certificate, says, provided that it is a board's and its key may
-/// sign.
-pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
+/// sign; the hardware id is in `field`, and there once.
+pub fn identity(certificate_der: &[u8], field: IdentityField) -> Result<Identity, IdentityError> {
     let (rest, certificate) =
         X509Certificate::from_der(certificate_der).map_err(|_| IdentityError::Malformed)?;
     if !rest.is_empty() || !is_well_formed(&certificate) {
@@ -81,12 +86,25 @@ pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
         Ok(_) => {}
         Err(_) => return Err(IdentityError::Malformed),
     }
-    let names = certificate
-        .subject_alternative_name()
-        .map_err(|_| IdentityError::Malformed)?
-        .ok_or(IdentityError::NoSubjectAlternativeName)?;
+    let board = match field {
+        IdentityField::HardwareModuleName => module_name(&certificate),
+        IdentityField::SerialNumber => attribute(&certificate, &OID_X509_SERIALNUMBER),
+        IdentityField::CommonName => attribute(&certificate, &OID_X509_COMMON_NAME),
+        IdentityField::UserId => attribute(&certificate, &OID_USERID),
+        IdentityField::DnsName => dns_name(&certificate),
+    }?;
+    let board = board.parse().map_err(|_| IdentityError::NotABoardId)?;
+    // One that ended before 1970 has ended.
+    let not_after = certificate.validity().not_after.timestamp();
+    let not_after = UnixSeconds(u64::try_from(not_after).unwrap_or(0));
+    let serial = certificate.raw_serial();
+    let zeros = serial.iter().take_while(|byte| **byte == 0).count();
+    let serial = serial.get(zeros..).unwrap_or_default().to_vec();
+    Ok(Identity { board, not_after, serial })
+}
 
-    let mut hardware_modules = names.value.general_names.iter().filter_map(|name| match name {
+fn module_name<'a>(certificate: &'a X509Certificate<'_>) -> Result<&'a str, IdentityError> {
+    let mut hardware_modules = names(certificate)?.iter().filter_map(|name| match name {
         GeneralName::OtherName(kind, value) if *kind == oid!(1.3.6.1.5.5.7.8.4) => Some(*value),
         GeneralName::Invalid(..) => Some([].as_slice()),
         _ => None,
@@ -95,17 +113,43 @@ pub fn identity(certificate_der: &[u8]) -> Result<Identity, IdentityError> {
     if hardware_modules.next().is_some() {
         return Err(IdentityError::Malformed);
     }
-
     let serial = serial_number(value).ok_or(IdentityError::Malformed)?;
-    let text = std::str::from_utf8(serial).map_err(|_| IdentityError::NotABoardId)?;
-    let board = text.parse().map_err(|_| IdentityError::NotABoardId)?;
-    // One that ended before 1970 has ended.
-    let not_after = certificate.validity().not_after.timestamp();
-    let not_after = UnixSeconds(u64::try_from(not_after).unwrap_or(0));
-    let serial = certificate.raw_serial();
-    let zeros = serial.iter().take_while(|byte| **byte == 0).count();
-    let serial = serial.get(zeros..).unwrap_or_default().to_vec();
-    Ok(Identity { board, not_after, serial })
+    std::str::from_utf8(serial).map_err(|_| IdentityError::NotABoardId)
+}
+
+fn dns_name<'a>(certificate: &'a X509Certificate<'_>) -> Result<&'a str, IdentityError> {
+    let mut found = None;
+    for name in names(certificate)? {
+        match (name, found) {
+            (GeneralName::DNSName(name), None) => found = Some(*name),
+            (GeneralName::DNSName(_), Some(_)) | (GeneralName::Invalid(..), _) => {
+                return Err(IdentityError::Malformed);
+            }
+            _ => {}
+        }
+    }
+    found.ok_or(IdentityError::NoSuchField)
+}
+
+fn names<'a, 'b>(
+    certificate: &'a X509Certificate<'b>,
+) -> Result<&'a Vec<GeneralName<'b>>, IdentityError> {
+    let names = certificate.subject_alternative_name().map_err(|_| IdentityError::Malformed)?;
+    let names = names.ok_or(IdentityError::NoSubjectAlternativeName)?;
+    Ok(&names.value.general_names)
+}
+
+fn attribute<'a>(
+    certificate: &'a X509Certificate<'_>,
+    kind: &Oid<'_>,
+) -> Result<&'a str, IdentityError> {
+    let all = certificate.subject().iter_attributes();
+    let mut values = all.filter(|attribute| attribute.attr_type() == kind);
+    let value = values.next().ok_or(IdentityError::NoSuchField)?;
+    if values.next().is_some() {
+        return Err(IdentityError::Malformed);
+    }
+    value.as_str().map_err(|_| IdentityError::NotABoardId)
 }
 
 /// What one reader may take for one thing and another for another, a board's certificate has not:

@@ -41,8 +41,8 @@ impl Admission for Paced {
         self.admission.judges_expired()
     }
 
-    fn admit(&self, leaf: &[u8], issuer: &[u8]) -> Result<Admitted, NotAdmitted> {
-        let admitted = self.admission.admit(leaf, issuer)?;
+    fn admit(&self, leaf: &[u8], anchor: &[u8]) -> Result<Admitted, NotAdmitted> {
+        let admitted = self.admission.admit(leaf, anchor)?;
         let now = Micros::try_from(self.epoch.elapsed().as_micros()).unwrap_or(Micros::MAX);
         if self.has_left(&admitted.tenant, now) {
             return Ok(admitted);

@@ -46,6 +46,12 @@ pub enum Refusal {
     /// More certificates, or bytes of them, than any board has.
     #[error("the certificate chain is longer than the hub takes")]
     ChainTooLong,
+    /// More authorities stand below one than it allows.
+    #[error("the certificate chain goes past the path length of an authority in it")]
+    PathLength,
+    /// It has a name that an authority above it may not give.
+    #[error("the certificate has a name outside the name constraints of its authority")]
+    NameConstraints,
     /// The certificate names no hardware id (RFC 4108 hardwareModuleName).
     #[error("the certificate holds no hardware id")]
     NoHardwareId,
@@ -61,6 +67,18 @@ pub enum Refusal {
     /// The board is blocked.
     #[error("the board is blocked")]
     Blocked,
+    /// The board is not registered, and its authority's batch does not take it.
+    #[error("the board is not registered, and the batch of its authority does not take it")]
+    NotInBatch,
+    /// The board is held: there seem to be two of it.
+    #[error("the board is held, for there seem to be two of it")]
+    Held,
+    /// The certificate's authority has done its service.
+    #[error("the authority of the certificate is retired")]
+    AuthorityRetired,
+    /// The certificate's authority is not to be trusted any more.
+    #[error("the authority of the certificate is revoked")]
+    AuthorityRevoked,
     /// The board or its certificate is revoked.
     #[error("the board is revoked")]
     Revoked,
@@ -106,7 +124,12 @@ impl Refusal {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Revoked | Self::UnknownBoard | Self::OtherTenant | Self::OtherCertificate
+            Self::Revoked
+                | Self::UnknownBoard
+                | Self::OtherTenant
+                | Self::OtherCertificate
+                | Self::AuthorityRetired
+                | Self::AuthorityRevoked
         )
     }
 
@@ -126,11 +149,17 @@ impl Refusal {
             Self::WeakSignature => HandshakeEnd::WeakSignature,
             Self::UnknownExtension => HandshakeEnd::UnknownExtension,
             Self::ChainTooLong => HandshakeEnd::ChainTooLong,
+            Self::PathLength => HandshakeEnd::PathLength,
+            Self::NameConstraints => HandshakeEnd::NameConstraints,
             Self::NoHardwareId => HandshakeEnd::NoHardwareId,
             Self::UnknownBoard => HandshakeEnd::UnknownBoard,
             Self::OtherCertificate => HandshakeEnd::OtherCertificate,
             Self::OtherTenant => HandshakeEnd::OtherTenant,
             Self::Blocked => HandshakeEnd::Blocked,
+            Self::NotInBatch => HandshakeEnd::NotInBatch,
+            Self::Held => HandshakeEnd::Held,
+            Self::AuthorityRetired => HandshakeEnd::AuthorityRetired,
+            Self::AuthorityRevoked => HandshakeEnd::AuthorityRevoked,
             Self::Revoked => HandshakeEnd::Revoked,
             Self::TenantSuspended => HandshakeEnd::TenantSuspended,
             Self::TenantRate => HandshakeEnd::TenantRate,
@@ -151,20 +180,24 @@ impl Refusal {
     pub fn alert(self) -> Option<u8> {
         match self {
             Self::NoCertificate | Self::NothingInCommon => Some(40), // handshake_failure
-            Self::UnknownAuthority | Self::NotAnAuthority | Self::ChainTooLong => Some(48), // unknown_ca
-            Self::BadSignature | Self::BadFinished => Some(51), // decrypt_error
-            Self::Expired => Some(45),                          // certificate_expired
-            Self::NotYetValid | Self::NoHardwareId => Some(42), // bad_certificate
+            Self::UnknownAuthority
+            | Self::NotAnAuthority
+            | Self::ChainTooLong
+            | Self::PathLength
+            | Self::AuthorityRetired => Some(48), // unknown_ca
+            Self::BadSignature | Self::BadFinished => Some(51),      // decrypt_error
+            Self::Expired => Some(45),                               // certificate_expired
+            Self::NotYetValid | Self::NoHardwareId | Self::NameConstraints => Some(42), // bad_certificate
             Self::WrongKeyUsage
             | Self::UnsupportedCertificate
             | Self::IsAuthority
             | Self::WeakSignature
             | Self::UnknownExtension => Some(43), // unsupported_certificate
-            Self::UnknownBoard | Self::OtherCertificate => Some(46), // certificate_unknown
-            Self::Revoked => Some(44),                          // certificate_revoked
-            Self::OtherTenant | Self::Blocked | Self::TenantSuspended => Some(49), // access_denied
-            Self::BoardQuota | Self::TenantQuota => Some(49),   // access_denied
-            Self::Protocol => Some(47),                         // illegal_parameter
+            Self::UnknownBoard | Self::OtherCertificate | Self::NotInBatch => Some(46), // certificate_unknown
+            Self::Revoked | Self::AuthorityRevoked => Some(44), // certificate_revoked
+            Self::OtherTenant | Self::Blocked | Self::Held | Self::TenantSuspended => Some(49), // access_denied
+            Self::BoardQuota | Self::TenantQuota => Some(49), // access_denied
+            Self::Protocol => Some(47),                       // illegal_parameter
             // Of the alerts there are, the one that asks for another attempt.
             Self::Internal | Self::TenantRate => Some(80), // internal_error
             Self::PeerAlert | Self::TimedOut | Self::Evicted => None,
@@ -184,7 +217,10 @@ impl Refusal {
             23 => Self::Revoked,
             26 => Self::WrongKeyUsage,
             24 | 32 | 79 => Self::NotAnAuthority,
+            25 => Self::PathLength,
             34 => Self::UnknownExtension,
+            // Violated, or of a kind that OpenSSL cannot judge.
+            47..=49 | 51..=53 => Self::NameConstraints,
             67 | 68 => Self::WeakSignature,
             _ => Self::UnsupportedCertificate,
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Running, SpawnHandle};
-use storage::BoardId;
+use storage::{AuthorityNumber, BoardId};
 
 use crate::barred::Moment;
 use crate::coap::{Effect, Endpoint};
@@ -88,6 +88,8 @@ pub struct SessionParts {
     pub shard: Rc<Shard<DeviceSession>>,
     /// Where the hub's own message ids begin.
     pub first_mid: u16,
+    /// Which of the tenant's authorities issued its certificate; `None` where it has shown none.
+    pub issuer: Option<AuthorityNumber>,
     /// Whether the board's certificate has ended, so that all it may do is renew it.
     pub renews_only: bool,
     /// When it was admitted.
@@ -111,6 +113,7 @@ pub struct DeviceSession {
     end: Option<SessionEnd>,
     /// The second of the shard's clock from which the board's next sighting is written down.
     note_from_s: u32,
+    issuer: Option<AuthorityNumber>,
     renews_only: bool,
     admitted: Moment,
 }
@@ -133,6 +136,7 @@ impl DeviceSession {
             armed: None,
             end: None,
             note_from_s: 0,
+            issuer: parts.issuer,
             renews_only: parts.renews_only,
             admitted,
         })
@@ -286,6 +290,7 @@ impl Actor for DeviceSession {
         ctx.set_mailbox_capacity(MAILBOX);
         let started = SessionStarted {
             board: self.board.clone(),
+            issuer: self.issuer,
             serial: self.serial,
             session: ctx.address().downgrade(),
             admitted: self.admitted,

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use actix::dev::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
-use storage::{Acknowledge, BoardId, ResourcePath, TenantId, TopicTemplate};
+use storage::{Acknowledge, AuthorityNumber, BoardId, ResourcePath, TenantId, TopicTemplate};
 
-use crate::barred::{Barred, Moment};
+use crate::barred::{Barred, Moment, Whose};
 use crate::coap::{Limits, Resources};
 use crate::enrolment;
 use crate::link::table::Serial;
@@ -186,8 +186,7 @@ impl Tenant {
 /// Supervises the sessions of one tenant's boards.
 pub struct TenantSupervisor {
     id: TenantId,
-    /// Weak: an address that keeps its session alive costs two allocations.
-    sessions: HashMap<BoardId, (Serial, WeakAddr<DeviceSession>)>,
+    sessions: HashMap<BoardId, Supervised>,
     /// Whose sessions are ended, the ones that are just beginning as well.
     barred: Arc<Barred>,
     /// Sessions that are to be ended.
@@ -197,21 +196,23 @@ pub struct TenantSupervisor {
     is_looking: bool,
 }
 
-/// Ends the session of one board, or all, of those who are shut out; answers how many there were.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "usize")]
-pub struct EndSessions {
-    /// The board; `None` for all.
-    pub board: Option<BoardId>,
+/// A session that is supervised.
+struct Supervised {
+    serial: Serial,
+    /// Weak: an address that keeps its session alive costs two allocations.
+    session: WeakAddr<DeviceSession>,
+    issuer: Option<AuthorityNumber>,
 }
 
-/// The board, or the tenant, may have sessions again.
+/// Ends sessions, of those who are shut out; answers how many there were.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "usize")]
+pub struct EndSessions(pub Whose);
+
+/// They may have sessions again.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct Readmit {
-    /// The board; `None` for all that were not shut out by name.
-    pub board: Option<BoardId>,
-}
+pub struct Readmit(pub Whose);
 
 /// A board's session has begun.
 #[derive(Message)]
@@ -219,6 +220,8 @@ pub struct Readmit {
 pub struct SessionStarted {
     /// The board.
     pub board: BoardId,
+    /// Which of the tenant's authorities issued its certificate.
+    pub issuer: Option<AuthorityNumber>,
     /// Which session of its arbiter.
     pub serial: Serial,
     /// The session.
@@ -293,7 +296,7 @@ impl Handler<SessionStarted> for TenantSupervisor {
     type Result = ();
 
     fn handle(&mut self, started: SessionStarted, ctx: &mut Self::Context) {
-        if self.barred.holds(&started.board, started.admitted) {
+        if self.barred.holds(&started.board, started.issuer, started.admitted) {
             // It was admitted before, and stored after.
             self.to_end.push_back(started.session.clone());
             ctx.run_later(Duration::ZERO, Self::end_some);
@@ -301,11 +304,11 @@ impl Handler<SessionStarted> for TenantSupervisor {
         let is_full = self.sessions.len() == self.sessions.capacity();
         if is_full && !self.sessions.contains_key(&started.board) {
             // Before the table grows: those whose end was not heard.
-            self.sessions.retain(|_, (_, session)| session.upgrade().is_some());
+            self.sessions.retain(|_, it| it.session.upgrade().is_some());
         }
-        let session = (started.serial, started.session);
-        let before = self.sessions.insert(started.board, session);
-        if let Some(before) = before.and_then(|(_, session)| session.upgrade()) {
+        let SessionStarted { board, issuer, serial, session, .. } = started;
+        let before = self.sessions.insert(board, Supervised { serial, session, issuer });
+        if let Some(before) = before.and_then(|before| before.session.upgrade()) {
             // Full: it is being spoken to; it ends when its name is taken or it falls silent.
             let _ = before.try_send(Close::Replaced);
         }
@@ -315,15 +318,20 @@ impl Handler<SessionStarted> for TenantSupervisor {
 impl Handler<EndSessions> for TenantSupervisor {
     type Result = usize;
 
-    fn handle(&mut self, end: EndSessions, ctx: &mut Self::Context) -> usize {
+    fn handle(&mut self, EndSessions(whose): EndSessions, ctx: &mut Self::Context) -> usize {
         let before = self.to_end.len();
-        match &end.board {
-            Some(board) => {
-                if let Some((_, session)) = self.sessions.get(board) {
-                    self.to_end.push_front(session.clone());
+        let all = self.sessions.values();
+        match whose {
+            Whose::Board(board) => {
+                if let Some(known) = self.sessions.get(&board) {
+                    self.to_end.push_front(known.session.clone());
                 }
             }
-            None => self.to_end.extend(self.sessions.values().map(|(_, it)| it.clone())),
+            Whose::Issuer(issuer) => {
+                let theirs = all.filter(|known| known.issuer == Some(issuer));
+                self.to_end.extend(theirs.map(|known| known.session.clone()));
+            }
+            Whose::Tenant => self.to_end.extend(all.map(|known| known.session.clone())),
         }
         let count = self.to_end.len().saturating_sub(before);
         self.end_some(ctx);
@@ -334,8 +342,8 @@ impl Handler<EndSessions> for TenantSupervisor {
 impl Handler<Readmit> for TenantSupervisor {
     type Result = ();
 
-    fn handle(&mut self, readmit: Readmit, _: &mut Self::Context) {
-        if readmit.board.is_none() {
+    fn handle(&mut self, Readmit(whose): Readmit, _: &mut Self::Context) {
+        if whose == Whose::Tenant {
             self.to_end.clear();
         }
     }
@@ -345,7 +353,7 @@ impl Handler<SessionEnded> for TenantSupervisor {
     type Result = ();
 
     fn handle(&mut self, ended: SessionEnded, _: &mut Self::Context) {
-        if self.sessions.get(&ended.board).is_some_and(|(serial, _)| *serial == ended.serial) {
+        if self.sessions.get(&ended.board).is_some_and(|known| known.serial == ended.serial) {
             self.sessions.remove(&ended.board);
         }
     }

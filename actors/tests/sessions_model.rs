@@ -29,7 +29,9 @@ use actors::link::record::{self, ContentType};
 use actors::link::window::ReplayWindow;
 use actors::session::secured::{Proof, Secured};
 use proptest::prelude::*;
-use storage::{Board, BoardId, BoardState, Fingerprint, Tenant, TenantState, UnixSeconds};
+use storage::{
+    Board, BoardId, BoardState, Fingerprint, NewAuthority, Origin, Tenant, TenantState, UnixSeconds,
+};
 
 #[path = "sessions_model/hub.rs"]
 mod hub;
@@ -125,6 +127,13 @@ impl World {
             quota: storage::Quota::default(),
         };
         hub.store.tenants().put(&tenant).unwrap();
+        let authority = NewAuthority {
+            tenant: tenant.id.clone(),
+            certificate: vec![1],
+            origin: Origin::Own { key: "k".into() },
+            added: NOW,
+        };
+        hub.store.authorities().put_new(authority).unwrap();
         let peers = (0..BOARDS).map(|n| {
             let id: BoardId = format!("CB-{n}").parse().unwrap();
             let mut board = Board::new(id.clone(), tenant.id.clone(), NOW);
@@ -155,6 +164,8 @@ impl World {
                 not_after: UnixSeconds(NOW.0 + 1000),
                 at: std::time::Instant::now(),
                 serial: None,
+                issuer: storage::AuthorityNumber::FIRST,
+                standing: actors::admission::Standing::Known,
             },
             peer.address,
         );

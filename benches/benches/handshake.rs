@@ -48,6 +48,8 @@ fn hub(message: &[u8], suite: Suite) -> Abbreviated {
         not_after: UnixSeconds(1),
         at: std::time::Instant::now(),
         serial: None,
+        issuer: storage::AuthorityNumber::FIRST,
+        standing: actors::admission::Standing::Known,
     };
     let authenticated = UnixSeconds(0);
     let resumable = Resumable { suite, master: Zeroizing::new(MASTER), admitted, authenticated };

@@ -24,7 +24,7 @@ fn main() {
 
     let acme: TenantId = "acme".parse().unwrap();
     let label = KeyLabel::tenant(&acme);
-    let tenant = root.issue_tenant(&acme, &keys.generate(&label).unwrap(), now).unwrap();
+    let tenant = root.issue_tenant(&acme, 1, &keys.generate(&label).unwrap(), now).unwrap();
     write_issued("tenant.pem", &tenant);
     let tenant = Authority::new(tenant.into_der(), store(), label).unwrap();
 

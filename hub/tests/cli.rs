@@ -8,6 +8,8 @@ use serde_json::Value;
 use storage::Store;
 use tempfile::TempDir;
 
+use crate::rig::pki::Authority;
+
 /// A folder of its own with a `hub.toml`, and the program in it.
 struct Rig {
     folder: TempDir,
@@ -244,16 +246,22 @@ fn a_certificate_from_elsewhere_is_checked_against_board_and_tenant() {
 #[test]
 fn a_tenant_with_its_own_authority_has_its_boards_issued_there() {
     let rig = Rig::with_tenant();
-    fs::rename(rig.path("pki/tenants/acme.pem"), rig.path("own.pem")).unwrap();
+    Authority::new("own").write_certificate(&rig.path("own.pem"));
+    Authority::new("another").write_certificate(&rig.path("another.pem"));
     rig.done(&["tenant", "add", "own", "--authority", "own.pem"]);
-    let line = rig.refused(2, &["ca", "issue", "CB-1", "--tenant", "own", "--key", "k.pem"]);
-    assert!(line.contains("no authority of the tenant"), "{line}");
+    let line = rig.refused(1, &["ca", "issue", "CB-1", "--tenant", "own", "--key", "k.pem"]);
+    assert!(line.contains("another authority"), "{line}");
+    for taken in ["own.pem", "pki/tenants/acme.pem"] {
+        let line = rig.refused(1, &["tenant", "add", "bad", "--authority", taken]);
+        assert!(line.contains("that key is the authority"), "{line}");
+    }
+    assert_eq!(rig.done(&["tenant", "list"]).lines().count(), 3);
     let line = rig.refused(1, &["tenant", "add", "bad", "--authority", "pki/server.pem"]);
     assert!(line.contains("no authority's"), "{line}");
 
     rig.done(&["tenant", "add", "passing"]);
     rig.done(&["tenant", "remove", "passing"]);
-    rig.done(&["tenant", "add", "passing", "--authority", "own.pem"]);
+    rig.done(&["tenant", "add", "passing", "--authority", "another.pem"]);
     let line = rig.refused(1, &["ca", "issue", "CB-1", "--tenant", "passing", "--key", "k.pem"]);
     assert!(line.contains("another authority"), "{line}");
     assert!(!rig.path("k.pem").exists());

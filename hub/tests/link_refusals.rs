@@ -38,6 +38,7 @@ fn registered(site: &Site, wanted: &Certificate<'_>) -> Identity {
 }
 
 const WRONG: Certificate<'_> = Certificate {
+    common_name: None,
     hardware_id: Some("CB-WRONG"),
     not_before: -3600,
     not_after: 86_400,

@@ -177,7 +177,7 @@ fn authorities_certificates_are_published_and_what_is_not_here_is_said() {
         assert!(given.body == certificate.to_der().unwrap(), "{name}");
     }
     assert_eq!(fetch(&factory, "ca/own.cer", &[]).status, 200);
-    fetch(&factory, "crl/own.crl", &[]).assert_refused(404, "the key of own's authority");
+    fetch(&factory, "crl/own.crl", &[]).assert_refused(404, "the key of the authority own/1");
     fetch(&factory, "crl/nobody.crl", &[]).assert_refused(404, "no tenant nobody");
     fetch(&factory, "crl/A%20B.crl", &[]).assert_refused(404, "no tenant has this name");
     fetch(&factory, "ca/nobody.cer", &[]).assert_refused(404, "no tenant nobody");
@@ -344,7 +344,7 @@ fn certificates_name_the_places_that_openssl_asks_at_where_they_are_to() {
     let named = silent(&factory, "CB-S2");
     let text = |pem: &Path| openssl(&["x509", "-in", pem.to_str().unwrap(), "-noout", "-text"]);
     let said = text(&named);
-    assert!(said.contains("URI:https://hub.example.com:8443/crl/tenant-0.crl"), "{said}");
+    assert!(said.contains("URI:https://hub.example.com:8443/crl/tenant-0/1.crl"), "{said}");
     assert!(said.contains("OCSP - URI:https://hub.example.com:8443/ocsp/tenant-0"), "{said}");
     assert!(!text(&plain).contains("https://"));
     let size = |pem: &Path| {

@@ -171,7 +171,7 @@ impl Rig {
             [
                 "ca.init root",
                 "certificate.issue server",
-                "authority.add acme",
+                "authority.add acme/1",
                 "tenant.add acme",
                 "board.certificate CB-1",
                 "certificate.issue CB-1",

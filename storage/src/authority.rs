@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::id::InvalidName;
 use crate::record::Record;
-use crate::{BatchName, Fingerprint, RevocationReason, TenantId, UnixSeconds};
+use crate::{BatchName, Fingerprint, IdentityField, RevocationReason, TenantId, UnixSeconds};
 
 /// Tells an authority from the tenant's others: from 1 on, in the order they were added, and never
 /// given twice.
@@ -114,7 +114,7 @@ pub enum Origin {
 }
 
 /// What an authority's certificates mean that the hub did not issue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct Foreign {
     /// Where a certificate says which board it is for.
     pub id_from: IdentityField,
@@ -123,27 +123,6 @@ pub struct Foreign {
     pub first_contact: FirstContact,
     /// What happens when a board comes with another certificate than it is registered with.
     pub successors: Successors,
-}
-
-/// The field of a certificate that has the board's hardware id.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Encode, Decode)]
-pub enum IdentityField {
-    /// The hardwareModuleName of the subject alternative name (RFC 4108).
-    #[default]
-    #[serde(rename = "hardwareModuleName")]
-    HardwareModuleName,
-    /// The subject's serialNumber.
-    #[serde(rename = "serialNumber")]
-    SerialNumber,
-    /// The subject's common name.
-    #[serde(rename = "CN")]
-    CommonName,
-    /// The subject's user id.
-    #[serde(rename = "UID")]
-    UserId,
-    /// The one dNSName of the subject alternative name.
-    #[serde(rename = "dNSName")]
-    DnsName,
 }
 
 /// What happens when a board of a foreign authority comes that is not registered.
@@ -205,6 +184,15 @@ impl Authority {
     #[must_use]
     pub fn name(&self) -> AuthorityName {
         AuthorityName { tenant: self.tenant.clone(), number: self.number }
+    }
+
+    /// Where its certificates say which board they are for.
+    #[must_use]
+    pub const fn id_from(&self) -> IdentityField {
+        match &self.origin {
+            Origin::Own { .. } => IdentityField::HardwareModuleName,
+            Origin::Foreign(foreign) => foreign.id_from,
+        }
     }
 
     /// SHA-256 over its certificate.

@@ -103,6 +103,13 @@ impl Board {
         (self.serial, self.issuer, self.not_after) = (serial, issuer, not_after);
     }
 
+    /// The certificate that it has.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        let (serial, issuer, not_after) = (self.serial.clone(), self.issuer, self.not_after);
+        self.fingerprint.map(|fingerprint| Certificate { fingerprint, serial, issuer, not_after })
+    }
+
     /// Takes its certificate away.
     pub fn decertify(&mut self) {
         (self.fingerprint, self.serial, self.issuer, self.not_after) = (None, None, None, None);

@@ -2,6 +2,8 @@
 //!
 //! Invariant: pure. What is judged was read by the caller, who writes in the same transaction.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -22,6 +24,20 @@ pub struct Enrolment {
     pub token: Option<TokenDigest>,
     /// Now.
     pub at: UnixSeconds,
+    /// Whether the board may have a certificate already.
+    pub taking: Taking,
+    /// The labels that it gets beside the batch's.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Whether a board may take the place of a certificate that it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Taking {
+    /// As its batch says.
+    #[default]
+    AsTheBatchSays,
+    /// It may not have one.
+    WhatIsFree,
 }
 
 /// A board that was enrolled.
@@ -94,6 +110,9 @@ pub enum EnrolmentRefusal {
         /// Why.
         reason: String,
     },
+    /// The board has a certificate.
+    #[error("board {0} has a certificate")]
+    HasOne(BoardId),
     /// The board is in use with the certificate it has.
     #[error("board {0} is in the field with the certificate it has, which it renews itself")]
     InTheField(BoardId),
@@ -126,7 +145,12 @@ pub(crate) fn judge(
     };
     let batch = batch(wanted, remembered, counts)?;
     board(wanted, remembered.board, batch.again)?;
-    Ok(counts)
+    match (wanted.taking, counts) {
+        (Taking::WhatIsFree, Counts::Already) => {
+            Err(EnrolmentRefusal::HasOne(wanted.board.clone()))
+        }
+        (Taking::AsTheBatchSays, _) | (Taking::WhatIsFree, Counts::Anew) => Ok(counts),
+    }
 }
 
 fn token(wanted: &Enrolment, token: Option<&Token>) -> Result<(), EnrolmentRefusal> {

@@ -18,6 +18,7 @@ mod data_key;
 mod enrolment;
 mod fingerprint;
 mod id;
+mod identity_field;
 mod job;
 mod keyring;
 mod login;
@@ -45,8 +46,8 @@ mod windows;
 pub use api_token::{ApiToken, ApiTokenId};
 pub use approval::{Act, Approval, ApprovalState};
 pub use authority::{
-    Authority, AuthorityName, AuthorityNumber, AuthorityState, FirstContact, Foreign,
-    IdentityField, Origin, Successors,
+    Authority, AuthorityName, AuthorityNumber, AuthorityState, FirstContact, Foreign, Origin,
+    Successors,
 };
 pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
@@ -54,9 +55,10 @@ pub use certificate::Certificate;
 pub use checkpoint::AuditCheckpoint;
 pub use credentials::{Credentials, Passkey, PasswordHash, ProviderIdentity, Totp};
 pub use data_key::{DataKey, KeyPurpose};
-pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal};
+pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal, Taking};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
+pub use identity_field::IdentityField;
 pub use job::{Became, JOB_FAULTS_MAX, Job, JobId, JobState, Work};
 pub use keyring::{KeyId, Keyring, SEAL_OVERHEAD};
 pub use login::{Login, SetupLink, SignedInBy};

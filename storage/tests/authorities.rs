@@ -21,9 +21,9 @@ fn a_tenants_authorities_are_numbered_as_they_come_and_found_by_certificate() {
     for id in ["acme", "acme-2"] {
         store.tenants().put(&tenant(id)).unwrap();
     }
-    let first = store.authorities().add(new("acme", b"one")).unwrap();
-    let second = store.authorities().add(new("acme", b"two")).unwrap();
-    let other = store.authorities().add(new("acme-2", b"three")).unwrap();
+    let first = store.authorities().put_new(new("acme", b"one")).unwrap();
+    let second = store.authorities().put_new(new("acme", b"two")).unwrap();
+    let other = store.authorities().put_new(new("acme-2", b"three")).unwrap();
     let names = [&first, &second, &other].map(|authority| authority.name().to_string());
     assert_eq!(names, ["acme/1", "acme/2", "acme-2/1"]);
     let changed = store.authorities().change(&second.name(), |authority| {
@@ -55,12 +55,12 @@ fn a_certificate_is_one_authority_of_one_tenant() {
     for id in ["acme", "other"] {
         store.tenants().put(&tenant(id)).unwrap();
     }
-    store.authorities().add(new("acme", b"one")).unwrap();
+    store.authorities().put_new(new("acme", b"one")).unwrap();
     for id in ["acme", "other"] {
-        let refused = store.authorities().add(new(id, b"one")).unwrap_err().to_string();
+        let refused = store.authorities().put_new(new(id, b"one")).unwrap_err().to_string();
         assert_eq!(refused, "that certificate is the authority acme/1 already");
     }
-    let nobody = store.authorities().add(new("nobody", b"two"));
+    let nobody = store.authorities().put_new(new("nobody", b"two"));
     assert!(matches!(nobody, Err(StoreError::UnknownTenant { .. })));
 }
 

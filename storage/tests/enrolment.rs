@@ -4,12 +4,13 @@
 
 mod rig;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rig::rig;
 use storage::{
-    Again, Allowed, Batch, BatchState, BoardId, BoardState, CertificateLife, Enrolled, Enrolment,
-    EnrolmentRefusal, Fingerprint, Store, Token, TokenDigest, UnixSeconds,
+    Again, Allowed, Batch, BatchState, Board, BoardId, BoardState, CertificateLife, Enrolled,
+    Enrolment, EnrolmentRefusal, Fingerprint, Store, Taking, Token, TokenDigest, UnixSeconds,
 };
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
@@ -44,6 +45,8 @@ fn wanted(board: &str) -> Enrolment {
         batch: "spring".parse().unwrap(),
         token: None,
         at: NOW,
+        taking: Taking::AsTheBatchSays,
+        labels: BTreeMap::new(),
     }
 }
 
@@ -173,4 +176,18 @@ fn many_who_enrol_at_once_share_flushes_and_lose_nothing() {
     });
     assert_eq!((enrolled(&store), store.boards().count()), (400, 400));
     assert_eq!(store.check(|_| {}).unwrap().problems_total, 0);
+}
+
+#[test]
+fn a_board_that_comes_by_itself_takes_nobodys_place_and_gets_its_labels() {
+    let (_dir, store) = rig();
+    store_with_batch(&store, prefix(2), &[]);
+    let labels = BTreeMap::from([("site".to_owned(), "roof".to_owned())]);
+    let first = Enrolment { taking: Taking::WhatIsFree, labels, ..wanted("CB-1") };
+    let board = enrol(&store, &first, 1).unwrap().board;
+    let labels: Vec<_> = board.labels.iter().map(|(key, of)| format!("{key}={of}")).collect();
+    assert_eq!(labels, ["batch=spring", "site=roof"]);
+    assert_eq!(enrol(&store, &first, 2), Err(EnrolmentRefusal::HasOne(board.id.clone())));
+    store.boards().change(&board.id, Board::decertify).unwrap();
+    assert!(enrol(&store, &first, 3).is_ok());
 }

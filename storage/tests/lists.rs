@@ -95,7 +95,7 @@ fn any_sort() -> impl Strategy<Value = Sort> {
 #[derive(Debug, Clone)]
 enum Step {
     Put(Vec<Board>),
-    Change(Index, Board),
+    Change(Index, Box<Board>),
     Seen(Index, u64),
     Remove(Index),
 }
@@ -103,7 +103,7 @@ enum Step {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => proptest::collection::vec(any_board(), 1..12).prop_map(Step::Put),
-        3 => (any::<Index>(), any_board()).prop_map(|(at, to)| Step::Change(at, to)),
+        3 => (any::<Index>(), any_board()).prop_map(|(at, to)| Step::Change(at, Box::new(to))),
         2 => (any::<Index>(), 1..9_u64).prop_map(|(at, moment)| Step::Seen(at, moment)),
         2 => any::<Index>().prop_map(Step::Remove),
     ]
@@ -165,7 +165,7 @@ fn fits(filter: &BoardFilter, board: &Board, but: Option<&str>) -> bool {
         && is_in(filter.created, Some(board.created))
         && is_in(filter.last_seen, board.last_seen)
         && is_in(filter.certificate_ends, board.not_after)
-        && (filter.issuers.is_empty() || filter.issuers.iter().any(|one| *one == board.issuer))
+        && (filter.issuers.is_empty() || filter.issuers.contains(&board.issuer))
         && filter.heard.is_none_or(|heard| heard == board.last_seen.is_some())
 }
 

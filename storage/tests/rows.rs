@@ -6,6 +6,7 @@
 
 mod rig;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -56,6 +57,8 @@ fn change_for_ever(dir: &Path) {
                 batch: batch.name.clone(),
                 token: None,
                 at: UnixSeconds(5),
+                taking: Taking::AsTheBatchSays,
+                labels: BTreeMap::new(),
             };
             store.enrol(&wanted, &Fingerprint([1; 32]).into()).unwrap().unwrap();
             store.boards().mark_seen(&[(wanted.board, UnixSeconds(number.into()))]).unwrap();

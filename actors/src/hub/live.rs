@@ -10,8 +10,9 @@ use actix::{
     ActorFutureExt as _, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture as _,
 };
 use actix_rt::time::timeout;
-use storage::{BoardId, TenantId, UpstreamName};
+use storage::{AuthorityName, BoardId, TenantId, UpstreamName};
 
+use crate::barred::Whose;
 use crate::hub::{Hub, STOP_WITHIN, StartError, reload, tenants};
 use crate::link::plain::Know;
 use crate::refusal::Refusal;
@@ -27,7 +28,9 @@ pub enum Of {
         /// The board.
         board: BoardId,
     },
-    /// All of a tenant's boards: those its authority has issued.
+    /// Those of boards with certificates of this authority.
+    Issuer(AuthorityName),
+    /// All of a tenant's boards.
     Tenant(TenantId),
 }
 
@@ -35,13 +38,16 @@ impl Of {
     fn tenant(&self) -> &TenantId {
         match self {
             Self::Board { tenant, .. } | Self::Tenant(tenant) => tenant,
+            Self::Issuer(AuthorityName { tenant, .. }) => tenant,
         }
     }
 
-    fn board(&self) -> Option<&BoardId> {
+    /// The same among the tenant's.
+    fn whose(&self) -> Whose {
         match self {
-            Self::Board { board, .. } => Some(board),
-            Self::Tenant(_) => None,
+            Self::Board { board, .. } => Whose::Board(board.clone()),
+            Self::Issuer(authority) => Whose::Issuer(authority.number),
+            Self::Tenant(_) => Whose::Tenant,
         }
     }
 }
@@ -87,20 +93,24 @@ impl Handler<EndSessions> for Hub {
 
     fn handle(&mut self, end: EndSessions, _: &mut Self::Context) -> Self::Result {
         let EndSessions { of, reason } = end;
+        let whose = of.whose();
         if let Some(barred) = self.serving.barred(of.tenant()) {
-            barred.bar(of.board(), Instant::now());
+            barred.bar(&whose, Instant::now());
         }
         let supervisor = self.tenants.find(of.tenant()).map(|tenant| tenant.supervisor());
         if let Err(error) = self.resettle() {
             tracing::error!(%error, "boards known by address are as they were");
         }
         Box::pin(async move {
-            let board = of.board().cloned();
             let Some(supervisor) = supervisor else { return 0 };
             // A supervisor that is dead has no sessions.
-            let ended = supervisor.send(tenant::EndSessions { board }).await.unwrap_or(0);
-            let board = of.board().map(tracing::field::display);
-            tracing::info!(tenant = %of.tenant(), board, %reason, ended, "sessions end");
+            let ended = supervisor.send(tenant::EndSessions(whose)).await.unwrap_or(0);
+            let (board, authority) = match &of {
+                Of::Board { board, .. } => (Some(tracing::field::display(board)), None),
+                Of::Issuer(authority) => (None, Some(tracing::field::display(authority))),
+                Of::Tenant(_) => (None, None),
+            };
+            tracing::info!(tenant = %of.tenant(), board, authority, %reason, ended, "sessions end");
             ended
         })
     }
@@ -111,7 +121,8 @@ impl Handler<Readmit> for Hub {
 
     fn handle(&mut self, readmit: Readmit, _: &mut Self::Context) -> Self::Result {
         let of = readmit.of;
-        if of.board().is_none()
+        let whose = of.whose();
+        if whose == Whose::Tenant
             && let Some(barred) = self.serving.barred(of.tenant())
         {
             barred.admit_all();
@@ -121,10 +132,9 @@ impl Handler<Readmit> for Hub {
             tracing::error!(%error, "boards known by address are as they were");
         }
         Box::pin(async move {
-            let board = of.board().cloned();
             if let Some(supervisor) = supervisor {
                 // A supervisor that is dead holds nobody back.
-                let _ = supervisor.send(tenant::Readmit { board }).await;
+                let _ = supervisor.send(tenant::Readmit(whose)).await;
             }
         })
     }

@@ -42,10 +42,9 @@ impl Reloadable {
         key: &PKey<Private>,
     ) -> Result<Arc<Profile>, StartError> {
         let mut authorities = Vec::new();
-        for tenant in self.store.tenants().list() {
-            if let Some(der) = tenant?.authority {
-                authorities.push(X509::from_der(&der)?);
-            }
+        for authority in self.store.authorities().list(None) {
+            // Those as well that are not believed: admission says so, and in words.
+            authorities.push(X509::from_der(&authority?.certificate)?);
         }
         let admission = Arc::clone(&self.admission);
         Ok(Profile::new(certificate, key, &authorities, admission, self.mtu)?)

@@ -63,6 +63,7 @@ impl Handler<TryUpstream> for Hub {
         let uplink = Uplink {
             tenant: tenant.clone(),
             board,
+            issuer: None,
             message_id,
             topic,
             content_format: None,

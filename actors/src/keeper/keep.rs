@@ -4,14 +4,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use storage::{
     Fingerprint, Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError,
     Trust, UnixSeconds, Window, generation_of,
 };
 
-use crate::admission::{Admitted, Registry};
+use crate::admission::{Admitted, Registry, Shown};
 use crate::link::association::Association;
 use crate::link::connection_id::{ConnectionId, ConnectionIds};
 use crate::link::established::Established;
@@ -87,6 +86,9 @@ pub enum NotKept {
     /// The slot could not be written.
     #[error("the session's slot cannot be written")]
     Slot(#[source] std::io::Error),
+    /// The board may not have one after all.
+    #[error("the board may not have a session: {0}")]
+    NotAdmitted(Refusal),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -168,7 +170,7 @@ impl Keep {
     ) -> Result<Kept, NotKept> {
         let Place { lease, generation, .. } = place;
         let admitted = established.admitted.clone();
-        self.registry.used(&admitted);
+        self.registry.used(&admitted).map_err(NotKept::NotAdmitted)?;
         let authenticated = established.resumption.as_ref().and_then(|it| it.authenticated);
         let authenticated = authenticated.unwrap_or(now);
         let resumption = established.resumption.as_ref().map(|resumption| Resumption {
@@ -201,7 +203,7 @@ impl Keep {
             keys,
             resumption,
         };
-        self.sessions.put(&lease, &session)?;
+        self.sessions.put(&lease, &session, Some(admitted.issuer))?;
         Ok(Kept { admitted, association, lease })
     }
 
@@ -236,24 +238,25 @@ impl Keep {
         if !authenticates(&association, datagram) {
             return Err(NotWoken::Forged);
         }
-        let admitted = Admitted {
+        let shown = Shown {
             board: session.board,
             tenant: session.tenant,
             fingerprint: session.fingerprint,
             not_after: session.not_after,
-            at: Instant::now(),
-            serial: None,
         };
-        if let Err(refusal) = self.registry.still(&admitted, now) {
-            let alert = match (refusal, window.trust) {
-                (Refusal::Internal, _) | (_, Trust::Writes | Trust::No) => None,
-                (_, Trust::Yes) => farewell(&mut association, &lease, datagram),
-            };
-            if refusal.is_final() || alert.is_some() {
-                self.sessions.remove(slot, session.generation)?;
+        let admitted = match self.registry.readmit(shown, now) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                let alert = match (refusal, window.trust) {
+                    (Refusal::Internal, _) | (_, Trust::Writes | Trust::No) => None,
+                    (_, Trust::Yes) => farewell(&mut association, &lease, datagram),
+                };
+                if refusal.is_final() || alert.is_some() {
+                    self.sessions.remove(slot, session.generation)?;
+                }
+                return Err(NotWoken::NotAdmitted { refusal, alert });
             }
-            return Err(NotWoken::NotAdmitted { refusal, alert });
-        }
+        };
         if window.trust == Trust::No {
             let floor = association.floor();
             let raised =

@@ -10,7 +10,7 @@ use storage::{ResumptionId, Session, UnixSeconds};
 use zeroize::Zeroizing;
 
 use super::keep::Keep;
-use crate::admission::Admitted;
+use crate::admission::Shown;
 use crate::handshake_quota::HandshakeQuota;
 use crate::link::cipher::Suite;
 use crate::link::offer::SESSION_ID_LEN;
@@ -47,10 +47,9 @@ impl Resuming {
             return None;
         }
         let Session { board, tenant, fingerprint, not_after, authenticated, .. } = session;
-        let at = Instant::now();
-        let admitted = Admitted { board, tenant, fingerprint, not_after, at, serial: None };
+        let shown = Shown { board, tenant, fingerprint, not_after };
         // The full handshake that follows says the reason, to the board as an alert.
-        self.keep.registry().still(&admitted, now).ok()?;
+        let admitted = self.keep.registry().readmit(shown, now).ok()?;
         if !self.quota.allows(&admitted, Instant::now()) {
             return None;
         }

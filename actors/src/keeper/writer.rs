@@ -218,6 +218,10 @@ impl Handler<Store> for Keeper {
                 let stored = Stored { peer, kept, flight, early };
                 self.waiting.push(Waiting { owner, stored, end });
             }
+            Err(NotKept::NotAdmitted(refusal)) => {
+                self.metrics.handshake_ended(refusal.end());
+                return tracing::info!(%peer, reason = %refusal, "handshake refused");
+            }
             Err(error) => return self.failed(&error, 1),
         }
         if self.waiting.len() >= TOGETHER {

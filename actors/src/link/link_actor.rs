@@ -87,6 +87,7 @@ impl Link {
             transport: Transport::Dtls(secured),
             shard: Rc::clone(&self.shard),
             first_mid: u16::from_be_bytes(random),
+            issuer: Some(admitted.issuer),
             renews_only,
             admitted: admitted.at,
         };

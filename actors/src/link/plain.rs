@@ -67,6 +67,7 @@ fn receive(
             serial,
             shard: Rc::clone(shard),
             first_mid: from.port(),
+            issuer: None,
             renews_only: false,
             admitted: Instant::now(),
         });

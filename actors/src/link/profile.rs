@@ -53,8 +53,8 @@ struct Exchange {
 }
 
 impl Profile {
-    /// A profile from the hub's `certificate` and `key`, trusting `authorities` to issue boards'
-    /// certificates; datagrams stay within `mtu` bytes of UDP payload.
+    /// A profile from the hub's `certificate` and `key`, with `authorities` to issue boards'
+    /// certificates, those as well that `admission` will not believe; datagrams stay within `mtu` bytes of UDP payload.
     ///
     /// # Errors
     /// OpenSSL's, where a certificate and key do not match or a part is not supported.
@@ -96,7 +96,8 @@ impl Profile {
             trusted.add_cert(authority.clone())?;
         }
         builder.set_cert_store(trusted.build());
-        // A tenant's authority is an anchor itself: one signature to verify, not the whole chain.
+        // A tenant's authority is an anchor itself: one signature to verify, not the whole chain; and
+        // the first that is known ends it, so that nobody gets past one that is revoked.
         builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
         builder.verify_param_mut().set_auth_level(AUTHORITIES_LEVEL);
         builder.set_verify_depth(2);
@@ -235,10 +236,12 @@ fn judge(
     let admitted = (|| {
         let certificates = chain.chain().ok_or(Refusal::Internal)?;
         let leaf = certificates.get(0).ok_or(Refusal::NoCertificate)?;
-        let issuer = certificates.get(1).ok_or(Refusal::UnknownAuthority)?;
+        let last = certificates.len().checked_sub(1).filter(|last| *last > 0);
+        let anchor = last.and_then(|last| certificates.get(last));
+        let anchor = anchor.ok_or(Refusal::UnknownAuthority)?;
         let leaf = leaf.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
-        let issuer = issuer.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
-        admission.admit(&leaf, &issuer)
+        let anchor = anchor.to_der().map_err(|_| Refusal::UnsupportedCertificate)?;
+        admission.admit(&leaf, &anchor)
     })();
     Some(admitted)
 }
@@ -249,7 +252,7 @@ fn refusal(chain: &X509StoreContextRef) -> Refusal {
     let verdict = chain.error();
     let leaf = || {
         let leaf = chain.chain().and_then(|certificates| certificates.get(0))?;
-        identity::identity(&leaf.to_der().ok()?).err()
+        identity::hardware_id(&leaf.to_der().ok()?).err()
     };
     match (verdict.as_raw(), chain.error_depth()) {
         (UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 0) if leaf() == Some(IdentityError::Malformed) => {

@@ -54,6 +54,14 @@ labels! {
         Revoked = "revoked",
         /// An admin blocked the board.
         Blocked = "blocked",
+        /// The board is not registered, and its authority's batch does not take it.
+        NotInBatch = "not_in_batch",
+        /// The board is held, for there seem to be two of it.
+        Held = "held",
+        /// The certificate's authority is retired.
+        AuthorityRetired = "authority_retired",
+        /// The certificate's authority is revoked.
+        AuthorityRevoked = "authority_revoked",
         /// The board's tenant is suspended.
         TenantSuspended = "tenant_suspended",
         /// The board's tenant has had as many handshakes as it may for now.
@@ -74,6 +82,10 @@ labels! {
         UnknownExtension = "unknown_extension",
         /// The client sent more of a chain than any board has.
         ChainTooLong = "chain_too_long",
+        /// More authorities stand below one than it allows.
+        PathLength = "path_length",
+        /// The certificate has a name that an authority above it may not give.
+        NameConstraints = "name_constraints",
         /// The certificate names no hardware id.
         NoHardwareId = "no_hardware_id",
         /// The board is registered with another certificate.
@@ -117,6 +129,10 @@ impl HandshakeEnd {
             | Self::NotYetValid
             | Self::Revoked
             | Self::Blocked
+            | Self::NotInBatch
+            | Self::Held
+            | Self::AuthorityRetired
+            | Self::AuthorityRevoked
             | Self::TenantSuspended
             | Self::TenantRate
             | Self::BoardQuota
@@ -127,6 +143,8 @@ impl HandshakeEnd {
             | Self::WeakSignature
             | Self::UnknownExtension
             | Self::ChainTooLong
+            | Self::PathLength
+            | Self::NameConstraints
             | Self::NoHardwareId
             | Self::OtherCertificate
             | Self::OtherTenant

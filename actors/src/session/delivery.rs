@@ -47,6 +47,7 @@ impl DeviceSession {
         let uplink = Uplink {
             tenant: tenant.id.clone(),
             board: self.board.clone(),
+            issuer: self.issuer,
             message_id: MessageId(self.shard.next_message()),
             topic: route.topic.render(&tenant.id, &self.board, &route.resource),
             content_format,

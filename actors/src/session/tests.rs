@@ -113,6 +113,7 @@ impl Rig {
             serial,
             shard: Rc::clone(&self.shard),
             first_mid: 0,
+            issuer: None,
             renews_only: false,
             admitted: Instant::now(),
         });

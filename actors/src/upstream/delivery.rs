@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use storage::{Acknowledge, BoardId, TenantId};
+use storage::{Acknowledge, AuthorityNumber, BoardId, TenantId};
 use tokio::sync::oneshot;
 
 use crate::barred::Moment;
@@ -28,6 +28,8 @@ pub struct Uplink {
     pub tenant: TenantId,
     /// Which board.
     pub board: BoardId,
+    /// Which of the tenant's authorities issued the certificate of its session.
+    pub issuer: Option<AuthorityNumber>,
     /// Which exchange.
     pub message_id: MessageId,
     /// The MQTT topic, rendered from the route's template.
@@ -145,6 +147,7 @@ mod tests {
         Uplink {
             tenant: "acme".parse().unwrap(),
             board: "CB-1".parse().unwrap(),
+            issuer: None,
             message_id: MessageId(0xab),
             topic: topic.to_owned(),
             content_format: Some(112),

@@ -61,7 +61,8 @@ impl UpstreamHandle {
                 Ok(())
             }
             To::Mqtt { adapter, metrics, barred, .. } => {
-                if barred.holds(&deliver.uplink.board, deliver.uplink.admitted) {
+                let uplink = &deliver.uplink;
+                if barred.holds(&uplink.board, uplink.issuer, uplink.admitted) {
                     return Err(deliver);
                 }
                 adapter.try_send(deliver).map_err(|error| match error {

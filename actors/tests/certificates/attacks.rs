@@ -4,7 +4,9 @@
 use std::time::Instant;
 
 use actors::refusal::Refusal;
-use storage::{Fingerprint, Revocation, RevocationReason, RevokedCertificate, UnixSeconds};
+use storage::{
+    AuthorityNumber, Fingerprint, Revocation, RevocationReason, RevokedCertificate, UnixSeconds,
+};
 
 use super::der::tlv;
 use super::faults::FAULTS;
@@ -100,7 +102,9 @@ fn a_board_has_the_one_certificate_that_it_is_registered_with() {
     let revoke = |board: &str, certificate| {
         let (tenant, board) = ("acme".parse().unwrap(), board.parse().unwrap());
         let (reason, since) = (RevocationReason::KeyCompromise, UnixSeconds(1));
-        let revocation = Revocation { tenant, board: Some(board), certificate, reason, since };
+        let issuer = Some(AuthorityNumber::FIRST);
+        let board = Some(board);
+        let revocation = Revocation { tenant, issuer, board, certificate, reason, since };
         assert!(hub.store.revoked().put(&revocation).unwrap());
     };
     let digest = Fingerprint(openssl::sha::sha256(&true_one));

@@ -13,7 +13,10 @@ use actors::link::profile::Profile;
 use actors::link::record::{self, ContentType};
 use actors::refusal::Refusal;
 use openssl::x509::X509;
-use storage::{Board, Fingerprint, Store, Tenant, TenantState, UnixSeconds};
+use storage::{
+    AuthorityNumber, Board, Fingerprint, NewAuthority, Origin, Store, Tenant, TenantState,
+    UnixSeconds,
+};
 
 use super::form::{Form, Key};
 use super::world::Client;
@@ -92,10 +95,17 @@ impl Hub {
                 name: id.to_owned(),
                 state: TenantState::Active,
                 created: UnixSeconds(1),
-                authority: Some(der.clone()),
+                issuer: Some(AuthorityNumber::FIRST),
                 quota: storage::Quota::default(),
             };
             store.tenants().put(&tenant).unwrap();
+            let authority = NewAuthority {
+                tenant: tenant.id,
+                certificate: der.clone(),
+                origin: Origin::Own { key: format!("tenant/{id}") },
+                added: UnixSeconds(1),
+            };
+            store.authorities().put_new(authority).unwrap();
         }
         let registry = Registry::new(store.clone(), Duration::ZERO);
         let watched = Arc::new(Watched { registry, seen: Mutex::default() });

@@ -109,6 +109,7 @@ pub(crate) fn uplink(number: u64) -> Uplink {
     Uplink {
         tenant: "acme".parse().unwrap(),
         board: "CB-1".parse().unwrap(),
+        issuer: None,
         message_id: MessageId(number),
         topic: "acme/CB-1/telemetry".to_owned(),
         content_format: Some(112),

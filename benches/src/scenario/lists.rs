@@ -187,7 +187,7 @@ fn fill(store: &Store, options: &Options) -> Result<(), ScenarioError> {
             name: format!("Tenant {number}"),
             state: TenantState::Active,
             created: UnixSeconds(NOW),
-            authority: None,
+            issuer: None,
             quota: Quota::default(),
         })?;
     }

@@ -25,7 +25,10 @@ pub mod hardware_module;
 pub mod id;
 #[path = "../../../actors/src/identity.rs"]
 pub mod identity;
+#[path = "../../../storage/src/identity_field.rs"]
+pub mod identity_field;
 pub use id::{BoardId, UnixSeconds};
+pub use identity_field::IdentityField;
 /// The pure parts of it.
 #[path = "../../../actors/src/link"]
 pub mod link {

@@ -10,8 +10,8 @@ use actors::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
 use storage::{
-    Board, BoardFilter, BoardId, BoardState, LabelFilter, Revocation, RevocationReason,
-    RevokedCertificate, Serial, StoreError, TenantId, UnixSeconds,
+    AuthorityNumber, Board, BoardFilter, BoardId, BoardState, LabelFilter, Revocation,
+    RevocationReason, RevokedCertificate, Serial, StoreError, TenantId, UnixSeconds,
 };
 
 use super::{Admin, AdminError, refused};
@@ -51,19 +51,22 @@ impl Admin {
         }
         let board = match &before {
             // What was changed or heard since it was read stays.
-            Some(_) => self.store.boards().change(&board.id, |known| {
-                known.fingerprint = board.fingerprint;
-                known.serial.clone_from(&board.serial);
-            })?,
+            Some(_) => {
+                let certificate = board.certificate();
+                self.store.boards().change(&board.id, |known| match &certificate {
+                    Some(certificate) => known.certify(certificate.clone()),
+                    None => known.decertify(),
+                })?
+            }
             None => {
                 self.store.boards().put(board)?;
                 Some(board.clone())
             }
         };
         let Some(board) = board else { return Err(refused("the board was removed meanwhile")) };
-        if let (Some(before), BoardState::Blocked { since, .. }) = (&before, &board.state) {
+        if let (Some(before), Some(since)) = (&before, held_since(&board.state)) {
             self.let_go(before)?;
-            self.list(&board, RevocationReason::CertificateHold, *since)?;
+            self.list(&board, RevocationReason::CertificateHold, since)?;
         }
         let detail = json!({ "tenant": board.tenant, "fingerprint": board.fingerprint });
         self.record(what, &board.id, detail)?;
@@ -102,13 +105,35 @@ impl Admin {
     pub fn unblock(&self, id: &BoardId) -> Result<Ended, AdminError> {
         let _changing = self.changing();
         let board = self.board(id)?;
-        not_revoked(&board)?;
-        if board.state == BoardState::Active {
-            return Err(refused(format!("board {id} is not blocked")));
+        match &board.state {
+            BoardState::Blocked { .. } => self.let_in(id, "board.unblock"),
+            BoardState::Held { reason, .. } => {
+                let way_out = format!("`cellular-hub board release {id}` lets it in");
+                Err(refused(format!("board {id} is held: {reason}; {way_out}")))
+            }
+            BoardState::Active => Err(refused(format!("board {id} is not blocked"))),
+            BoardState::Revoked { reason, .. } => Err(for_good(id, reason)),
         }
+    }
+
+    /// Lets a board connect again that was held because there seemed to be two of it.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] for one that is not held.
+    pub fn release(&self, id: &BoardId) -> Result<Ended, AdminError> {
+        let _changing = self.changing();
+        match self.board(id)?.state {
+            BoardState::Held { .. } => self.let_in(id, "board.release"),
+            BoardState::Active | BoardState::Blocked { .. } | BoardState::Revoked { .. } => {
+                Err(refused(format!("board {id} is not held")))
+            }
+        }
+    }
+
+    fn let_in(&self, id: &BoardId, what: &'static str) -> Result<Ended, AdminError> {
         let board = self.set_board_state(id, &BoardState::Active)?;
         self.let_go(&board)?;
-        self.record("board.unblock", id, json!({ "tenant": board.tenant }))?;
+        self.record(what, id, json!({ "tenant": board.tenant }))?;
         self.tell(|live| live.readmit(of(&board)))?;
         Ok(Ended { board, sessions_ended: None })
     }
@@ -193,7 +218,7 @@ impl Admin {
         let board = self.set_board_state(id, state)?;
         match &board.state {
             BoardState::Active => {}
-            BoardState::Blocked { since, .. } => {
+            BoardState::Blocked { since, .. } | BoardState::Held { since, .. } => {
                 self.list(&board, RevocationReason::CertificateHold, *since)?;
             }
             BoardState::Revoked { since, .. } => {
@@ -213,9 +238,10 @@ impl Admin {
         reason: RevocationReason,
         since: UnixSeconds,
     ) -> Result<(), AdminError> {
-        for serial in self.serials(board)? {
+        for (issuer, serial) in self.serials(board)? {
             self.store.revoked().put(&Revocation {
                 tenant: board.tenant.clone(),
+                issuer: Some(issuer),
                 board: Some(board.id.clone()),
                 certificate: RevokedCertificate::Serial(serial.as_bytes().to_vec()),
                 reason,
@@ -227,16 +253,24 @@ impl Admin {
 
     /// Takes what is on hold of the board out of that list.
     fn let_go(&self, board: &Board) -> Result<(), AdminError> {
-        for serial in self.serials(board)? {
-            self.store.revoked().let_go(&board.tenant, &serial)?;
+        for (issuer, serial) in self.serials(board)? {
+            self.store.revoked().let_go(&board.tenant, issuer, &serial)?;
         }
         Ok(())
     }
 
     /// The serial numbers of the certificate that the board has, and of the one it renews it with.
-    fn serials(&self, board: &Board) -> Result<impl Iterator<Item = Serial>, AdminError> {
-        let pending = self.store.renewals().of(board)?.and_then(|renewal| renewal.serial);
-        Ok(board.serial.clone().into_iter().chain(pending))
+    fn serials(
+        &self,
+        board: &Board,
+    ) -> Result<impl Iterator<Item = (AuthorityNumber, Serial)>, AdminError> {
+        let pending = self.store.renewals().of(board)?;
+        let pending = pending.and_then(|it| it.serial.map(|serial| (it.issuer, serial)));
+        let own = board.serial.clone().map(|serial| (board.issuer, serial));
+        // Written before it was written down by whom: by the one authority that there was.
+        let first = AuthorityNumber::FIRST;
+        let both = own.into_iter().chain(pending);
+        Ok(both.map(move |(issuer, serial)| (issuer.unwrap_or(first), serial)))
     }
 
     fn set_board_state(&self, id: &BoardId, state: &BoardState) -> Result<Board, AdminError> {
@@ -249,11 +283,21 @@ pub(super) fn of(board: &Board) -> Of {
     Of::Board { tenant: board.tenant.clone(), board: board.id.clone() }
 }
 
+/// Since when the certificates of a board in this state are on hold.
+fn held_since(state: &BoardState) -> Option<UnixSeconds> {
+    match state {
+        BoardState::Blocked { since, .. } | BoardState::Held { since, .. } => Some(*since),
+        BoardState::Active | BoardState::Revoked { .. } => None,
+    }
+}
+
 fn not_revoked(board: &Board) -> Result<(), AdminError> {
     match &board.state {
-        BoardState::Revoked { reason, .. } => {
-            Err(refused(format!("board {} is revoked for good: {reason}", board.id)))
-        }
-        BoardState::Active | BoardState::Blocked { .. } => Ok(()),
+        BoardState::Revoked { reason, .. } => Err(for_good(&board.id, reason)),
+        BoardState::Active | BoardState::Blocked { .. } | BoardState::Held { .. } => Ok(()),
     }
+}
+
+fn for_good(id: &BoardId, reason: &str) -> AdminError {
+    refused(format!("board {id} is revoked for good: {reason}"))
 }

@@ -6,8 +6,8 @@ use actors::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
 use storage::{
-    Board, BoardId, Fingerprint, Revocation, RevocationReason, RevokedCertificate, Serial,
-    TenantId, UnixSeconds,
+    AuthorityName, AuthorityNumber, Board, BoardId, Certificate, Fingerprint, Revocation,
+    RevocationReason, RevokedCertificate, Serial, TenantId, UnixSeconds,
 };
 
 use super::boards::of;
@@ -21,10 +21,10 @@ const PAGE: usize = 1000;
 pub enum Which {
     /// SHA-256 of its DER.
     Fingerprint(Fingerprint),
-    /// Its serial number among those of a tenant's authority.
-    Serial(TenantId, Serial),
-    /// Both, of a certificate that is at hand and whose board is registered.
-    Both(BoardId, Fingerprint, Serial),
+    /// Its serial number among those of an authority.
+    Serial(AuthorityName, Serial),
+    /// What there is to know of one that is at hand and whose board is registered.
+    Whole(BoardId, Certificate),
 }
 
 /// A certificate's revocation, and what it ended.
@@ -54,7 +54,7 @@ impl Admin {
     ) -> Result<CertificateRevoked, AdminError> {
         let _changing = self.changing();
         let way_out = "`cellular-hub board show BOARD` shows a board's";
-        let (board, tenant, fingerprint, serial) = match which {
+        let (board, tenant, issuer, fingerprint, serial) = match which {
             Which::Fingerprint(fingerprint) => {
                 let board = self.board_with(fingerprint)?;
                 let Some(board) = board else {
@@ -63,20 +63,21 @@ impl Admin {
                     }
                     return Err(unknown("board with the certificate", fingerprint, way_out));
                 };
-                (Some(board.id), board.tenant, Some(*fingerprint), board.serial)
+                (Some(board.id), board.tenant, board.issuer, Some(*fingerprint), board.serial)
             }
-            Which::Serial(tenant, serial) => {
-                let tenant = self.tenant(tenant)?.id;
-                match self.board_with_serial(&tenant, serial)? {
+            Which::Serial(name, serial) => {
+                let known = self.authority(name)?;
+                let (tenant, issuer, serial) = (known.tenant, known.number, serial.clone());
+                match self.board_with_serial(&tenant, issuer, &serial)? {
                     Some((board, fingerprint)) => {
-                        (Some(board.id), tenant, fingerprint, Some(serial.clone()))
+                        (Some(board.id), tenant, Some(issuer), fingerprint, Some(serial))
                     }
-                    None => (None, tenant, None, Some(serial.clone())),
+                    None => (None, tenant, Some(issuer), None, Some(serial)),
                 }
             }
-            Which::Both(board, fingerprint, serial) => {
-                let board = self.board(board)?;
-                (Some(board.id), board.tenant, Some(*fingerprint), Some(serial.clone()))
+            Which::Whole(board, it) => {
+                let (board, serial) = (self.board(board)?, it.serial.clone());
+                (Some(board.id), board.tenant, it.issuer, Some(it.fingerprint), serial)
             }
         };
         let serial = serial.map(|serial| serial.as_bytes().to_vec());
@@ -85,7 +86,7 @@ impl Admin {
         for certificate in by_fingerprint.into_iter().chain(serial.map(RevokedCertificate::Serial))
         {
             let (tenant, board, since) = (tenant.clone(), board.clone(), now);
-            let revocation = Revocation { tenant, board, certificate, reason, since };
+            let revocation = Revocation { tenant, issuer, board, certificate, reason, since };
             if self.store.revoked().put(&revocation)? {
                 revocations.push(revocation);
             }
@@ -102,7 +103,7 @@ impl Admin {
             if known.fingerprint == Some(fingerprint) {
                 self.store.boards().change(id, |board| {
                     if board.fingerprint == Some(fingerprint) {
-                        (board.fingerprint, board.serial) = (None, None);
+                        board.decertify();
                     }
                 })?;
                 sessions_ended =
@@ -113,21 +114,26 @@ impl Admin {
         Ok(CertificateRevoked { revocations, board: had_it, sessions_ended })
     }
 
-    /// The board of the tenant whose certificate, or the one it renews it with, has this serial number,
-    /// and that certificate's fingerprint. Looks at one after the other.
+    /// The board of the tenant whose certificate, or the one it renews it with, has this serial number
+    /// among those of the authority, and that certificate's fingerprint. Looks at one after the other.
     fn board_with_serial(
         &self,
         tenant: &TenantId,
+        issuer: AuthorityNumber,
         serial: &Serial,
     ) -> Result<Option<(Board, Option<Fingerprint>)>, AdminError> {
+        // Where it is not known by whom one is, the number tells.
+        let is_its = |known: Option<AuthorityNumber>, of: Option<&Serial>| {
+            of == Some(serial) && known.is_none_or(|known| known == issuer)
+        };
         for board in self.store.boards().of_tenant(tenant)? {
             let board = board?;
-            if board.serial.as_ref() == Some(serial) {
+            if is_its(board.issuer, board.serial.as_ref()) {
                 let fingerprint = board.fingerprint;
                 return Ok(Some((board, fingerprint)));
             }
             let renewal = self.store.renewals().of(&board)?;
-            if let Some(renewal) = renewal.filter(|it| it.serial.as_ref() == Some(serial)) {
+            if let Some(renewal) = renewal.filter(|it| is_its(it.issuer, it.serial.as_ref())) {
                 return Ok(Some((board, Some(renewal.fingerprint))));
             }
         }

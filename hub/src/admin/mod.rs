@@ -1,10 +1,12 @@
 //! Every change of what is registered: the store's, the audit log's, and the running hub's.
 //!
 //! The command line uses it, on a stopped hub's store or through the control socket in a running
-//! hub. Invariant: nothing else in this crate changes a tenant, board, route, upstream, batch,
-//! certificate, person or token, but for the certificates that enrolment gives; changes come one after the other; and the store has a change before anybody acts on it.
+//! hub. Invariant: nothing else in this crate changes a tenant, authority, board, route, upstream,
+//! batch, certificate, person or token, but for the certificates that enrolment gives; changes come
+//! one after the other; and the store has a change before anybody acts on it.
 
 mod approvals;
+mod authorities;
 mod batches;
 mod boards;
 mod certificates;
@@ -25,6 +27,7 @@ use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId, UpstreamName}
 use crate::vault::VaultError;
 
 pub use self::approvals::{Decider, Wanted};
+pub use self::authorities::{AuthorityEnded, Boards};
 pub use self::boards::{Ended, Selection};
 pub use self::certificates::{CertificateRevoked, Which};
 pub use self::journal::Author;

@@ -5,21 +5,35 @@
 use actors::hub::Of;
 use actors::refusal::Refusal;
 use serde_json::json;
-use storage::{Quota, Tenant, TenantId, TenantState};
+use storage::{NewAuthority, Origin, Quota, Tenant, TenantId, TenantState};
 
 use super::{Admin, AdminError, refused};
 
 impl Admin {
-    /// Adds a tenant.
+    /// Adds a tenant with its first authority, which issues where the hub has its key, and gives the
+    /// tenant as it then is.
     ///
     /// # Errors
-    /// [`AdminError::Refused`] where there is one of its name.
-    pub fn add_tenant(&self, tenant: &Tenant) -> Result<(), AdminError> {
+    /// [`AdminError::Refused`] where there is one of its name, or the authority is one already.
+    pub fn add_tenant(
+        &self,
+        tenant: &Tenant,
+        certificate: Vec<u8>,
+        origin: Origin,
+    ) -> Result<Tenant, AdminError> {
         let _changing = self.changing();
         self.no_tenant(&tenant.id)?;
+        self.no_authority(&certificate)?;
         self.store.tenants().put(tenant)?;
-        self.record("tenant.add", &tenant.id, json!({ "name": tenant.name }))?;
-        self.serve(&tenant.id)
+        let (id, added) = (tenant.id.clone(), tenant.created);
+        let issues = matches!(origin, Origin::Own { .. });
+        let new = NewAuthority { tenant: id.clone(), certificate, origin, added };
+        let authority = self.put_authority(new)?;
+        let issuer = issues.then_some(authority.number);
+        let tenant = self.store.authorities().issue_with(&id, issuer)?;
+        self.record("tenant.add", &id, json!({ "name": tenant.name }))?;
+        self.serve(&id)?;
+        Ok(tenant)
     }
 
     /// Refuses a name that a tenant has.

@@ -36,6 +36,14 @@ pub(super) enum Board {
         #[command(flatten)]
         chosen: Chosen,
     },
+    /// Let a board connect again that was held because there seemed to be two of it.
+    ///
+    /// Find out first which of the two is the board, and give that one another certificate
+    /// (`certificate revoke`, then `ca issue`): both have the key of this one.
+    Release {
+        #[command(flatten)]
+        chosen: Chosen,
+    },
     /// Refuse a board for good; in a running hub its session ends. This cannot be undone.
     Revoke {
         #[command(flatten)]
@@ -111,6 +119,7 @@ impl Board {
                 change(hub, &chosen, "blocked", block)
             }
             Self::Unblock { chosen } => change(hub, &chosen, "unblocked", Admin::unblock),
+            Self::Release { chosen } => change(hub, &chosen, "released", Admin::release),
             Self::Revoke { chosen, reason } => {
                 let revoke = |admin: &Admin, id: &BoardId| admin.revoke(id, &reason, now());
                 change(hub, &chosen, "revoked", revoke)
@@ -130,6 +139,7 @@ impl Board {
             | Self::Show { .. }
             | Self::Block { .. }
             | Self::Unblock { .. }
+            | Self::Release { .. }
             | Self::Revoke { .. }
             | Self::Remove { .. } => None,
         };
@@ -140,20 +150,21 @@ impl Board {
 impl Add {
     fn run(self, hub: &Invocation) -> Result<(), Failure> {
         let admin = hub.admin()?;
-        let tenant = admin.tenant(&self.tenant)?;
+        let authorities = admin.authorities_of(&self.tenant)?;
         if admin.store().boards().find(&self.board)?.is_some() {
             return Err(Failure::Refused(format!("there is a board {} already", self.board)));
         }
-        let (fingerprint, serial) = match &self.certificate {
+        let certificate = match &self.certificate {
             Some(file) => {
                 let certificate = BoardCertificate::parse(file, &hub.read(file)?)?;
-                certificate.check(&self.board, tenant.authority.as_deref())?;
-                (Some(certificate.fingerprint()?), Some(certificate.serial()?))
+                Some(certificate.check(&self.board, &authorities)?)
             }
-            None => (self.fingerprint, None),
+            None => self.fingerprint.map(storage::Certificate::from),
         };
         let mut board = storage::Board::new(self.board, self.tenant, now());
-        (board.fingerprint, board.serial) = (fingerprint, serial);
+        if let Some(certificate) = certificate {
+            board.certify(certificate);
+        }
         board.labels = BTreeMap::from_iter(self.labels);
         board.address = self.address;
         admin.put_board(&board, "board.add")?;
@@ -218,6 +229,7 @@ fn state(state: &BoardState) -> String {
         BoardState::Active => String::from("active"),
         BoardState::Blocked { reason, .. } => format!("blocked: {reason}"),
         BoardState::Revoked { reason, .. } => format!("revoked: {reason}"),
+        BoardState::Held { reason, .. } => format!("held: {reason}"),
     }
 }
 
@@ -235,6 +247,8 @@ fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
             ("state", state(&board.state)),
             ("certificate", board.fingerprint.map_or_else(none, |of| format!("sha-256 {of}"))),
             ("serial", board.serial.as_ref().map_or_else(none, ToString::to_string)),
+            ("authority", board.issuer.map_or_else(none, |of| format!("{}/{of}", board.tenant))),
+            ("ends", board.not_after.map_or_else(none, output::moment)),
             ("address", board.address.map_or_else(none, |of| of.to_string())),
             ("labels", if labels.is_empty() { none() } else { labels.join(" ") }),
             ("created", output::moment(board.created)),
@@ -292,7 +306,7 @@ pub(super) fn change_selected(
     })
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     pair.map(|(key, value)| (key.to_owned(), value.to_owned()))
         .ok_or_else(|| String::from("a label is KEY=VALUE"))

@@ -10,8 +10,8 @@ use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Admin;
 use crate::trust::keys::KeyLabel;
 use crate::trust::{
-    Authorities, Authority, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, ListLives,
-    Lists, Made, Pki, ServerName,
+    Authorities, BOARD_YEARS, BoardRequest, Expiry, Imported, Initialised, Issuing, ListLives,
+    ListName, Lists, Made, Pki, ServerName,
 };
 
 #[derive(Debug, Subcommand)]
@@ -31,13 +31,15 @@ pub(super) enum Ca {
     },
     /// Issue a board's certificate with its tenant's authority, and register the board.
     Issue(Issue),
-    /// Write a tenant's list of revoked certificates (CRL, RFC 5280), signed now.
+    /// Write an authority's list of revoked certificates (CRL, RFC 5280), signed now.
     ///
-    /// A hub with [https] publishes it at /crl/TENANT.crl. Certificates that were revoked by
+    /// A hub with [https] publishes it at /crl/TENANT.crl, /crl/TENANT/NUMBER.crl and /crl/root.crl. Certificates that were revoked by
     /// fingerprint alone cannot stand in it: a list names serial numbers.
     Crl {
-        /// Whose authority signs it.
-        tenant: TenantId,
+        /// Who signs it: the authority that issues a tenant's boards (acme), one of the tenant's
+        /// (acme/2), or the root.
+        #[arg(value_name = "AUTHORITY")]
+        authority: ListName,
         /// Where the list goes, DER; a new file.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -90,7 +92,7 @@ impl Ca {
         match self {
             Self::Init { server_names } => init(hub, &server_names),
             Self::Issue(issue) => issue.run(hub),
-            Self::Crl { tenant, out } => crl(hub, &tenant, &out),
+            Self::Crl { authority, out } => crl(hub, &authority, &out),
         }
     }
 
@@ -141,23 +143,23 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
     })
 }
 
-fn crl(hub: &Invocation, tenant: &TenantId, out: &Path) -> Result<(), Failure> {
+fn crl(hub: &Invocation, name: &ListName, out: &Path) -> Result<(), Failure> {
     let admin = hub.admin()?;
     let list_s = hub.config()?.https.crl_hours.saturating_mul(60 * 60);
     let lives = ListLives { list_s, answer_s: 0 };
-    let lists = Lists::new(admin.store().clone(), Authorities::new(hub.pki()?), lives);
-    let list = lists.of(tenant, now())?;
+    let authorities = Authorities::new(hub.pki()?, admin.store().clone());
+    let list = Lists::new(authorities, lives).of(name, now())?;
     hub.write_new(out, &list.der)?;
     let count = list.revoked.len();
     let detail = json!({ "number": list.number, "revoked": count, "until": list.until });
-    admin.record("ca.crl", tenant, detail)?;
+    admin.record("ca.crl", name, detail)?;
     let answer = json!({
-        "tenant": tenant, "file": out, "number": list.number, "revoked": count,
+        "authority": name, "file": out, "number": list.number, "revoked": count,
         "until": list.until,
     });
     hub.output.answer(&answer, || {
         let (file, until) = (out.display(), output::moment(list.until));
-        format!("{count} revoked certificates of {tenant}, in force until {until}: {file}")
+        format!("{count} revoked certificates of {name}, in force until {until}: {file}")
     })
 }
 
@@ -189,24 +191,24 @@ impl Issue {
         let admin = hub.admin()?;
         let tenant = admin.tenant(&self.tenant)?;
         let known = self.known_board(admin.store())?;
-        let authority = hub.pki()?.tenant(&self.tenant)?;
-        if tenant.authority != Some(authority.certificate().to_vec()) {
+        let authorities = Authorities::new(hub.pki()?, admin.store().clone());
+        let issuing = authorities.issuing(&tenant)?.ok_or_else(|| {
             let id = &tenant.id;
-            return Err(Failure::Refused(format!(
-                "{id}'s boards are issued by another authority than the pki folder's; \
+            Failure::Refused(format!(
+                "{id}'s boards are issued by another authority than the hub's; \
                  have it issue the certificate, then `cellular-hub board add`"
-            )));
-        }
+            ))
+        })?;
         let made = || [&self.out, &self.key.key].into_iter().flatten();
         hub.must_be_new(made())?;
-        self.issue(hub, &admin, &authority, known).inspect_err(|_| hub.forget(made()))
+        self.issue(hub, &admin, &issuing, known).inspect_err(|_| hub.forget(made()))
     }
 
     fn issue(
         &self,
         hub: &Invocation,
         admin: &Admin,
-        authority: &Authority,
+        Issuing { number, authority }: &Issuing,
         known: Option<storage::Board>,
     ) -> Result<(), Failure> {
         let expiry = if self.no_expiry { Expiry::Never } else { Expiry::Years(self.years) };
@@ -228,13 +230,12 @@ impl Issue {
         }
         let mut board = known
             .unwrap_or_else(|| storage::Board::new(self.board.clone(), self.tenant.clone(), now()));
-        board.fingerprint = Some(print);
-        board.serial = Some(certificate.serial());
+        board.certify(certificate.remembered(*number));
         admin.put_board(&board, "board.certificate")?;
 
         let detail = json!({
             "tenant": self.tenant, "fingerprint": print, "serial": certificate.serial(),
-            "not_after": expiry.moment(now()),
+            "authority": number, "not_after": certificate.not_after(),
         });
         admin.record("certificate.issue", &self.board, detail)?;
         let answer = json!({

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use storage::{BoardId, Fingerprint, RevocationReason, RevokedCertificate, Serial, TenantId};
+use storage::{
+    AuthorityName, AuthorityNumber, BoardId, Fingerprint, RevocationReason, RevokedCertificate,
+    Serial,
+};
 
 use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Which;
@@ -24,9 +27,10 @@ pub(super) enum Certificate {
 pub(super) struct Revoke {
     #[command(flatten)]
     which: Chosen,
-    /// The tenant whose authority issued it, for --serial.
-    #[arg(long, value_name = "TENANT")]
-    tenant: Option<TenantId>,
+    /// The tenant whose authority issued it, for --serial; with its number (acme/2) where that is not
+    /// the first.
+    #[arg(long, value_name = "TENANT", value_parser = issuer)]
+    tenant: Option<AuthorityName>,
     /// The board it was issued to, for --certificate.
     #[arg(long, value_name = "BOARD")]
     board: Option<BoardId>,
@@ -49,7 +53,7 @@ struct Chosen {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Reason {
+pub(super) enum Reason {
     Unspecified,
     KeyCompromise,
     CaCompromise,
@@ -96,12 +100,12 @@ impl Revoke {
         let admin = hub.admin()?;
         let which = match (self.which, self.tenant, self.board) {
             (Chosen { fingerprint: Some(fingerprint), .. }, ..) => Which::Fingerprint(fingerprint),
-            (Chosen { serial: Some(serial), .. }, Some(tenant), _) => Which::Serial(tenant, serial),
+            (Chosen { serial: Some(serial), .. }, Some(issuer), _) => Which::Serial(issuer, serial),
             (Chosen { certificate: Some(file), .. }, _, Some(board)) => {
-                let tenant = admin.tenant(&admin.board(&board)?.tenant)?;
+                let authorities = admin.authorities_of(&admin.board(&board)?.tenant)?;
                 let certificate = BoardCertificate::parse(&file, &hub.read(&file)?)?;
-                certificate.check(&board, tenant.authority.as_deref())?;
-                Which::Both(board, certificate.fingerprint()?, certificate.serial()?)
+                let certificate = certificate.check(&board, &authorities)?;
+                Which::Whole(board, certificate)
             }
             _ => return Err(Failure::Unusable(String::from("name a certificate"))),
         };
@@ -125,13 +129,25 @@ fn list(hub: &Invocation) -> Result<(), Failure> {
             RevokedCertificate::Fingerprint(fingerprint) => format!("sha-256 {fingerprint}"),
             RevokedCertificate::Serial(serial) => {
                 let digits: String = serial.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("serial {digits} of {}", revoked.tenant)
+                let number = revoked.issuer.unwrap_or(AuthorityNumber::FIRST);
+                format!("serial {digits} of {}/{number}", revoked.tenant)
             }
         };
         let board = revoked.board.as_ref().map_or("", |board| board.as_ref());
         let (since, reason) = (output::moment(revoked.since), revoked.reason.code());
         format!("{named:<76} {board:<32} {since:<20} {reason} {:?}", revoked.reason)
     })
+}
+
+/// An authority, or a tenant for its first.
+fn issuer(text: &str) -> Result<AuthorityName, String> {
+    let named = match text.contains('/') {
+        true => text.parse(),
+        false => {
+            text.parse().map(|tenant| AuthorityName { tenant, number: AuthorityNumber::FIRST })
+        }
+    };
+    named.map_err(|error| error.to_string())
 }
 
 /// Up to 20 bytes (RFC 5280 4.1.2.2), without leading zeros.

@@ -12,7 +12,7 @@ use crate::admin::AdminError;
 use crate::config::ConfigError;
 use crate::fixture::FixtureError;
 use crate::trust::keys::KeyError;
-use crate::trust::{TrustError, Unlisted};
+use crate::trust::{TrustError, Unlisted, Unopened};
 use crate::vault::VaultError;
 
 /// Why a command failed, in one line.
@@ -107,7 +107,9 @@ impl From<StoreError> for Failure {
             StoreError::TenantHasBoards { .. } => {
                 Self::Refused(format!("{error}; remove those first"))
             }
-            StoreError::AddressTaken { .. } => Self::Refused(error.to_string()),
+            StoreError::AddressTaken { .. } | StoreError::AuthorityTaken { .. } => {
+                Self::Refused(error.to_string())
+            }
             _ => Self::Unusable(in_one_line(&error)),
         }
     }
@@ -128,9 +130,21 @@ impl From<Unlisted> for Failure {
             Unlisted::UnknownTenant(id) => {
                 Self::unknown("tenant", id, "`cellular-hub tenant list` shows all")
             }
+            Unlisted::UnknownAuthority(name) => {
+                Self::unknown("authority", name, "`cellular-hub authority list` shows all")
+            }
             Unlisted::OtherAuthority(_) => Self::Refused(error.to_string()),
             Unlisted::Store(error) => error.into(),
             Unlisted::Trust(error) => error.into(),
+        }
+    }
+}
+
+impl From<Unopened> for Failure {
+    fn from(error: Unopened) -> Self {
+        match error {
+            Unopened::Store(error) => error.into(),
+            Unopened::Trust(error) => error.into(),
         }
     }
 }
@@ -143,6 +157,7 @@ impl From<TrustError> for Failure {
             | TrustError::Exists { .. }
             | TrustError::OutlivesIssuer { .. }
             | TrustError::NoAuthority { .. }
+            | TrustError::UnfitAuthority { .. }
             | TrustError::UnfitBoard { .. }
             | TrustError::RequestNotSigned
             | TrustError::RequestKeyUnsuited

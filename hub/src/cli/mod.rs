@@ -6,6 +6,7 @@
 mod api_token;
 mod approval;
 mod audit;
+mod authority;
 mod backup;
 mod batch;
 mod board;
@@ -134,9 +135,12 @@ enum Command {
     /// Which upstream takes the readings of which resource.
     #[command(subcommand)]
     Route(route::Route),
-    /// The hub's certificate authorities.
+    /// The hub's root and server, and certificates by tenants' authorities.
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// The authorities that tenants' boards are vouched for by: the hub's, and their own.
+    #[command(subcommand)]
+    Authority(authority::Authority),
     /// The keys that sign for the hub, in files or in a hardware security module.
     #[command(subcommand)]
     Key(key::Key),
@@ -216,6 +220,7 @@ impl Command {
             Self::Audit(audit) => Some(audit.files()),
             Self::Route(_) => Some(Files::default()),
             Self::Ca(ca) => Some(ca.files()),
+            Self::Authority(authority) => Some(authority.files()),
             Self::Batch(batch) => Some(batch.files()),
             Self::Station(station) => Some(station.files()),
             Self::Vault(vault) => vault.files(),
@@ -244,6 +249,7 @@ impl Command {
             Self::Upstream(upstream) => upstream.run(hub),
             Self::Route(route) => route.run(hub),
             Self::Ca(ca) => ca.run(hub),
+            Self::Authority(authority) => authority.run(hub),
             Self::Key(key) => key.run(hub),
             Self::Audit(audit) => audit.run(hub),
             Self::Batch(batch) => batch.run(hub),

@@ -8,7 +8,7 @@ use storage::{BatchName, TenantId};
 
 use super::{Failure, Files, Invocation, now};
 use crate::admin::Admin;
-use crate::trust::{Authority, Expiry, StationName};
+use crate::trust::{Authorities, Expiry, Issuing, StationName};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Station {
@@ -62,26 +62,26 @@ impl Issue {
         for name in &self.batches {
             admin.batch(&self.tenant, name)?;
         }
-        let authority = hub.pki()?.tenant(&self.tenant)?;
-        if tenant.authority != Some(authority.certificate().to_vec()) {
-            return Err(Failure::Refused(format!(
-                "{}'s boards are issued by another authority than the pki folder's; \
+        let authorities = Authorities::new(hub.pki()?, admin.store().clone());
+        let issuing = authorities.issuing(&tenant)?.ok_or_else(|| {
+            Failure::Refused(format!(
+                "{}'s boards are issued by another authority than the hub's; \
                  have it issue the station's certificate",
                 self.tenant
-            )));
-        }
+            ))
+        })?;
         let made = [&self.out, &self.key];
         hub.must_be_new(made)?;
-        self.issue(hub, &admin, &authority).inspect_err(|_| hub.forget(made))
+        self.issue(hub, &admin, &issuing).inspect_err(|_| hub.forget(made))
     }
 
-    fn issue(&self, hub: &Invocation, admin: &Admin, authority: &Authority) -> Result<(), Failure> {
+    fn issue(&self, hub: &Invocation, admin: &Admin, issuing: &Issuing) -> Result<(), Failure> {
         let public = hub.new_key(&self.key)?;
         let expiry = Expiry::Years(self.years);
         let batches: Vec<_> = self.batches.iter().map(ToString::to_string).collect();
         let (name, tenant) = (self.station.as_str(), &self.tenant);
         let station = crate::trust::Station { name, tenant, batches: &batches };
-        let certificate = authority.issue_station(station, &public, expiry, now())?;
+        let certificate = issuing.authority.issue_station(station, &public, expiry, now())?;
         let fingerprint = certificate.fingerprint();
         let detail =
             json!({ "tenant": self.tenant, "batches": self.batches, "fingerprint": fingerprint });

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
-use storage::{TenantId, TenantState};
+use storage::{Foreign, Origin, TenantId, TenantState};
 
 use super::quota::{self, SetQuota};
 use super::{Failure, Files, Invocation, now, output};
-use crate::trust::{Made, authority_certificate};
+use crate::trust::Anchor;
+use crate::trust::keys::KeyLabel;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tenant {
     /// Add a tenant, with a certificate authority for its boards.
     ///
     /// The authority is made in the pki folder, under the hub's root (`ca init`), unless the
-    /// tenant brings its own with --authority.
+    /// tenant brings its own with --authority; `authority import` says more about one, or adds others.
     Add {
         /// The tenant's name in keys and topics: 1 to 32 of a-z, 0-9 and '-'.
         tenant: TenantId,
@@ -107,29 +108,25 @@ fn add(
     let admin = hub.admin_or_new()?;
     admin.no_tenant(&id)?;
     let (certificate, origin) = match authority {
-        Some(file) => (authority_certificate(&file, &hub.read(&file)?)?, String::from("its own")),
+        Some(file) => {
+            let anchor = Anchor::parse(&file, &hub.read(&file)?, now())?;
+            (anchor.into_der(), Origin::Foreign(Foreign::default()))
+        }
         None => {
-            let pki = hub.pki()?;
-            let (authority, made) = pki.add_tenant(&id, now())?;
-            let origin = match made {
-                Made::Made => format!("made in {}", pki.keys().describe()),
-                Made::Kept => String::from("kept"),
-            };
-            (authority.certificate().to_vec(), origin)
+            let (authority, _) = hub.pki()?.add_tenant(&id, now())?;
+            let key = KeyLabel::tenant(&id).to_string();
+            (authority.certificate().to_vec(), Origin::Own { key })
         }
     };
-    let fingerprint = storage::Fingerprint(openssl::sha::sha256(&certificate));
     let tenant = storage::Tenant {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
         state: TenantState::Active,
         created: now(),
-        authority: Some(certificate),
+        issuer: None,
         quota: storage::Quota::default(),
     };
-    let detail = json!({ "authority": origin, "fingerprint": fingerprint });
-    admin.record("authority.add", &tenant.id, detail)?;
-    admin.add_tenant(&tenant)?;
+    let tenant = admin.add_tenant(&tenant, certificate, origin)?;
     hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
 }
 

@@ -2,9 +2,9 @@
 //!
 //! | route | body |
 //! | --- | --- |
-//! | GET `/crl/<tenant>.crl` | the tenant's list of revoked certificates (RFC 5280), DER |
-//! | GET `/ca/<tenant>.cer` | its authority's certificate, DER |
-//! | GET `/ca/root.cer` | the root's, DER |
+//! | GET `/crl/<tenant>.crl` | the list of revoked certificates (RFC 5280) of who issues the tenant's, DER |
+//! | GET `/crl/<tenant>/<number>.crl`, `/crl/root.crl` | those of the tenant's others, and the root's |
+//! | GET `/ca/<tenant>.cer`, `/ca/<tenant>/<number>.cer`, `/ca/root.cer` | their certificates, DER |
 //! | POST `/ocsp/<tenant>`, GET `/ocsp/<tenant>/<base64>` | answers about single certificates (RFC 6960) |
 //!
 //! For anybody: nothing in them is secret. Refusals are one line of text.
@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use super::answer::Refused;
 use crate::cli::in_one_line;
-use crate::trust::{Answered, List, Lists, Question, Unlisted};
+use crate::trust::{Answered, List, ListName, Lists, Question, Unlisted};
 
 /// Requests for lists and certificates at a time for which the disk or the key store is asked; further
 /// ones wait.
@@ -94,16 +94,15 @@ impl Publication {
 }
 
 pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.service(
-        web::resource("/crl/{tenant}.crl").route(web::get().to(list)).route(web::head().to(list)),
-    )
-    .service(
-        web::resource("/ca/{tenant}.cer")
-            .route(web::get().to(authority))
-            .route(web::head().to(authority)),
-    )
-    .service(web::resource("/ocsp/{tenant}").route(web::post().to(asked)))
-    .service(web::resource("/ocsp/{tenant}/{question:.+}").route(web::get().to(asked_in_path)));
+    for name in ["{name}", "{name:[^/]+/[0-9]+}"] {
+        let list_of = web::resource(format!("/crl/{name}.crl"));
+        let certificate_of = web::resource(format!("/ca/{name}.cer"));
+        app.service(list_of.route(web::get().to(list)).route(web::head().to(list))).service(
+            certificate_of.route(web::get().to(authority)).route(web::head().to(authority)),
+        );
+    }
+    app.service(web::resource("/ocsp/{tenant}").route(web::post().to(asked)))
+        .service(web::resource("/ocsp/{tenant}/{question:.+}").route(web::get().to(asked_in_path)));
 }
 
 async fn asked(
@@ -200,18 +199,15 @@ async fn answered(
 
 async fn list(
     request: HttpRequest,
-    tenant: web::Path<String>,
+    name: web::Path<String>,
     publication: web::Data<Publication>,
 ) -> Result<HttpResponse, Refused> {
-    let tenant: TenantId = match tenant.parse() {
-        Ok(tenant) => tenant,
-        Err(error) => return Err(unnamed(&error)),
-    };
+    let name: ListName = name.parse().map_err(|error| unnamed(&error))?;
     let now = now();
-    let (list, end) = match publication.lists.at_hand(&tenant, now) {
+    let (list, end) = match publication.lists.at_hand(&name, now) {
         Some(list) => (Ok(list), PublicationEnd::Kept),
         None => {
-            let signed = run(&publication, move |lists| lists.of(&tenant, now)).await;
+            let signed = run(&publication, move |lists| lists.of(&name, now)).await;
             (signed, PublicationEnd::Signed)
         }
     };
@@ -223,18 +219,11 @@ async fn list(
 }
 
 async fn authority(
-    tenant: web::Path<String>,
+    name: web::Path<String>,
     publication: web::Data<Publication>,
 ) -> Result<HttpResponse, Refused> {
-    // The hub's root comes before a tenant of that name.
-    let of = match tenant.as_str() {
-        "root" => None,
-        tenant => match tenant.parse::<TenantId>() {
-            Ok(tenant) => Some(tenant),
-            Err(error) => return Err(unnamed(&error)),
-        },
-    };
-    let der = run(&publication, move |lists| lists.authority(of.as_ref())).await?;
+    let name: ListName = name.parse().map_err(|error| unnamed(&error))?;
+    let der = run(&publication, move |lists| lists.authority(&name)).await?;
     Ok(HttpResponse::Ok().content_type(CERTIFICATE).body(der))
 }
 
@@ -259,7 +248,9 @@ fn going_down() -> Refused {
 
 fn unlisted(error: Unlisted) -> Refused {
     match error {
-        Unlisted::UnknownTenant(_) | Unlisted::OtherAuthority(_) => Refused::new(404, error),
+        Unlisted::UnknownTenant(_)
+        | Unlisted::UnknownAuthority(_)
+        | Unlisted::OtherAuthority(_) => Refused::new(404, error),
         Unlisted::Store(_) | Unlisted::Trust(_) => {
             tracing::error!(reason = %in_one_line(&error), "nothing is said of what is revoked");
             Refused::new(503, "the hub cannot sign now; come back in a moment")

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 
-use storage::{Quota, Store, Tenant, TenantState};
+use storage::{NewAuthority, Origin, Quota, Store, Tenant, TenantState};
 use x509_cert::der::Encode as _;
 use x509_cert::der::asn1::{ObjectIdentifier, OctetString, OctetStringRef};
 use x509_cert::ext::Extension;
@@ -107,16 +107,21 @@ async fn one_answer_at_most_is_signed_before_each_certificate_that_waits() {
     let id: TenantId = "acme".parse().unwrap();
     let (authority, _) = pki.add_tenant(&id, made).unwrap();
     let tenant = Tenant {
-        id,
+        id: id.clone(),
         name: String::new(),
         state: TenantState::Active,
         created: made,
-        authority: Some(authority.certificate().to_vec()),
+        issuer: None,
         quota: Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
+    let certificate = authority.certificate().to_vec();
+    let origin = Origin::Own { key: KeyLabel::tenant(&id).to_string() };
+    let new = NewAuthority { tenant: id.clone(), certificate, origin, added: made };
+    let number = store.authorities().put_new(new).unwrap().number;
+    store.authorities().issue_with(&id, Some(number)).unwrap();
     let lives = ListLives { list_s: 3600, answer_s: 600 };
-    let lists = Arc::new(Lists::new(store, Authorities::new(pki), lives));
+    let lists = Arc::new(Lists::new(Authorities::new(pki, store), lives));
     let metrics = Arc::new(Metrics::new());
     let publication = Rc::new(Publication::new(lists, true, Arc::clone(&metrics)));
 

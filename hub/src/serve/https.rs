@@ -63,13 +63,12 @@ impl Https {
         metrics: &Arc<Metrics>,
     ) -> Result<ServerHandle, ServeError> {
         let Self { listener, credentials: Credentials { certificate, key }, provider } = self;
-        let store = running.admin.store();
         let lives = ListLives {
             list_s: config.https.crl_hours.saturating_mul(60 * 60),
             answer_s: config.https.ocsp_minutes.saturating_mul(60),
         };
-        let lists = Arc::new(Lists::new(store.clone(), authorities.clone(), lives));
-        let est = Arc::new(Est::new(store.clone(), authorities));
+        let lists = Arc::new(Lists::new(authorities.clone(), lives));
+        let est = Arc::new(Est::new(authorities));
         let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
         let services = Services {

@@ -138,8 +138,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let https = Https::prepare(&config, &pki)?;
     let inherited = Inherited::take(&config)?;
     let vault = Vault::unlock(&config, &store, cli::now())?;
-    let authorities = Authorities::new(pki.clone());
-    let enrolment = BoardEnrolment::new(store.clone(), authorities.clone());
+    let authorities = Authorities::new(pki.clone(), store.clone());
+    let enrolment = BoardEnrolment::new(authorities.clone());
     let settings = settings(&config, credentials, &vault, enrolment, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use storage::{Tenant, TenantId};
+use storage::{AuthorityNumber, Fingerprint, Origin, Store, StoreError, Tenant, TenantId};
 
 use super::{Authority, Pki, TrustError};
 
@@ -12,14 +12,41 @@ use super::{Authority, Pki, TrustError};
 #[derive(Clone)]
 pub struct Authorities {
     pki: Pki,
-    open: Arc<RwLock<HashMap<TenantId, Arc<Authority>>>>,
+    store: Store,
+    open: Arc<RwLock<HashMap<Fingerprint, Arc<Authority>>>>,
+}
+
+/// An authority that issues boards' certificates.
+#[derive(Clone)]
+pub struct Issuing {
+    /// Which of its tenant's it is.
+    pub number: AuthorityNumber,
+    /// What signs.
+    pub authority: Arc<Authority>,
+}
+
+/// Why an authority cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unopened {
+    /// What is registered cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its certificate or key cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 impl Authorities {
-    /// Those of `pki`.
+    /// Those that `store` knows, with the keys of `pki`.
     #[must_use]
-    pub fn new(pki: Pki) -> Self {
-        Self { pki, open: Arc::default() }
+    pub fn new(pki: Pki, store: Store) -> Self {
+        Self { pki, store, open: Arc::default() }
+    }
+
+    /// What is registered.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The DER of the root's certificate; its key may be elsewhere.
@@ -30,26 +57,61 @@ impl Authorities {
         self.pki.root_certificate()
     }
 
-    /// The authority that the tenant's boards are admitted by; `None` where it is another than the
-    /// one made here.
+    /// The root itself.
     ///
     /// # Errors
     /// [`TrustError`] where its certificate or key cannot be used.
-    pub fn of(&self, tenant: &Tenant) -> Result<Option<Arc<Authority>>, TrustError> {
-        let is_theirs =
-            |authority: &Authority| tenant.authority.as_deref() == Some(authority.certificate());
-        let known =
-            self.open.read().unwrap_or_else(PoisonError::into_inner).get(&tenant.id).cloned();
-        if let Some(authority) = known.filter(|authority| is_theirs(authority)) {
-            return Ok(Some(authority));
+    pub fn signing_root(&self) -> Result<Authority, TrustError> {
+        self.pki.root()
+    }
+
+    /// The authority that issues the tenant's boards' certificates; `None` where none does whose key
+    /// is here.
+    ///
+    /// # Errors
+    /// [`Unopened`].
+    pub fn issuing(&self, tenant: &Tenant) -> Result<Option<Issuing>, Unopened> {
+        let Some(known) = self.store.authorities().issuing(tenant)? else { return Ok(None) };
+        let number = known.number;
+        let opened = self.open(&known)?.filter(|_| known.is_believed());
+        Ok(opened.map(|authority| Issuing { number, authority }))
+    }
+
+    /// All of the tenant's whose keys are here, whether they are believed or not: their lists and
+    /// answers are asked for as long as there are certificates of theirs.
+    ///
+    /// # Errors
+    /// [`Unopened`].
+    pub fn own(&self, tenant: &TenantId) -> Result<Vec<Issuing>, Unopened> {
+        let mut own = Vec::new();
+        for known in self.store.authorities().list(Some(tenant)) {
+            let known = known?;
+            let number = known.number;
+            own.extend(self.open(&known)?.map(|authority| Issuing { number, authority }));
         }
-        let authority = match self.pki.tenant(&tenant.id) {
-            Ok(authority) if is_theirs(&authority) => Arc::new(authority),
-            Ok(_) | Err(TrustError::Missing { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        Ok(own)
+    }
+
+    /// The authority that is known so; `None` where its key is not here.
+    ///
+    /// # Errors
+    /// [`TrustError`] where its certificate or key cannot be used.
+    pub fn open(&self, known: &storage::Authority) -> Result<Option<Arc<Authority>>, TrustError> {
+        let Origin::Own { key } = &known.origin else { return Ok(None) };
+        let fingerprint = known.fingerprint();
+        let open =
+            self.open.read().unwrap_or_else(PoisonError::into_inner).get(&fingerprint).cloned();
+        if open.is_some() {
+            return Ok(open);
+        }
+        let Ok(label) = key.parse() else { return Ok(None) };
+        let Some(authority) = self.pki.authority(&known.certificate, label)? else {
+            return Ok(None);
         };
+        let named = self.pki.places().cloned().map(|places| (places, known.name()));
+        let authority = Arc::new(authority.naming(named));
         let mut all = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        all.insert(tenant.id.clone(), Arc::clone(&authority));
+        all.insert(fingerprint, Arc::clone(&authority));
         Ok(Some(authority))
     }
 }

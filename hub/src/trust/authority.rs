@@ -8,7 +8,7 @@ use rcgen::{
     CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod,
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey,
 };
-use storage::{BoardId, TenantId, UnixSeconds};
+use storage::{AuthorityName, BoardId, TenantId, UnixSeconds};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -22,7 +22,7 @@ pub struct Authority {
     not_after: OffsetDateTime,
     issuer: Issuer<'static, LabelledKey>,
     /// What boards' certificates name, and by whose name.
-    places: Option<(Places, TenantId)>,
+    places: Option<(Places, AuthorityName)>,
 }
 
 /// A production station: what may enrol boards of a tenant's batches.
@@ -47,11 +47,10 @@ impl Authority {
     ) -> Result<Self, TrustError> {
         let key = LabelledKey::new(Arc::clone(&keys), label.clone())?;
         let mut made = profile::root(now);
-        let serial = name_key(&mut made, &key.public)?;
-        let signed = made.self_signed(&key);
-        let issued =
-            key.issued("make the root certificate", signed.map(|c| c.der().to_vec()), serial)?;
-        Self::new(issued.into_der(), keys, label)
+        name_key(&mut made, &key.public)?;
+        let signed = made.self_signed(&key).map(|made| made.der().to_vec());
+        let der = signed.map_err(|error| key.refusal("make the root certificate", &error))?;
+        Self::new(der, keys, label)
     }
 
     /// The authority of a certificate (DER) and the key in `keys` that belongs to it; an error is
@@ -73,18 +72,20 @@ impl Authority {
 
     /// The same authority, whose boards' certificates name these places.
     #[must_use]
-    pub(super) fn naming(self, places: Option<(Places, TenantId)>) -> Self {
+    pub(super) fn naming(self, places: Option<(Places, AuthorityName)>) -> Self {
         Self { places, ..self }
     }
 
-    /// A certificate of an authority for one tenant's boards. It ends with this one.
+    /// A certificate of an authority for one tenant's boards, the tenant's so-manieth. It ends with
+    /// this one.
     pub fn issue_tenant(
         &self,
         tenant: &TenantId,
+        generation: u16,
         key: &PublicKey,
         now: UnixSeconds,
     ) -> Result<Issued, TrustError> {
-        let params = profile::tenant(tenant, now, self.not_after);
+        let params = profile::tenant(tenant, generation, now, self.not_after);
         self.issue("make a tenant's authority", params, key)
     }
 
@@ -108,8 +109,8 @@ impl Authority {
         now: UnixSeconds,
     ) -> Result<Issued, TrustError> {
         let mut params = profile::board(board, expiry, now);
-        if let Some((places, tenant)) = &self.places {
-            places.name_in(&mut params, tenant)?;
+        if let Some((places, name)) = &self.places {
+            places.name_in(&mut params, name)?;
         }
         self.issue("make a board's certificate", params, key)
     }
@@ -171,8 +172,10 @@ impl Authority {
         }
         params.use_authority_key_identifier_extension = true;
         let serial = name_key(&mut params, key)?;
-        let signed = params.signed_by(&Subject(*key), &self.issuer);
-        self.issuer.key().issued(doing, signed.map(|c| c.der().to_vec()), serial)
+        let signed = params.signed_by(&Subject(*key), &self.issuer).map(|it| it.der().to_vec());
+        let der = signed.map_err(|error| self.issuer.key().refusal(doing, &error))?;
+        let not_after = u64::try_from(params.not_after.unix_timestamp()).unwrap_or(0);
+        Ok(Issued::new(der, serial, UnixSeconds(not_after)))
     }
 }
 
@@ -218,16 +221,6 @@ impl LabelledKey {
     fn new(keys: Arc<dyn KeyStore>, label: KeyLabel) -> Result<Self, TrustError> {
         let public = keys.public_key(&label)?;
         Ok(Self { keys, label, public, refusal: Mutex::new(None) })
-    }
-
-    fn issued(
-        &self,
-        doing: &'static str,
-        signed: Result<Vec<u8>, rcgen::Error>,
-        serial: [u8; 16],
-    ) -> Result<Issued, TrustError> {
-        let der = signed.map_err(|error| self.refusal(doing, &error))?;
-        Ok(Issued::new(der, serial))
     }
 
     fn refusal(&self, doing: &'static str, error: &rcgen::Error) -> TrustError {

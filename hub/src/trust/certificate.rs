@@ -1,64 +1,64 @@
-//! Certificates that others issued: a tenant's own authority, a board's.
+//! Boards' certificates that others issued.
 
 use std::path::{Path, PathBuf};
 
+use actors::identity::identity;
 use openssl::hash::MessageDigest;
 use openssl::x509::{X509, X509Ref};
-use storage::{BoardId, Fingerprint, Serial};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use storage::{Authority, BoardId, Certificate, Fingerprint, IdentityField, Serial};
 
-use super::{TrustError, hardware_id};
+use super::TrustError;
+use super::chain::{self, At};
 
-/// The DER of a certificate that may sign others, from what the PEM or DER `file` holds.
-pub fn authority_certificate(file: &Path, bytes: &[u8]) -> Result<Vec<u8>, TrustError> {
-    let der = to_der(&parse(file, bytes)?)?;
-    let is_authority = X509Certificate::from_der(&der)
-        .is_ok_and(|(_, certificate)| certificate.tbs_certificate.is_ca());
-    match is_authority {
-        true => Ok(der),
-        false => Err(TrustError::NoAuthority { file: file.to_path_buf() }),
-    }
-}
-
-/// A board's certificate from a file.
+/// A board's certificate from a file, with those between it and its authority where it has them.
 pub struct BoardCertificate {
     file: PathBuf,
     certificate: X509,
+    between: Vec<X509>,
 }
 
 impl BoardCertificate {
-    /// A certificate, PEM or DER, from what `file` holds.
+    /// A certificate, PEM or DER, from what `file` holds; in PEM others may follow it.
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, TrustError> {
-        Ok(Self { file: file.to_path_buf(), certificate: parse(file, bytes)? })
+        let mut between = X509::stack_from_pem(bytes).unwrap_or_default();
+        let certificate = match between.is_empty() {
+            true => X509::from_der(bytes)
+                .map_err(|_| TrustError::NotA { what: "certificate", file: file.into() })?,
+            false => between.remove(0),
+        };
+        Ok(Self { file: file.to_path_buf(), certificate, between })
     }
 
-    /// Refuses a certificate of another board, or one that `authority` (DER) has not signed.
-    pub fn check(&self, board: &BoardId, authority: Option<&[u8]>) -> Result<(), TrustError> {
+    /// What is to be remembered of it, if it is this board's and one of the tenant's authorities has
+    /// signed it. A tenant without any says nothing about that.
+    pub fn check(
+        &self,
+        board: &BoardId,
+        authorities: &[Authority],
+    ) -> Result<Certificate, TrustError> {
         let unfit = |problem: String| TrustError::UnfitBoard { file: self.file.clone(), problem };
-        let holds = hardware_id(&to_der(&self.certificate)?).map_err(|e| unfit(e.to_string()))?;
-        if holds != *board {
-            return Err(unfit(format!("the certificate is for board {holds}")));
+        let issuer = match authorities {
+            [] => None,
+            some => {
+                let issuer = chain::issuer(&self.certificate, &self.between, some, At::AnyTime);
+                let not_theirs = "the certificate is not by the tenant's authority";
+                Some(issuer.map_err(|verdict| unfit(format!("{not_theirs}: {verdict}")))?)
+            }
+        };
+        let known = authorities.iter().find(|authority| Some(authority.number) == issuer);
+        let field = known.map_or(IdentityField::default(), Authority::id_from);
+        let der = self.certificate.to_der();
+        let der = der.map_err(TrustError::cryptography("encode a certificate"))?;
+        let holds = identity(&der, field).map_err(|error| unfit(error.to_string()))?;
+        if holds.board != *board {
+            return Err(unfit(format!("the certificate is for board {}", holds.board)));
         }
-        let Some(authority) = authority else { return Ok(()) };
-        let signed = X509::from_der(authority)
-            .and_then(|authority| authority.public_key())
-            .and_then(|key| self.certificate.verify(&key));
-        match signed {
-            Ok(true) => Ok(()),
-            _ => Err(unfit(String::from("the certificate is not by the tenant's authority"))),
-        }
-    }
-
-    /// Its serial number.
-    pub fn serial(&self) -> Result<Serial, TrustError> {
-        let number = self.certificate.serial_number().to_bn();
-        let number = number.map_err(TrustError::cryptography("read a serial number"))?;
-        Ok(Serial::new(&number.to_vec()))
-    }
-
-    /// How the hub knows this certificate.
-    pub fn fingerprint(&self) -> Result<Fingerprint, TrustError> {
-        fingerprint(&self.certificate)
+        Ok(Certificate {
+            fingerprint: fingerprint(&self.certificate)?,
+            serial: Some(Serial::new(&holds.serial)),
+            issuer,
+            not_after: Some(holds.not_after),
+        })
     }
 }
 
@@ -72,14 +72,4 @@ pub fn fingerprint(certificate: &X509Ref) -> Result<Fingerprint, TrustError> {
         *to = *from;
     }
     Ok(Fingerprint(bytes))
-}
-
-fn parse(file: &Path, bytes: &[u8]) -> Result<X509, TrustError> {
-    X509::from_pem(bytes)
-        .or_else(|_| X509::from_der(bytes))
-        .map_err(|_| TrustError::NotA { what: "certificate", file: file.into() })
-}
-
-fn to_der(certificate: &X509) -> Result<Vec<u8>, TrustError> {
-    certificate.to_der().map_err(TrustError::cryptography("encode a certificate"))
 }

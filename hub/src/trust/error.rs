@@ -61,6 +61,14 @@ pub enum TrustError {
         /// The end of the issuer's validity.
         issuer_ends: String,
     },
+    /// A certificate that cannot be a tenant's authority.
+    #[error("the certificate {} cannot be a tenant's authority: {problem}", file.display())]
+    UnfitAuthority {
+        /// The certificate's file.
+        file: PathBuf,
+        /// What is against it.
+        problem: String,
+    },
     /// A certificate that may not sign others.
     #[error("the certificate {} is no authority's", file.display())]
     NoAuthority {

@@ -1,7 +1,7 @@
 //! A certificate that was just issued.
 
 use openssl::x509::X509;
-use storage::{Fingerprint, Serial};
+use storage::{AuthorityNumber, Certificate, Fingerprint, Serial, UnixSeconds};
 
 use super::TrustError;
 
@@ -10,11 +10,27 @@ use super::TrustError;
 pub struct Issued {
     der: Vec<u8>,
     serial: [u8; 16],
+    not_after: UnixSeconds,
 }
 
 impl Issued {
-    pub(super) const fn new(der: Vec<u8>, serial: [u8; 16]) -> Self {
-        Self { der, serial }
+    pub(super) const fn new(der: Vec<u8>, serial: [u8; 16], not_after: UnixSeconds) -> Self {
+        Self { der, serial, not_after }
+    }
+
+    /// What is remembered of it as a board's, which the tenant's authority of this number issued.
+    pub fn remembered(&self, issuer: AuthorityNumber) -> Certificate {
+        Certificate {
+            fingerprint: self.fingerprint(),
+            serial: Some(self.serial()),
+            issuer: Some(issuer),
+            not_after: Some(self.not_after),
+        }
+    }
+
+    /// The last second of its validity.
+    pub const fn not_after(&self) -> UnixSeconds {
+        self.not_after
     }
 
     /// Its DER.

@@ -5,10 +5,12 @@
 //! module only into a new file of mode 0600; nothing here overwrites a file, logs a key or reads a
 //! clock.
 
+mod anchor;
 mod answers;
 mod authorities;
 mod authority;
 mod certificate;
+mod chain;
 mod checkpoints;
 mod crl;
 mod enrolment;
@@ -27,9 +29,10 @@ mod request;
 
 pub use actors::identity::{IdentityError, hardware_id};
 
-pub use self::authorities::Authorities;
+pub use self::anchor::{Anchor, AnchorFacts, anchor_facts, have_one_key};
+pub use self::authorities::{Authorities, Issuing, Unopened};
 pub use self::authority::{Authority, Station};
-pub use self::certificate::{BoardCertificate, authority_certificate, fingerprint};
+pub use self::certificate::{BoardCertificate, fingerprint};
 pub use self::checkpoints::{CheckpointError, Checkpoints, Verified};
 pub use self::crl::Revoked;
 pub use self::enrolment::BoardEnrolment;
@@ -37,7 +40,7 @@ pub use self::error::TrustError;
 pub use self::files::{Readers, make_folder, write_new, write_new_secret, write_new_unsynced};
 pub use self::issued::{Issued, pem};
 pub use self::key::{new_key, private_key_pem};
-pub use self::lists::{List, ListLives, Lists, Unlisted};
+pub use self::lists::{List, ListLives, ListName, Lists, Unlisted};
 pub use self::ocsp::{Answered, Question};
 pub use self::pki::{Imported, Initialised, KeyPairFiles, Made, Pki};
 pub use self::places::Places;

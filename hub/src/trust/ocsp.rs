@@ -64,6 +64,11 @@ impl Question {
         }
         Some(openssl::sha::sha256(&text))
     }
+
+    /// Whether a certificate is asked after that this authority has issued.
+    pub(super) fn is_after(&self, authority: &Authority) -> bool {
+        Ours::of(authority).is_ok_and(|ours| self.asked.iter().any(|asked| ours.issued(asked)))
+    }
 }
 
 /// 1 to 32 bytes (RFC 8954, 2.1).

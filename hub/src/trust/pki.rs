@@ -1,8 +1,11 @@
 //! The folder of the hub's certificates, over the key store that has the authorities' keys.
 //!
 //! ```text
-//! root.pem  tenants/<tenant>.pem  server.pem  keys/server.key
+//! root.pem  tenants/<tenant>.pem  tenants/<tenant>.2.pem ...  server.pem  keys/server.key
 //! ```
+//! What a tenant's authorities are the store knows, with their certificates; the files beside are for
+//! people and other programs.
+//!
 //! Invariant: what is there is kept; certificates are readable. The server's key is always in a sealed
 //! file, for a handshake needs it in the process; where there is a plain one, `server.key.pem`, that
 //! is used until it is sealed.
@@ -16,7 +19,9 @@ use openssl::x509::X509;
 use storage::{TenantId, UnixSeconds};
 
 use super::files::{make_folder, write_new, write_new_secret};
-use super::keys::{self, FileStore, KeyError, KeyLabel, KeyStore, MeasuredStore, PublicKey};
+use super::keys::{
+    self, FileStore, KeyError, KeyLabel, KeyStore, MeasuredStore, PublicKey, Purpose,
+};
 use super::{Authority, Issued, Places, ServerName, TrustError, new_key, pem, private_key_pem};
 use crate::config::Trust;
 
@@ -102,6 +107,11 @@ impl Pki {
         Self { places, ..self }
     }
 
+    /// What boards' certificates are to name.
+    pub(super) const fn places(&self) -> Option<&Places> {
+        self.places.as_ref()
+    }
+
     /// The key store.
     pub fn keys(&self) -> &Arc<dyn KeyStore> {
         &self.keys
@@ -173,33 +183,68 @@ impl Pki {
         read.map_err(|_| TrustError::NotA { what: "certificate", file })
     }
 
-    /// A tenant's authority.
-    pub fn tenant(&self, tenant: &TenantId) -> Result<Authority, TrustError> {
-        let (file, label) = (self.tenant_file(tenant), KeyLabel::tenant(tenant));
-        let authority = self.read(&file, label, "authority of the tenant", || {
-            format!("`cellular-hub tenant add {tenant}` makes one with the tenant")
-        })?;
-        let named = self.places.clone().map(|places| (places, tenant.clone()));
-        Ok(authority.naming(named))
-    }
-
-    /// A tenant's authority, made under the root unless it is there.
+    /// A tenant's first authority, made under the root unless it is there.
     pub fn add_tenant(
         &self,
         tenant: &TenantId,
         now: UnixSeconds,
     ) -> Result<(Authority, Made), TrustError> {
-        let file = self.tenant_file(tenant);
+        let (file, label) = (self.tenant_file(tenant, 1), KeyLabel::tenant(tenant));
         if file.exists() {
-            return Ok((self.tenant(tenant)?, Made::Kept));
+            let authority = self.read(&file, label, "authority of the tenant", || {
+                format!("`cellular-hub tenant add {tenant}` makes one with the tenant")
+            })?;
+            return Ok((authority, Made::Kept));
         }
+        Ok((self.new_authority(tenant, label, now)?, Made::Made))
+    }
+
+    /// Another authority of a tenant that has one, with a new key, and the key's name.
+    pub fn succeed_tenant(
+        &self,
+        tenant: &TenantId,
+        now: UnixSeconds,
+    ) -> Result<(Authority, KeyLabel), TrustError> {
+        let mut unused = (2..=u16::MAX).filter(|it| !self.tenant_file(tenant, *it).exists());
+        let label = unused
+            .next()
+            .and_then(|generation| KeyLabel::nth(Purpose::Tenant(tenant.clone()), generation));
+        let label = label.ok_or_else(|| TrustError::Unissuable {
+            doing: "make another authority",
+            problem: format!("{tenant} has had all there can be"),
+        })?;
+        Ok((self.new_authority(tenant, label.clone(), now)?, label))
+    }
+
+    fn new_authority(
+        &self,
+        tenant: &TenantId,
+        label: KeyLabel,
+        now: UnixSeconds,
+    ) -> Result<Authority, TrustError> {
         let root = self.root()?;
-        let label = KeyLabel::tenant(tenant);
         let key = self.key_for(&label)?;
-        let issued: Issued = root.issue_tenant(tenant, &key, now)?;
+        let issued: Issued = root.issue_tenant(tenant, label.generation(), &key, now)?;
         make_folder(&self.tenants())?;
+        let file = self.tenant_file(tenant, label.generation());
         write_new(&file, issued.to_pem().as_bytes())?;
-        Ok((Authority::new(issued.into_der(), Arc::clone(&self.keys), label)?, Made::Made))
+        Authority::new(issued.into_der(), Arc::clone(&self.keys), label)
+    }
+
+    /// The authority of a certificate (DER) whose key is here under this name; `None` where it is
+    /// not, or is another's.
+    pub fn authority(&self, der: &[u8], label: KeyLabel) -> Result<Option<Authority>, TrustError> {
+        let public = match self.keys.public_key(&label) {
+            Err(KeyError::Missing { .. }) => return Ok(None),
+            found => found?,
+        };
+        let certificate =
+            X509::from_der(der).map_err(TrustError::cryptography("read an authority"))?;
+        let belongs = certificate.public_key().is_ok_and(|key| PublicKey::of(&key) == Some(public));
+        if !belongs {
+            return Ok(None);
+        }
+        Authority::new(der.to_vec(), Arc::clone(&self.keys), label).map(Some)
     }
 
     /// Where the root's certificate is.
@@ -221,9 +266,13 @@ impl Pki {
         self.dir.join("keys/server.key")
     }
 
-    /// Where the certificate of a tenant's authority is.
-    pub fn tenant_file(&self, tenant: &TenantId) -> PathBuf {
-        self.tenants().join(format!("{tenant}.pem"))
+    /// Where the certificate of the tenant's authority is that has its so-manieth key.
+    pub fn tenant_file(&self, tenant: &TenantId, generation: u16) -> PathBuf {
+        self.tenants().join(match generation {
+            1 => format!("{tenant}.pem"),
+            // No tenant's name has a dot.
+            later => format!("{tenant}.{later}.pem"),
+        })
     }
 
     fn tenants(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 //! (RFC 5280, 4.2.1.13), and of OCSP (4.2.2.1).
 
 use rcgen::{CertificateParams, CrlDistributionPoint, CustomExtension};
-use storage::TenantId;
+use storage::AuthorityName;
 use x509_cert::der::Encode as _;
 use x509_cert::der::asn1::{Ia5String, ObjectIdentifier};
 use x509_cert::ext::pkix::name::GeneralName;
@@ -34,16 +34,16 @@ impl Places {
         wanted.then(|| Self { url: origin::of(config), ocsp: https.ocsp })
     }
 
-    /// Has a certificate of the tenant's authority name them.
+    /// Has a certificate of the authority name them: its list, whichever of the tenant's issues then.
     pub(super) fn name_in(
         &self,
         params: &mut CertificateParams,
-        tenant: &TenantId,
+        authority: &AuthorityName,
     ) -> Result<(), TrustError> {
-        let list = format!("{}/crl/{tenant}.crl", self.url);
+        let list = format!("{}/crl/{authority}.crl", self.url);
         params.crl_distribution_points.push(CrlDistributionPoint { uris: vec![list] });
         if self.ocsp {
-            let answers = format!("{}/ocsp/{tenant}", self.url);
+            let answers = format!("{}/ocsp/{}", self.url, authority.tenant);
             let described = Ia5String::new(&answers).and_then(|answers| {
                 let access_location = GeneralName::UniformResourceIdentifier(answers);
                 let described = AccessDescription { access_method: OCSP, access_location };

@@ -3,7 +3,7 @@
 //! | | subject | basicConstraints | keyUsage | EKU | names |
 //! | --- | --- | --- | --- | --- | --- |
 //! | root | CN=Cellular Hub root | CA, path 1 | keyCertSign, cRLSign | | |
-//! | tenant | CN=tenant's boards, O=tenant | CA, path 0 | keyCertSign, cRLSign | clientAuth | |
+//! | tenant | CN=tenant's boards, or tenant's boards 2 and so on, O=tenant | CA, path 0 | keyCertSign, cRLSign | clientAuth | |
 //! | server | CN=first name | not a CA | digitalSignature | serverAuth | DNS, IP |
 //! | board | CN=board id | not a CA | digitalSignature | clientAuth | hardwareModuleName |
 //! | station | CN=name, OU=station, O=tenant | not a CA | digitalSignature | clientAuth | batches |
@@ -164,10 +164,16 @@ pub(super) fn root(now: UnixSeconds) -> CertificateParams {
 /// A tenant's authority signs boards, which are clients: it cannot make a server the boards trust.
 pub(super) fn tenant(
     tenant: &TenantId,
+    generation: u16,
     now: UnixSeconds,
     not_after: OffsetDateTime,
 ) -> CertificateParams {
-    let subject = subject(&format!("{tenant}'s boards"), Some(tenant.as_str()), None);
+    // Names of their own, so that nobody has to tell two apart by their keys.
+    let name = match generation {
+        1 => format!("{tenant}'s boards"),
+        later => format!("{tenant}'s boards {later}"),
+    };
+    let subject = subject(&name, Some(tenant.as_str()), None);
     let mut params = authority(subject, 0, now, not_after);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params

@@ -25,7 +25,7 @@ impl Rig {
         let id = "acme".parse().unwrap();
         store
             .tenants()
-            .put(&Tenant { id, name, state, created: NOW, authority: None, quota })
+            .put(&Tenant { id, name, state, created: NOW, issuer: None, quota })
             .unwrap();
         store
     }

@@ -23,11 +23,18 @@ pub struct Settings {
     pub mtu: u32,
     pub ciphers: &'static str,
     pub patience: Duration,
+    /// What the client shows behind its own certificate.
+    pub chain: Vec<openssl::x509::X509>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mtu: 1200, ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256", patience: PATIENCE }
+        Self {
+            mtu: 1200,
+            ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256",
+            patience: PATIENCE,
+            chain: vec![],
+        }
     }
 }
 
@@ -201,6 +208,9 @@ fn ssl(root: &Path, identity: Option<&Identity>, settings: &Settings) -> Ssl {
     context.set_options(SslOptions::NO_QUERY_MTU | SslOptions::NO_TICKET);
     if let Some(identity) = identity {
         context.set_certificate(&identity.certificate).unwrap();
+        for certificate in &settings.chain {
+            context.add_extra_chain_cert(certificate.clone()).unwrap();
+        }
         context.set_private_key(&identity.key).unwrap();
     }
     let mut ssl = Ssl::new(&context.build()).unwrap();

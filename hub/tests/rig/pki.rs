@@ -46,6 +46,8 @@ impl Identity {
 /// What a board's certificate says; `Default` is one the hub has to accept.
 pub struct Certificate<'a> {
     pub hardware_id: Option<&'a str>,
+    /// The subject's common name; the hardware id without.
+    pub common_name: Option<&'a str>,
     /// Seconds from now.
     pub not_before: i64,
     pub not_after: i64,
@@ -57,6 +59,7 @@ impl Default for Certificate<'_> {
     fn default() -> Self {
         Self {
             hardware_id: Some("CB-00000000"),
+            common_name: None,
             not_before: -3600,
             not_after: 86_400,
             client_auth: true,
@@ -70,14 +73,58 @@ pub struct Authority(Identity);
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self::ending(name, 86_400)
+    }
+
+    /// One that ends so many seconds from now.
+    pub fn ending(name: &str, not_after: i64) -> Self {
+        Self::made(name, not_after, None, None, None)
+    }
+
+    /// One below which so many others may stand, for names within these constraints, as OpenSSL writes
+    /// them.
+    pub fn bounded(name: &str, path_length: Option<u32>, names: Option<&str>) -> Self {
+        Self::made(name, 86_400, path_length, names, None)
+    }
+
+    /// One that this one has made.
+    pub fn below(&self, name: &str) -> Self {
+        Self::made(name, 86_400, None, None, Some(self))
+    }
+
+    fn made(
+        name: &str,
+        not_after: i64,
+        path_length: Option<u32>,
+        names: Option<&str>,
+        issuer: Option<&Self>,
+    ) -> Self {
         let key = p256();
-        let mut builder = builder(name, &key, -3600, 86_400);
-        builder.set_issuer_name(&named(name)).unwrap();
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        let mut builder = builder(name, &key, -3600, not_after);
+        let issuer_name = issuer.map_or_else(|| named(name), |it| named(&it.common_name()));
+        builder.set_issuer_name(&issuer_name).unwrap();
+        let mut constraints = BasicConstraints::new();
+        constraints.critical().ca();
+        if let Some(length) = path_length {
+            constraints.pathlen(length);
+        }
+        builder.append_extension(constraints.build().unwrap()).unwrap();
         let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
         builder.append_extension(usage).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        if let Some(names) = names {
+            let context = builder.x509v3_context(None, None);
+            #[expect(deprecated, reason = "the one way to write name constraints")]
+            let extension =
+                X509Extension::new_nid(None, Some(&context), Nid::NAME_CONSTRAINTS, names);
+            builder.append_extension(extension.unwrap()).unwrap();
+        }
+        let signing = issuer.map_or(&key, |issuer| &issuer.0.key);
+        builder.sign(signing, MessageDigest::sha256()).unwrap();
         Self(Identity { certificate: builder.build(), key })
+    }
+
+    pub fn certificate(&self) -> X509 {
+        self.0.certificate.clone()
     }
 
     pub fn read(certificate: &Path, key: &Path) -> Self {
@@ -121,7 +168,7 @@ impl Authority {
         digest: MessageDigest,
     ) -> Identity {
         let key = p256();
-        let name = wanted.hardware_id.unwrap_or("nameless");
+        let name = wanted.common_name.or(wanted.hardware_id).unwrap_or("nameless");
         let mut builder = builder(name, &key, wanted.not_before, wanted.not_after);
         if let Some(id) = wanted.hardware_id {
             builder.append_extension(hardware_module_name(id)).unwrap();
@@ -142,6 +189,31 @@ impl Authority {
             builder.append_extension2(extension).unwrap();
         }
         self.sign(builder, key, digest)
+    }
+
+    /// A board's certificate that has its name in this field alone.
+    pub fn with_field(&self, field: &str, name: &str) -> Identity {
+        let key = p256();
+        let common_name = if field == "CN" { name } else { "somebody" };
+        let mut builder = builder(common_name, &key, -3600, 86_400);
+        let mut subject = X509Name::builder().unwrap();
+        subject.append_entry_by_nid(Nid::COMMONNAME, common_name).unwrap();
+        match field {
+            "serialNumber" => subject.append_entry_by_nid(Nid::SERIALNUMBER, name).unwrap(),
+            "UID" => subject.append_entry_by_nid(Nid::USERID, name).unwrap(),
+            "dNSName" => {
+                let names = SubjectAlternativeName::new()
+                    .dns(name)
+                    .build(&builder.x509v3_context(None, None));
+                builder.append_extension(names.unwrap()).unwrap();
+            }
+            _ => {}
+        }
+        builder.set_subject_name(&subject.build()).unwrap();
+        let usage = KeyUsage::new().critical().digital_signature().build().unwrap();
+        builder.append_extension(usage).unwrap();
+        builder.append_extension(ExtendedKeyUsage::new().client_auth().build().unwrap()).unwrap();
+        self.sign(builder, key, MessageDigest::sha256())
     }
 
     fn sign(

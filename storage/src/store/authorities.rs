@@ -8,6 +8,8 @@
 //! Invariant: a certificate is the authority of one tenant, once; both entries change in one
 //! transaction. An authority is never removed but with its tenant: its number stays its own.
 
+use std::sync::atomic::Ordering;
+
 use sled::Transactional;
 use sled::transaction::{ConflictableTransactionError, TransactionalTree};
 
@@ -18,7 +20,7 @@ use crate::record::RecordError;
 use crate::tenant::Former;
 use crate::{
     Authority, AuthorityName, AuthorityNumber, AuthorityState, Fingerprint, Origin, Store,
-    StoreError, TenantId, UnixSeconds,
+    StoreError, Tenant, TenantId, UnixSeconds,
 };
 
 pub(crate) const TREE: &str = "authorities";
@@ -56,7 +58,7 @@ impl<'a> Authorities<'a> {
     /// # Errors
     /// [`StoreError::UnknownTenant`]; [`StoreError::AuthorityTaken`] for a certificate that is an
     /// authority already, whosoever; [`StoreError::AuthoritiesFull`] behind the last number.
-    pub fn add(self, new: NewAuthority) -> Result<Authority, StoreError> {
+    pub fn put_new(self, new: NewAuthority) -> Result<Authority, StoreError> {
         let NewAuthority { tenant, certificate, origin, added } = new;
         let writer = self.inner.writer();
         self.inner.require_tenant(&tenant)?;
@@ -101,9 +103,33 @@ impl<'a> Authorities<'a> {
         (authority.tenant, authority.number, authority.certificate) = (tenant, number, certificate);
         let key = key(&authority.tenant, authority.number);
         self.inner.authorities.insert(&key, encode(&key, &authority)?)?;
+        self.inner.revocations.fetch_add(1, Ordering::Release);
         drop(writer);
         self.inner.flush()?;
         Ok(Some(authority))
+    }
+
+    /// Has this authority, or none, issue the tenant's boards' certificates from now on, and gives
+    /// the tenant as it then is; durable on return.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTenant`]; those of the database.
+    pub fn issue_with(
+        self,
+        id: &TenantId,
+        number: Option<AuthorityNumber>,
+    ) -> Result<Tenant, StoreError> {
+        let writer = self.inner.writer();
+        let key = id.as_str().as_bytes();
+        let record = self.inner.tenants.get(key)?;
+        let record = record.ok_or_else(|| StoreError::UnknownTenant { tenant: id.clone() })?;
+        let mut tenant: Tenant = decode("tenants", key, &record)?;
+        tenant.issuer = number;
+        self.inner.tenants.insert(key, encode(key, &tenant)?)?;
+        self.inner.revocations.fetch_add(1, Ordering::Release);
+        drop(writer);
+        self.inner.flush()?;
+        Ok(tenant)
     }
 
     /// The tenant's authority of this number.
@@ -156,7 +182,7 @@ impl<'a> Authorities<'a> {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn issuing(self, tenant: &crate::Tenant) -> Result<Option<Authority>, StoreError> {
+    pub fn issuing(self, tenant: &Tenant) -> Result<Option<Authority>, StoreError> {
         match tenant.issuer {
             Some(number) => self.find(&tenant.id, number),
             None => Ok(None),

@@ -206,6 +206,7 @@ fn enrol(
     let replaced = board.fingerprint;
     board.certify(certificate.clone());
     let batch = wanted.batch.to_string();
+    board.labels.extend(wanted.labels.clone());
     board.labels.insert(String::from("batch"), batch);
     boards.put(&board)?;
     Ok(Ok(Enrolled { board, replaced }))

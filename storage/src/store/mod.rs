@@ -96,7 +96,7 @@ pub(crate) struct Inner {
     routes: Tree,
     upstreams: Tree,
     pub(crate) revoked: Tree,
-    /// Changes of `revoked` since the store was opened.
+    /// Changes of what is revoked, and of whose authority is which, since the store was opened.
     revocations: AtomicU64,
     pub(crate) batches: batches::BatchTrees,
     pub(crate) keyed: keyed::KeyedTrees,

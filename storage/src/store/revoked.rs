@@ -79,8 +79,8 @@ impl<'a> Revoked<'a> {
         Ok(was_on_hold)
     }
 
-    /// How often something was revoked, held or let go since the store was opened: as long as it
-    /// stays, so do the lists.
+    /// How often something was revoked, held or let go, or an authority changed, since the store was
+    /// opened: as long as it stays, so do the lists.
     #[must_use]
     pub fn changes(self) -> u64 {
         self.inner.revocations.load(Ordering::Acquire)

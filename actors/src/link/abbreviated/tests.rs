@@ -22,6 +22,8 @@ fn resumable() -> Resumable {
             not_after: UnixSeconds(9),
             at: std::time::Instant::now(),
             serial: None,
+            issuer: storage::AuthorityNumber::FIRST,
+            standing: crate::admission::Standing::Known,
         },
         authenticated: UnixSeconds(1),
     }

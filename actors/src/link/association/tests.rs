@@ -19,6 +19,8 @@ fn admitted() -> Admitted {
         not_after: UnixSeconds(u64::MAX),
         at: std::time::Instant::now(),
         serial: None,
+        issuer: storage::AuthorityNumber::FIRST,
+        standing: crate::admission::Standing::Known,
     }
 }
 

@@ -161,6 +161,7 @@ mod tests {
         Uplink {
             tenant: "acme".parse().unwrap(),
             board: "CB-1".parse().unwrap(),
+            issuer: None,
             message_id: MessageId(7),
             topic: "a/t".to_owned(),
             content_format: Some(112),

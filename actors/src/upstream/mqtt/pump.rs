@@ -156,7 +156,7 @@ impl Flow {
         let Parcel { uplink, awaiting } = parcel;
         // What a board was promised is kept: it has forgotten its reading.
         let is_promised = uplink.acknowledge == Acknowledge::OnReceive;
-        if !is_promised && self.barred.holds(&uplink.board, uplink.admitted) {
+        if !is_promised && self.barred.holds(&uplink.board, uplink.issuer, uplink.admitted) {
             return awaiting.answer(Outcome::Refused { reason: "the board was shut out" });
         }
         let Some(id) = self.window.next() else {

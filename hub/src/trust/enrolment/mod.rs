@@ -16,11 +16,10 @@ use storage::{
 use super::est::{
     self, CsrError, Request as SigningRequest, certificates_only, request_attributes,
 };
-use super::{Authorities, TrustError};
+use super::{Authorities, Issuing, TrustError, Unopened};
 
 /// The authority as boards' sessions know it.
 pub struct BoardEnrolment {
-    store: Store,
     authorities: Authorities,
 }
 
@@ -35,15 +34,28 @@ enum Refusal {
     Store(#[from] StoreError),
     #[error("cannot use the hub's root or the tenant's authority")]
     Trust(#[from] TrustError),
-    #[error("the authority of tenant {0} is another than the one that was made here")]
+    #[error("the key that issues certificates for tenant {0}'s boards is not here")]
     OtherAuthority(TenantId),
 }
 
+impl From<Unopened> for Refusal {
+    fn from(error: Unopened) -> Self {
+        match error {
+            Unopened::Store(error) => Self::Store(error),
+            Unopened::Trust(error) => Self::Trust(error),
+        }
+    }
+}
+
 impl BoardEnrolment {
-    /// Certificates by `authorities` for the boards in `store`.
+    /// Certificates by `authorities` for the boards in their store.
     #[must_use]
-    pub fn new(store: Store, authorities: Authorities) -> Arc<Self> {
-        Arc::new(Self { store, authorities })
+    pub fn new(authorities: Authorities) -> Arc<Self> {
+        Arc::new(Self { authorities })
+    }
+
+    const fn store(&self) -> &Store {
+        self.authorities.store()
     }
 
     fn given(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
@@ -63,18 +75,21 @@ impl BoardEnrolment {
         if request.format == format::CERTIFICATE {
             return Ok(root);
         }
-        let tenant = self.store.tenants().find(&request.tenant)?;
-        let own = tenant.and_then(|tenant| tenant.authority);
+        let own = match self.store().tenants().find(&request.tenant)? {
+            Some(tenant) => self.store().authorities().issuing(&tenant)?,
+            None => None,
+        };
+        let own = own.map(|authority| authority.certificate);
         let all: Vec<&[u8]> =
             [Some(&root), own.as_ref()].into_iter().flatten().map(Vec::as_slice).collect();
         Ok(certificates_only(&all))
     }
 
     fn certificate(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
-        let Some(board) = self.store.boards().find(&request.board)? else {
+        let Some(board) = self.store().boards().find(&request.board)? else {
             return Err(forbidden("no such board is registered"));
         };
-        let Some(tenant) = self.store.tenants().find(&board.tenant)? else {
+        let Some(tenant) = self.store().tenants().find(&board.tenant)? else {
             return Err(forbidden("no such board is registered"));
         };
         let replaces = self.may_have_one(&board, &tenant, request)?;
@@ -85,20 +100,22 @@ impl BoardEnrolment {
                 "the request is {theirs}'s, the session {own}'s"
             )));
         }
-        let authority = self.authorities.of(&tenant)?;
-        let authority = authority.ok_or_else(|| Refusal::OtherAuthority(tenant.id.clone()))?;
-        let (life, key) = (est::life_of(&self.store, &board)?, signing.public_key());
+        let issuing = self.authorities.issuing(&tenant)?;
+        let Issuing { number, authority } =
+            issuing.ok_or_else(|| Refusal::OtherAuthority(tenant.id.clone()))?;
+        let (life, key) = (est::life_of(self.store(), &board)?, signing.public_key());
         let certificate = authority.issue_board(&board.id, key, life.into(), now)?;
         let der = certificate.der().to_vec();
         let renewal = Renewal {
             board: board.id.clone(),
             fingerprint: certificate.fingerprint(),
             replaces,
-            not_after: actors::identity::identity(&der).map_or(now, |it| it.not_after),
+            not_after: certificate.not_after(),
             issued: now,
             serial: Some(certificate.serial()),
+            issuer: Some(number),
         };
-        self.store.renewals().put(&renewal)?;
+        self.store().renewals().put(&renewal)?;
         tracing::info!(
             board = %renewal.board, tenant = %tenant.id, certificate = %renewal.fingerprint,
             replaces = %renewal.replaces, "issued over the board's session"
@@ -124,6 +141,9 @@ impl BoardEnrolment {
             BoardState::Revoked { reason, .. } => {
                 return Err(Refusal::Forbidden(format!("the board is revoked: {reason}")));
             }
+            BoardState::Held { reason, .. } => {
+                return Err(Refusal::Forbidden(format!("the board is held: {reason}")));
+            }
         }
         if tenant.id != request.tenant {
             return Err(forbidden("the board is another tenant's by now"));
@@ -132,7 +152,7 @@ impl BoardEnrolment {
             TenantState::Active => {}
             TenantState::Suspended => return Err(forbidden("the tenant is suspended")),
         }
-        if self.store.revoked().has_fingerprint(&request.certificate)? {
+        if self.store().revoked().has_fingerprint(&request.certificate)? {
             return Err(forbidden("your certificate is revoked"));
         }
         match board.fingerprint {

@@ -5,7 +5,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::{X509, X509Name, X509ReqBuilder};
 use proptest::prelude::*;
-use storage::BoardId;
+use storage::{AuthorityNumber, BoardId, NewAuthority, Origin};
 
 use super::*;
 use crate::trust::{Pki, fingerprint};
@@ -33,15 +33,22 @@ fn scene() -> Scene {
         name: String::new(),
         state: TenantState::Active,
         created: NOW,
-        authority: Some(authority.certificate().to_vec()),
+        issuer: Some(AuthorityNumber::FIRST),
         quota: storage::Quota::default(),
     };
     store.tenants().put(&tenant).unwrap();
+    let new = NewAuthority {
+        tenant: id.clone(),
+        certificate: authority.certificate().to_vec(),
+        origin: Origin::Own { key: "tenant/acme".into() },
+        added: NOW,
+    };
+    store.authorities().put_new(new).unwrap();
     let mut board = Board::new("CB-1".parse().unwrap(), id, NOW);
     let own = Fingerprint([1; 32]);
     board.fingerprint = Some(own);
     store.boards().put(&board).unwrap();
-    let enrolment = BoardEnrolment::new(store.clone(), Authorities::new(pki));
+    let enrolment = BoardEnrolment::new(Authorities::new(pki, store.clone()));
     Scene { _folder: folder, store, enrolment, board: board.id, own }
 }
 
@@ -121,8 +128,9 @@ fn the_certificate_is_for_the_board_and_by_its_tenants_authority() {
     let certificate = scene.renew();
     let der = certificate.to_der().unwrap();
     assert_eq!(crate::trust::hardware_id(&der).unwrap(), scene.board);
-    let authority = scene.store.tenants().find(&"acme".parse().unwrap()).unwrap().unwrap();
-    let authority = X509::from_der(&authority.authority.unwrap()).unwrap();
+    let acme = "acme".parse().unwrap();
+    let authority = scene.store.authorities().find(&acme, AuthorityNumber::FIRST).unwrap().unwrap();
+    let authority = X509::from_der(&authority.certificate).unwrap();
     assert!(certificate.verify(&authority.public_key().unwrap()).unwrap());
 }
 

@@ -11,15 +11,18 @@ mod recent;
 mod refusal;
 mod request;
 
+use std::collections::BTreeMap;
+
 use openssl::x509::X509;
 use storage::{
-    BatchName, Board, BoardState, CertificateLife, Enrolment, EnrolmentRefusal, Fingerprint,
-    Renewal, Serial, Store, StoreError, Tenant, TenantId, TenantState, TokenDigest, UnixSeconds,
+    AuthorityNumber, BatchName, Board, BoardState, CertificateLife, Enrolment, EnrolmentRefusal,
+    Fingerprint, Renewal, Serial, Store, StoreError, Taking, Tenant, TenantId, TenantState,
+    TokenDigest, UnixSeconds,
 };
 
 use self::client::Station;
 use self::recent::{Entry, Recent};
-use crate::trust::{Authorities, BOARD_YEARS, Issued};
+use crate::trust::{Authorities, BOARD_YEARS, Issued, Issuing};
 
 pub use self::csr::{CSR_MAX, Csr, CsrError};
 pub use self::pkcs7::{certificates_only, request_attributes};
@@ -37,26 +40,30 @@ pub enum Voucher<'a> {
 
 /// The enrolment of one hub.
 pub struct Est {
-    store: Store,
     authorities: Authorities,
     recent: Recent,
 }
 
 impl Est {
-    /// Enrolment into `store`, with certificates by `authorities`.
-    pub fn new(store: Store, authorities: Authorities) -> Self {
-        Self { store, authorities, recent: Recent::new() }
+    /// Enrolment into the store of `authorities`, with certificates by them.
+    pub fn new(authorities: Authorities) -> Self {
+        Self { authorities, recent: Recent::new() }
     }
 
-    /// What vouches for boards and for the hub, as PKCS#7 (DER): the root, and with a label that
-    /// tenant's authority.
+    const fn store(&self) -> &Store {
+        self.authorities.store()
+    }
+
+    /// What vouches for boards and for the hub, as PKCS#7 (DER): the root, and with a label what
+    /// that tenant's boards are believed for.
     pub fn authorities(&self, label: Option<&TenantId>) -> Result<Vec<u8>, Refusal> {
-        let root = self.authorities.root()?;
-        let tenant = label.map(|label| self.tenant(label)).transpose()?;
-        let own = tenant.as_ref().and_then(|tenant| tenant.authority.as_deref());
-        Ok(certificates_only(
-            &[Some(root.as_slice()), own].into_iter().flatten().collect::<Vec<_>>(),
-        ))
+        let mut all = vec![self.authorities.root()?];
+        if let Some(label) = label {
+            let tenant = self.tenant(label)?;
+            let theirs = self.theirs(&tenant.id)?.into_iter();
+            all.extend(theirs.filter(|it| it.is_believed()).map(|it| it.certificate));
+        }
+        Ok(certificates_only(&all.iter().map(Vec::as_slice).collect::<Vec<_>>()))
     }
 
     /// A certificate (DER) for the board of the request (PKCS#10, DER), which it is registered with
@@ -77,11 +84,11 @@ impl Est {
         {
             return Ok(entry.der);
         }
-        let batch = self.store.batches().find(&wanted.tenant, &wanted.batch)?;
+        let batch = self.store().batches().find(&wanted.tenant, &wanted.batch)?;
         let life = batch.map_or(CertificateLife::Years(BOARD_YEARS), |batch| batch.certificates);
-        let issued = self.issue(&vouched.tenant, &request, life, now)?;
-        let enrolled = self.store.enrol(&wanted, issued.fingerprint(), &issued.serial())??;
-        self.store.flush_together()?;
+        let (issued, issuer) = self.issue(&vouched.tenant, &request, life, now)?;
+        let enrolled = self.store().enrol(&wanted, &issued.remembered(issuer))??;
+        self.store().flush_together()?;
         tracing::debug!(board = %request.board, tenant = %wanted.tenant, batch = %wanted.batch,
                         fingerprint = %issued.fingerprint(), "enrolled");
         let entry = Entry {
@@ -109,14 +116,15 @@ impl Est {
         let shown = Fingerprint(openssl::sha::sha256(certificate));
         let request = Request::check(csr)?;
         let _turn = self.recent.turn(&request.board);
-        let holder = crate::trust::hardware_id(certificate).map_err(|_| Refusal::NotABoard)?;
-        let board = self.store.boards().find(&holder)?;
+        // A foreign authority's say it elsewhere; the fingerprint tells all the same.
+        let holder = crate::trust::hardware_id(certificate);
+        let board = self.store().boards().find(holder.as_ref().unwrap_or(&request.board))?;
         let board = board.filter(|board| board.fingerprint == Some(shown));
         let board = board.ok_or(Refusal::NotABoard)?;
         let tenant = self.serving(&board.tenant)?;
         of_label(label, &tenant.id)?;
-        client::verify(&old, &tenant, now)?;
-        self.not_revoked(&tenant.id, certificate)?;
+        let issuer = client::verify(&old, &tenant.id, &self.theirs(&tenant.id)?, now)?;
+        self.not_revoked(&tenant.id, issuer, certificate)?;
         may_connect(&board)?;
         if board.id != request.board || !same_names(certificate, &request.csr) {
             return Err(Refusal::OtherNames);
@@ -125,16 +133,18 @@ impl Est {
         if let Some(entry) = lately.filter(|entry| entry.replaced == Some(shown)) {
             return Ok(entry.der);
         }
-        let issued = self.issue(&tenant, &request, life_of(&self.store, &board)?, now)?;
+        let life = life_of(self.store(), &board)?;
+        let (issued, issuer) = self.issue(&tenant, &request, life, now)?;
         let renewal = Renewal {
             board: board.id,
             fingerprint: issued.fingerprint(),
             replaces: shown,
-            not_after: actors::identity::identity(issued.der()).map_or(now, |it| it.not_after),
+            not_after: issued.not_after(),
             issued: now,
             serial: Some(issued.serial()),
+            issuer: Some(issuer),
         };
-        self.store.renewals().put(&renewal)?;
+        self.store().renewals().put(&renewal)?;
         let entry = Entry {
             key: *request.key_digest(),
             fingerprint: renewal.fingerprint,
@@ -146,26 +156,38 @@ impl Est {
         Ok(issued.into_der())
     }
 
-    /// A certificate by the tenant's authority for the board of the request.
+    /// A certificate by the tenant's authority for the board of the request, and by which.
     fn issue(
         &self,
         tenant: &Tenant,
         request: &Request<'_>,
         life: CertificateLife,
         now: UnixSeconds,
-    ) -> Result<Issued, Refusal> {
-        let authority = self.authorities.of(tenant)?;
-        let authority = authority.ok_or_else(|| Refusal::OwnAuthority(tenant.id.clone()))?;
-        Ok(authority.issue_board(&request.board, request.public_key(), life.into(), now)?)
+    ) -> Result<(Issued, AuthorityNumber), Refusal> {
+        let issuing = self.authorities.issuing(tenant)?;
+        let Issuing { number, authority } =
+            issuing.ok_or_else(|| Refusal::OwnAuthority(tenant.id.clone()))?;
+        let (board, key) = (&request.board, request.public_key());
+        Ok((authority.issue_board(board, key, life.into(), now)?, number))
     }
 
-    fn not_revoked(&self, tenant: &TenantId, der: &[u8]) -> Result<(), Refusal> {
+    /// All authorities of the tenant.
+    fn theirs(&self, tenant: &TenantId) -> Result<Vec<storage::Authority>, Refusal> {
+        Ok(self.store().authorities().list(Some(tenant)).collect::<Result<_, _>>()?)
+    }
+
+    fn not_revoked(
+        &self,
+        tenant: &TenantId,
+        issuer: AuthorityNumber,
+        der: &[u8],
+    ) -> Result<(), Refusal> {
         use x509_parser::prelude::{FromDer as _, X509Certificate};
-        let revoked = self.store.revoked();
+        let revoked = self.store().revoked();
         let by_digest = revoked.has_fingerprint(&Fingerprint(openssl::sha::sha256(der)))?;
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| Refusal::NotABoard)?;
         let serial = Serial::new(certificate.raw_serial());
-        match by_digest || revoked.has_serial(tenant, serial.as_bytes())? {
+        match by_digest || revoked.has_serial(tenant, issuer, serial.as_bytes())? {
             true => Err(Refusal::Revoked(certificate.raw_serial_as_string())),
             false => Ok(()),
         }
@@ -182,14 +204,15 @@ impl Est {
                 let station = Station::read(der)?;
                 let tenant = self.serving(&station.tenant)?;
                 let certificate = X509::from_der(der).map_err(|_| Refusal::NotAStation)?;
-                client::verify(&certificate, &tenant, now)?;
-                self.not_revoked(&tenant.id, der)?;
+                let theirs = self.theirs(&tenant.id)?;
+                let issuer = client::verify(&certificate, &tenant.id, &theirs, now)?;
+                self.not_revoked(&tenant.id, issuer, der)?;
                 of_label(label, &tenant.id)?;
                 Ok(Vouched { tenant, batches: station.batches, token: None })
             }
             Voucher::Token(text) => {
                 let digest = TokenDigest::of(text);
-                let token = self.store.find_token(&digest)?;
+                let token = self.store().find_token(&digest)?;
                 let token = token.ok_or(EnrolmentRefusal::TokenUnknown)?;
                 of_label(label, &token.tenant)?;
                 let tenant = self.serving(&token.tenant)?;
@@ -213,8 +236,10 @@ impl Est {
                 batch: batch.clone(),
                 token: vouched.token,
                 at: now,
+                taking: Taking::AsTheBatchSays,
+                labels: BTreeMap::new(),
             };
-            match self.store.may_enrol(&wanted)? {
+            match self.store().may_enrol(&wanted)? {
                 Ok(()) => return Ok(wanted),
                 // Of several batches, the one that lists the board has the better reason.
                 Err(refusal) => match (&reason, &refusal) {
@@ -227,7 +252,7 @@ impl Est {
     }
 
     fn is_current(&self, request: &Request<'_>, of: &Fingerprint) -> Result<bool, Refusal> {
-        let board = self.store.boards().find(&request.board)?;
+        let board = self.store().boards().find(&request.board)?;
         Ok(board.and_then(|board| board.fingerprint).as_ref() == Some(of))
     }
 
@@ -240,7 +265,7 @@ impl Est {
     }
 
     fn tenant(&self, id: &TenantId) -> Result<Tenant, Refusal> {
-        self.store.tenants().find(id)?.ok_or_else(|| Refusal::UnknownTenant(id.clone()))
+        self.store().tenants().find(id)?.ok_or_else(|| Refusal::UnknownTenant(id.clone()))
     }
 }
 
@@ -272,6 +297,7 @@ fn may_connect(board: &Board) -> Result<(), Refusal> {
         BoardState::Active => return Ok(()),
         BoardState::Blocked { reason, .. } => ("blocked", reason),
         BoardState::Revoked { reason, .. } => ("revoked", reason),
+        BoardState::Held { reason, .. } => ("held", reason),
     };
     let (board, reason) = (board.id.clone(), reason.clone());
     Err(EnrolmentRefusal::Shut { board, state, reason }.into())

@@ -4,7 +4,7 @@ use openssl::x509::X509VerifyResult;
 use storage::{EnrolmentRefusal, StoreError, TenantId};
 
 use super::CsrError;
-use crate::trust::TrustError;
+use crate::trust::{TrustError, Unopened};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,9 @@ pub enum Refusal {
     #[error(transparent)]
     Rule(#[from] EnrolmentRefusal),
     /// The hub cannot sign for this tenant.
-    #[error("tenant {0} has an authority of its own, which issues its boards' certificates")]
+    #[error(
+        "no key is here that issues certificates for {0}'s boards; ask whoever has their authority"
+    )]
     OwnAuthority(TenantId),
     /// The store failed.
     #[error("the store takes nothing now")]
@@ -64,4 +66,13 @@ pub enum Refusal {
     /// The authority failed.
     #[error("the authority cannot sign now")]
     Trust(#[from] TrustError),
+}
+
+impl From<Unopened> for Refusal {
+    fn from(error: Unopened) -> Self {
+        match error {
+            Unopened::Store(error) => Self::Store(error),
+            Unopened::Trust(error) => Self::Trust(error),
+        }
+    }
 }

@@ -47,6 +47,11 @@ impl KeyLabel {
         Self { purpose, generation: 1 }
     }
 
+    /// The key for `purpose` that came as the so-manieth; `None` for 0.
+    pub fn nth(purpose: Purpose, generation: u16) -> Option<Self> {
+        (generation > 0).then_some(Self { purpose, generation })
+    }
+
     /// The first key of a tenant's authority.
     pub fn tenant(tenant: &TenantId) -> Self {
         Self::first(Purpose::Tenant(tenant.clone()))

@@ -30,8 +30,7 @@ fn data_key(id: u16) -> DataKey {
 fn store(dir: &Path) -> Store {
     let store = Store::open(&dir.join("store")).unwrap();
     let (name, state, quota) = (String::from("Acme"), TenantState::Active, Quota::default());
-    let tenant =
-        Tenant { id: acme(), name, state, created: UnixSeconds(1), authority: None, quota };
+    let tenant = Tenant { id: acme(), name, state, created: UnixSeconds(1), issuer: None, quota };
     store.tenants().put(&tenant).unwrap();
     store
 }
@@ -68,7 +67,7 @@ fn sleep(store: &Store, sessions: &crate::Sessions, board: &str) -> Slot {
         keys: crate::Secret([5; 40]),
         resumption: None,
     };
-    sessions.put(&lease, &session).unwrap();
+    sessions.put(&lease, &session, None).unwrap();
     lease.slot()
 }
 

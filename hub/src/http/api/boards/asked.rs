@@ -181,6 +181,7 @@ impl Asked {
         Ok(BoardFilter {
             tenants,
             states: self.state,
+            issuers: Vec::new(),
             id_contains: self.q,
             labels,
             created: Span { from: self.created_after, before: self.created_before },

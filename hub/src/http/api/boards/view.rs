@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use storage::{Board, BoardState, StateKind};
+use storage::{AuthorityNumber, Board, BoardState, StateKind};
 use utoipa::ToSchema;
 
 use crate::http::api::moment::Moment;
@@ -47,6 +47,10 @@ pub(in crate::http::api) struct Certificate {
     fingerprint: String,
     /// Its serial number, in hexadecimal, where the hub has seen it.
     serial: Option<String>,
+    /// Which of the tenant's authorities issued it, where the hub knows.
+    authority: Option<u16>,
+    /// Its end, where the hub knows.
+    ends: Option<Moment>,
 }
 
 /// Whether a board may connect.
@@ -58,6 +62,8 @@ pub(in crate::http::api) enum State {
     Active,
     /// Refused until somebody lifts the block.
     Blocked,
+    /// Refused until somebody releases it: more than one seems to have what only one board has.
+    Held,
     /// Refused for good.
     Revoked,
 }
@@ -67,6 +73,7 @@ impl State {
         match self {
             Self::Active => "active",
             Self::Blocked => "blocked",
+            Self::Held => "held",
             Self::Revoked => "revoked",
         }
     }
@@ -77,6 +84,7 @@ impl From<StateKind> for State {
         match kind {
             StateKind::Active => Self::Active,
             StateKind::Blocked => Self::Blocked,
+            StateKind::Held => Self::Held,
             StateKind::Revoked => Self::Revoked,
         }
     }
@@ -87,11 +95,16 @@ impl From<Board> for View {
         let state = StateKind::of(&board.state).into();
         let (reason, since) = match board.state {
             BoardState::Active => (None, None),
-            BoardState::Blocked { reason, since } | BoardState::Revoked { reason, since } => {
-                (Some(reason), Some(since.into()))
-            }
+            BoardState::Blocked { reason, since }
+            | BoardState::Held { reason, since }
+            | BoardState::Revoked { reason, since } => (Some(reason), Some(since.into())),
         };
-        let serial = board.serial.map(|serial| serial.to_string());
+        let certificate = board.fingerprint.map(|fingerprint| Certificate {
+            fingerprint: fingerprint.to_string(),
+            serial: board.serial.map(|serial| serial.to_string()),
+            authority: board.issuer.map(AuthorityNumber::get),
+            ends: board.not_after.map(Moment::from),
+        });
         Self {
             id: board.id.to_string(),
             tenant: board.tenant.to_string(),
@@ -100,9 +113,7 @@ impl From<Board> for View {
             since,
             labels: board.labels,
             address: board.address.map(|address| address.to_string()),
-            certificate: board
-                .fingerprint
-                .map(|fingerprint| Certificate { fingerprint: fingerprint.to_string(), serial }),
+            certificate,
             created: board.created.into(),
             first_seen: board.first_seen.map(Moment::from),
             last_seen: board.last_seen.map(Moment::from),
