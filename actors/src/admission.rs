@@ -5,6 +5,7 @@
 //! is whose a certificate has become, once its session is established.
 
 mod newcomers;
+mod twin;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -151,10 +152,10 @@ impl Registry {
     fn known(
         &self,
         identity: Identity,
-        fingerprint: Fingerprint,
+        leaf: &[u8],
         authority: &Authority,
     ) -> Result<Admitted, Refusal> {
-        let at = Instant::now();
+        let (at, fingerprint) = (Instant::now(), Fingerprint(sha256(leaf)));
         let found = self.store.boards().find(&identity.board);
         let board = found.map_err(|error| unreadable(&error))?;
         if board.as_ref().is_some_and(|board| board.tenant != authority.tenant) {
@@ -167,6 +168,11 @@ impl Registry {
             return Err(Refusal::Revoked);
         }
         let standing = self.standing(&identity, fingerprint, authority, &tenant, board.as_ref())?;
+        if let Standing::First(_) = standing {
+            // Of what was revoked before the hub has seen it, it knows no serial number.
+            let twin = twin::twin(leaf).ok_or(Refusal::UnsupportedCertificate)?;
+            self.not_revoked(twin)?;
+        }
         let is_unknown =
             |board: Board| board.fingerprint == Some(fingerprint) && board.serial.is_none();
         let serial = board.is_some_and(is_unknown).then(|| Serial::new(&identity.serial));
@@ -293,7 +299,7 @@ impl Admission for Registry {
             return Err(NotAdmitted { reason: Refusal::Expired, board });
         }
         believed(&authority)
-            .and_then(|()| self.known(identity, Fingerprint(sha256(leaf)), &authority))
+            .and_then(|()| self.known(identity, leaf, &authority))
             .map_err(|reason| NotAdmitted { reason, board })
     }
 }

@@ -16,6 +16,7 @@ use crate::rig::records::Record;
 use crate::rig::site::{Plan, Site};
 
 const BAD_CERTIFICATE: i32 = 42;
+const REVOKED: i32 = 44;
 const UNKNOWN: i32 = 46;
 const UNKNOWN_AUTHORITY: i32 = 48;
 
@@ -134,6 +135,31 @@ fn a_board_that_only_shows_a_certificate_registers_nothing() {
     assert!(signatures > 0);
     refused(&site, &["board", "show", "AC-1"], 2, &["no board AC-1"]);
     posts(&mut connect(&site, &hub, &board).expect("the board itself"));
+}
+
+#[test]
+fn a_revoked_certificate_does_not_come_back_as_its_twin() {
+    let (site, hub) = Plan::boards(1).start();
+    batch(&site, "fleet", "AC-", "10");
+    let own = Authority::new("acme");
+    import(&site, &own, &["--id-from", "CN", "--register", "fleet"]);
+    // One that the hub knows the serial number of, and one that was revoked before it ever came.
+    let (seen, unseen) = (named(&own, "AC-1"), named(&own, "AC-2"));
+    posts(&mut connect(&site, &hub, &seen).unwrap());
+    let print = unseen.fingerprint();
+    done(&site, &["board", "add", "AC-2", "--tenant", "tenant-0", "--fingerprint", &print]);
+    for (board, identity) in [("AC-1", &seen), ("AC-2", &unseen)] {
+        let print = identity.fingerprint();
+        done(&site, &["certificate", "revoke", &print, "--reason", "key-compromise"]);
+        let twin = identity.twin();
+        assert_ne!(twin.fingerprint(), print);
+        for gone in [identity, &twin] {
+            assert_eq!(connect(&site, &hub, gone).err(), Some(Refused::Alert(REVOKED)), "{board}");
+        }
+        assert!(shown(&site, board)["fingerprint"].is_null());
+        // Its authority may give it another.
+        posts(&mut connect(&site, &hub, &named(&own, board)).expect("a certificate of its own"));
+    }
 }
 
 #[test]

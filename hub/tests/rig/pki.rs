@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
-use openssl::bn::{BigNum, MsbOption};
+use openssl::bn::{BigNum, BigNumContext, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
+use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
@@ -35,6 +36,27 @@ impl Identity {
     pub fn write(&self, certificate: &Path, key: &Path) {
         std::fs::write(certificate, self.certificate.to_pem().unwrap()).unwrap();
         std::fs::write(key, self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    }
+
+    /// The same certificate with the other signature that is as good: (r, n - s) instead of (r, s).
+    pub fn twin(&self) -> Self {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let (mut order, mut context) = (BigNum::new().unwrap(), BigNumContext::new().unwrap());
+        group.order(&mut order, &mut context).unwrap();
+        let signature = self.certificate.signature().as_slice();
+        let known = EcdsaSig::from_der(signature).unwrap();
+        let mut s = BigNum::new().unwrap();
+        s.checked_sub(&order, known.s()).unwrap();
+        let other = EcdsaSig::from_private_components(known.r().to_owned().unwrap(), s).unwrap();
+        let other = other.to_der().unwrap();
+        let der = self.certificate.to_der().unwrap();
+        let before = &der[4..der.len() - signature.len() - 3];
+        let length = |bytes: &[u8], more: usize| u8::try_from(bytes.len() + more).unwrap();
+        let signature = [&[3, length(&other, 1), 0], &other[..]].concat();
+        let body = [before, &signature].concat();
+        let size = u16::try_from(body.len()).unwrap().to_be_bytes();
+        let der = [&[0x30, 0x82], &size[..], &body].concat();
+        Self { certificate: X509::from_der(&der).unwrap(), key: self.key.clone() }
     }
 
     pub fn fingerprint(&self) -> String {
