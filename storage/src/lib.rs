@@ -17,6 +17,7 @@ mod credentials;
 mod data_key;
 mod enrolment;
 mod fingerprint;
+mod forecast;
 mod id;
 mod identity_field;
 mod job;
@@ -57,6 +58,7 @@ pub use credentials::{Credentials, Passkey, PasswordHash, ProviderIdentity, Totp
 pub use data_key::{DataKey, KeyPurpose};
 pub use enrolment::{Enrolled, Enrolment, EnrolmentRefusal, Taking};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use forecast::{BoardForecast, CertificateEnds};
 pub use id::{BoardId, InvalidName, ResourcePath, TenantId, UnixSeconds, UpstreamName};
 pub use identity_field::IdentityField;
 pub use job::{Became, JOB_FAULTS_MAX, Job, JobId, JobState, Work};

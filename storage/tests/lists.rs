@@ -309,3 +309,46 @@ fn more_values_than_are_named_are_counted_together() {
     assert_eq!((values.values.len(), values.others), (50, 5000 - 30 - 49));
     assert_eq!((page.boards.len(), page.next.is_none(), page.total), (0, true, 5000));
 }
+
+#[test]
+fn a_forecast_counts_what_looking_at_every_board_counts_and_is_kept_for_a_minute() {
+    const DAY_S: u64 = 86_400;
+    let (_folder, store) = rig();
+    for id in ["acme", "beta", "none"] {
+        store.tenants().put(&tenant(id)).unwrap();
+    }
+    let now = UnixSeconds(10_000 * DAY_S);
+    let put = |id: &str, owner: &str, state: BoardState, end: Option<u64>| {
+        let mut one = board(id, owner);
+        (one.state, one.not_after) = (state, end.map(UnixSeconds));
+        store.boards().put(&one).unwrap();
+    };
+    put("a", "acme", BoardState::Active, Some(now.0 - 1));
+    put("b", "acme", state(1), Some(now.0 + 29 * DAY_S));
+    put("c", "acme", BoardState::Active, None);
+    put("d", "acme", state(3), Some(now.0 + DAY_S));
+    put("e", "beta", state(2), Some(now.0 + 300 * DAY_S));
+    // RFC 5280's end of all days.
+    put("f", "beta", BoardState::Active, Some(253_402_300_799));
+    let forecast = store.boards().forecast(now).unwrap();
+    let acme = CertificateEnds {
+        ended: 1,
+        within_30_days: 1,
+        within_90_days: 1,
+        within_365_days: 1,
+        unknown: 1,
+        next: Some(UnixSeconds(now.0 + 29 * DAY_S)),
+        ..CertificateEnds::default()
+    };
+    let next = Some(UnixSeconds(now.0 + 300 * DAY_S));
+    let beta = CertificateEnds { within_365_days: 1, later: 1, next, ..CertificateEnds::default() };
+    let named = |id: &str| id.parse::<TenantId>().unwrap();
+    assert_eq!(forecast.tenants, BTreeMap::from([(named("acme"), acme), (named("beta"), beta)]));
+    assert_eq!((forecast.all().within_365_days, forecast.all().next), (2, acme.next));
+
+    put("g", "none", BoardState::Active, Some(now.0));
+    let at = |second| store.boards().forecast(UnixSeconds(second)).unwrap();
+    assert_eq!(at(now.0 + 59), forecast);
+    assert_eq!(at(now.0 + 60).tenants.len(), 3);
+    assert_eq!(at(now.0 - 1).at.0, now.0 - 1, "a clock that was set back");
+}

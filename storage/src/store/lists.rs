@@ -135,7 +135,7 @@ impl<'a> Boards<'a> {
         Ok(counts)
     }
 
-    fn require_rows(self) -> Result<(), StoreError> {
+    pub(super) fn require_rows(self) -> Result<(), StoreError> {
         match self.inner.rows.phase() {
             Phase::Ready => Ok(()),
             Phase::Reading | Phase::Assigning | Phase::Spoilt => Err(StoreError::ListsNotReady),

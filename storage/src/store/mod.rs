@@ -40,7 +40,7 @@ use self::mark::Mark;
 use self::tree::Tree;
 use crate::record::{self, Record};
 use crate::rows::{Past, Rows};
-use crate::{Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
+use crate::{BoardForecast, Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
 
 pub(crate) mod audit;
 pub(crate) mod authorities;
@@ -50,6 +50,7 @@ pub(crate) mod boards;
 mod building;
 pub(crate) mod data_keys;
 pub(crate) mod error;
+mod forecast;
 pub(crate) mod health;
 pub(crate) mod keyed;
 mod lists;
@@ -101,6 +102,8 @@ pub(crate) struct Inner {
     pub(crate) batches: batches::BatchTrees,
     pub(crate) keyed: keyed::KeyedTrees,
     together: together::Together,
+    /// When certificates end, as it was counted last.
+    forecast: Mutex<Option<Arc<BoardForecast>>>,
     pub(crate) db: Db,
     /// The database's file once more: sled's own flush leaves the file's size and the disk's
     /// cache to the system.
@@ -152,6 +155,7 @@ impl Store {
             batches: batches::BatchTrees::open(tree)?,
             keyed: keyed::KeyedTrees::open(tree)?,
             together: together::Together::default(),
+            forecast: Mutex::default(),
             db,
             file,
             health,
