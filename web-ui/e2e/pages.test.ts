@@ -12,8 +12,11 @@ import { Site } from "./rig/site.ts";
 const SHOTS = `${process.env["CARGO_TARGET_DIR"] ?? `${ROOT}target`}/ui-screenshots`;
 
 const PAGES: Readonly<Record<string, string>> = {
+  boards: "/boards",
+  board: "/boards/CB-00000000",
   tenants: "/tenants",
   tenant: "/tenants/tenant-0",
+  routes: "/routes",
   users: "/users",
   tokens: "/tokens",
   approvals: "/approvals",
@@ -28,7 +31,8 @@ const open: { theme: string; width: number; page: Page }[] = [];
 
 beforeAll(async () => {
   mkdirSync(SHOTS, { recursive: true });
-  site = await Site.start(4, 2);
+  site = await Site.start(40, 2);
+  site.boards(12);
   people = await People.start(site.pin);
   await setUp(await people.person(site.url), site);
   for (const theme of ["light", "dark"] as const) {

@@ -17,7 +17,7 @@ import { FaultNote } from "./parts/FaultNote.tsx";
 import { Waiting } from "./parts/Waiting.tsx";
 import { NotFound } from "./shell/NotFound.tsx";
 import { Shell } from "./shell/Shell.tsx";
-import { text } from "./search.ts";
+import { boardFilter, text } from "./search.ts";
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 
@@ -55,8 +55,15 @@ const home = createRoute({
   path: "/",
   beforeLoad: () => {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to be sent elsewhere
-    throw redirect({ to: "/tenants" });
+    throw redirect({ to: "/boards" });
   },
+});
+
+const boards = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/boards",
+  validateSearch: boardFilter,
+  component: lazyRouteComponent(() => import("./pages/boards/Boards.tsx")),
 });
 
 const tree = root.addChildren([
@@ -64,8 +71,11 @@ const tree = root.addChildren([
   outside("/setup", () => import("./pages/sign-in/Setup.tsx")),
   signedIn.addChildren([
     home,
+    boards,
+    page("/boards/$board", () => import("./pages/board/Board.tsx")),
     page("/tenants", () => import("./pages/tenants/Tenants.tsx")),
     page("/tenants/$tenant", () => import("./pages/tenants/Tenant.tsx")),
+    page("/routes", () => import("./pages/routes/Routes.tsx")),
     page("/users", () => import("./pages/people/Users.tsx")),
     page("/tokens", () => import("./pages/people/Tokens.tsx")),
     page("/approvals", () => import("./pages/approvals/Approvals.tsx")),

@@ -32,6 +32,16 @@ export async function tagged<T extends object>(answer: Promise<{ data?: T | unde
   return { ...(data as T), tag: response.headers.get("etag") ?? "*" };
 }
 
+/** Removes what is at a path as it is now: reads its tag, and names it. */
+export async function removed<P>(
+  read: (path: P) => Promise<{ response: Response }>,
+  remove: (path: P, header: { "If-Match": string }) => Promise<unknown>,
+  path: P,
+): Promise<void> {
+  const { response } = await read(path);
+  await remove(path, { "If-Match": response.headers.get("etag") ?? "*" });
+}
+
 /** For a creation that may be asked for twice, and is carried out once. */
 export function once(): { "idempotency-key": string } {
   return { "idempotency-key": crypto.randomUUID() };

@@ -131,6 +131,183 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The boards that fit, a page at a time. */
+        get: operations["list_boards"];
+        put?: never;
+        /** Adds a board whose certificate was issued elsewhere, or that has none yet. */
+        post: operations["add_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{board}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One board. Its ETag stays while nothing but the times of hearing it changes. */
+        get: operations["show_board"];
+        put?: never;
+        post?: never;
+        /** Forgets a board: its sessions end, and its certificate is unknown from now on. */
+        delete: operations["remove_board"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{board}/block": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses a board until it is unblocked; its sessions end. */
+        post: operations["block_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{board}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A board's labels. */
+        get: operations["show_labels"];
+        /** Gives a board these labels instead of those it has. */
+        put: operations["set_labels"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{board}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses a board for good; its sessions end. This cannot be undone. */
+        post: operations["revoke_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{board}/unblock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a blocked board connect again. */
+        post: operations["unblock_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many boards of each state, tenant and label fit a filter. */
+        get: operations["count_boards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The jobs that you may see, the newest first. */
+        get: operations["list_jobs"];
+        put?: never;
+        /**
+         * Does something to all boards that fit, one after the other. Boards that fit later only are left
+         *     alone where their ids come before those that were done already.
+         */
+        post: operations["add_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One job, and how far it is. */
+        get: operations["show_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a job; what it has done stays done. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -320,6 +497,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The routes that you may see, by tenant and resource. */
+        get: operations["list_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -472,6 +666,173 @@ export interface paths {
         get: operations["show_tenant"];
         put?: never;
         post?: never;
+        /** Removes a tenant without boards, with its upstreams and routes. */
+        delete: operations["remove_tenant"];
+        options?: never;
+        head?: never;
+        /** Gives a tenant another name to be read; its id stays. */
+        patch: operations["change_tenant"];
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a tenant and its boards may take. */
+        get: operations["show_quota"];
+        /** Gives a tenant other bounds of its own; they count at once, with full buckets. */
+        put: operations["set_quota"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets the boards of a suspended tenant connect again. */
+        post: operations["resume_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds a route; readings follow it at once. */
+        post: operations["add_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/routes/{resource}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One route. */
+        get: operations["show_route"];
+        /** Leads the readings of a resource elsewhere, from now on. */
+        put: operations["change_route"];
+        post?: never;
+        /** Removes a route: boards are told 4.04 from now on. */
+        delete: operations["remove_route"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/routes/{resource}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Really publishes a reading where the route leads, and waits for the broker's answer. */
+        post: operations["test_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses every board of a tenant until it is resumed; their sessions end. */
+        post: operations["suspend_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/upstreams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds an upstream; readings go there as soon as a route does. */
+        post: operations["add_upstream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/upstreams/{upstream}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One upstream. Its ETag stays while it only goes up and down. */
+        get: operations["show_upstream"];
+        /**
+         * Has an upstream be reached otherwise. Its connection ends, and what waits for its word is
+         *     answered "unavailable".
+         */
+        put: operations["change_upstream"];
+        post?: never;
+        /** Removes an upstream that no route leads to. */
+        delete: operations["remove_upstream"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tenants/{tenant}/upstreams/{upstream}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Really publishes a message, as a reading of the board `hub-test`, and waits for the broker's
+         *     answer: on the connection that readings take, or where there is none on one of its own, step by
+         *     step.
+         */
+        post: operations["test_upstream"];
         delete?: never;
         options?: never;
         head?: never;
@@ -511,6 +872,23 @@ export interface paths {
         post?: never;
         /** Revoke a token of one's own, or anybody's for who may change all people. */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upstreams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The upstreams that you may see, by tenant and name. */
+        get: operations["list_upstreams"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -606,10 +984,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lists that you keep, by name. */
+        get: operations["list_views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/views/{view}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps a list under a name, in place of the one that had it. */
+        put: operations["keep_view"];
+        post?: never;
+        /** Forgets a list. */
+        delete: operations["remove_view"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description When a board gets its 2.04.
+         * @enum {string}
+         */
+        Acknowledge: "on-upstream" | "on-receive";
         /** @description What takes two people. */
         Act: {
             /** @enum {string} */
@@ -690,6 +1108,94 @@ export interface components {
              */
             who: string;
         };
+        /** @description A board. */
+        Board: {
+            /** @description Its address on a plain CoAP listener. */
+            address?: string | null;
+            certificate?: components["schemas"]["BoardCertificate"] | null;
+            /** @description When it was added. */
+            created: components["schemas"]["Moment"];
+            first_seen?: components["schemas"]["Moment"] | null;
+            /**
+             * @description Its hardware id.
+             * @example CB-0001
+             */
+            id: string;
+            /**
+             * @description What people call it and sort it by.
+             * @example {
+             *       "site": "roof"
+             *     }
+             */
+            labels: {
+                [key: string]: string;
+            };
+            last_seen?: components["schemas"]["Moment"] | null;
+            /** @description Why not, in words; none while it may. */
+            reason?: string | null;
+            since?: components["schemas"]["Moment"] | null;
+            /** @description Whether it may connect. */
+            state: components["schemas"]["BoardState"];
+            /**
+             * @description Whose it is.
+             * @example acme
+             */
+            tenant: string;
+        };
+        /** @description The certificate that a board presents. */
+        BoardCertificate: {
+            /** @description SHA-256 of its DER. */
+            fingerprint: string;
+            /** @description Its serial number, in hexadecimal, where the hub has seen it. */
+            serial?: string | null;
+        };
+        /** @description A page of boards. */
+        Boards: {
+            /**
+             * @description The boards, in the order that was asked for. A page may be shorter than wanted where one was
+             *     changed a moment ago.
+             */
+            items: components["schemas"]["Board"][];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many boards fit in all.
+             */
+            total: number;
+        };
+        /**
+         * @description Whether a board may connect.
+         * @enum {string}
+         */
+        BoardState: "active" | "blocked" | "revoked";
+        /** @description Bounds; 0 is none, and `null` the configuration's. */
+        Bounds: {
+            /**
+             * Format: int32
+             * @description Bytes of their payloads a minute.
+             * @default null
+             */
+            bytes_per_minute: number | null;
+            /**
+             * Format: int32
+             * @description Handshakes an hour.
+             * @default null
+             */
+            handshakes_per_hour: number | null;
+            /**
+             * Format: int32
+             * @description Readings that wait for the upstream at once.
+             * @default null
+             */
+            in_flight_max: number | null;
+            /**
+             * Format: int32
+             * @description Readings a minute.
+             * @default null
+             */
+            messages_per_minute: number | null;
+        };
         /**
          * @description What to tell problems apart by. Codes are only ever added.
          * @enum {string}
@@ -713,6 +1219,45 @@ export interface components {
              */
             code: string;
         };
+        /** @description A name, and how many boards have it. */
+        CountedName: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            boards: number;
+            /** @description The name. */
+            value: string;
+        };
+        /** @description A state, and how many boards are in it. */
+        CountedState: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            boards: number;
+            /** @description The state. */
+            value: components["schemas"]["BoardState"];
+        };
+        /**
+         * @description How many boards of each kind fit; each kind counted without what the filter says of it, so that
+         *     the other choices show.
+         */
+        Facets: {
+            /** @description How many have a label of this key, the most frequent first. */
+            keys: components["schemas"]["CountedName"][];
+            /** @description By state. */
+            states: components["schemas"]["CountedState"][];
+            /** @description By tenant, the largest first. */
+            tenants: components["schemas"]["CountedName"][];
+            /**
+             * Format: int64
+             * @description How many boards fit in all.
+             */
+            total: number;
+            /** @description By the values of the labels that were asked for. */
+            values: components["schemas"]["Values"][];
+        };
         /** @description A role, and where it counts. */
         Grant: {
             /**
@@ -726,6 +1271,102 @@ export interface components {
              */
             tenant?: string | null;
         };
+        /** @description Work on many boards. */
+        Job: components["schemas"]["JobWork"] & {
+            /** @description Who wants it. */
+            by: string;
+            /** @description When it was made. */
+            created: components["schemas"]["Moment"];
+            /**
+             * Format: int64
+             * @description Boards that were changed.
+             */
+            done: number;
+            ended?: components["schemas"]["Moment"] | null;
+            /**
+             * Format: int64
+             * @description Boards that could not be changed.
+             */
+            failed: number;
+            /** @description The first boards that were kept or could not be changed; 20 at most. */
+            faults: components["schemas"]["JobFault"][];
+            /**
+             * @description Which boards, as the list of boards is asked for them.
+             * @example tenant=acme&label=batch%3D7
+             */
+            filter: string;
+            /**
+             * @description Its name; jobs made later have greater ones.
+             * @example 006553f1000a0b0c
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Boards that a rule kept as they were: blocked already, revoked for good, gone.
+             */
+            kept: number;
+            since?: components["schemas"]["Moment"] | null;
+            /** @description How it is. */
+            state: components["schemas"]["JobState"];
+            /**
+             * Format: int64
+             * @description Boards that fitted when it was made.
+             */
+            total: number;
+            /** @description The tenants it goes no further than; none is all. */
+            within?: string[] | null;
+        };
+        /** @description A board that a job did not change. */
+        JobFault: {
+            /** @description The board. */
+            board: string;
+            /** @description Why. */
+            why: string;
+        };
+        /**
+         * @description How a job is.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "cancelled";
+        /** @description What is done to each board. */
+        JobWork: {
+            /**
+             * @description Why.
+             * @example recall of batch 7
+             */
+            reason: string;
+            /** @enum {string} */
+            work: "block";
+        } | {
+            /** @enum {string} */
+            work: "unblock";
+        } | {
+            /**
+             * @description Why.
+             * @example stolen
+             */
+            reason: string;
+            /** @enum {string} */
+            work: "revoke";
+        } | {
+            /** @description The keys of those it loses. */
+            remove?: string[];
+            /** @description Those it is given. */
+            set?: {
+                [key: string]: string;
+            };
+            /** @enum {string} */
+            work: "label";
+        };
+        /**
+         * @description What people call a board and sort it by: keys and values.
+         * @example {
+         *       "site": "roof"
+         *     }
+         */
+        Labels: {
+            [key: string]: string;
+        };
         /** @description A link. */
         Link: {
             /** @description What stands behind `#` in it. */
@@ -735,6 +1376,11 @@ export interface components {
         LinkFor: {
             /** @description Their name; none where the hub has no admin yet, and whoever has the link becomes it. */
             user?: string | null;
+        };
+        /** @description A tenant of a list. */
+        ListedTenant: components["schemas"]["Tenant"] & {
+            /** @description How many boards it has; none while the hub is still counting. */
+            boards?: number | null;
         };
         /** @description A token that was made. */
         MadeToken: {
@@ -775,6 +1421,11 @@ export interface components {
          * @example 2026-01-31T12:00:00Z
          */
         Moment: string;
+        /**
+         * @description An MQTT protocol version.
+         * @enum {string}
+         */
+        MqttVersion: "3.1.1" | "5";
         /** @description A session of one's own. */
         MySession: {
             /** @description What the browser calls itself. */
@@ -802,6 +1453,41 @@ export interface components {
              */
             reason: string;
         };
+        /** @description A board to be added. */
+        NewBoard: {
+            /**
+             * @description Its address on a plain CoAP listener.
+             * @example 10.0.0.7
+             */
+            address?: string | null;
+            /** @description SHA-256 of its certificate's DER, in hexadecimal; none while it has no certificate. */
+            fingerprint?: string | null;
+            /**
+             * @description Its hardware id, as in its certificate: 1 to 32 of A-Z, a-z, 0-9 and `.`, `_`, `:`, `-`.
+             * @example CB-0001
+             */
+            id: string;
+            /** @description What people call it and sort it by. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description Whose it is.
+             * @example acme
+             */
+            tenant: string;
+        };
+        /** @description A job to be done. */
+        NewJob: {
+            /**
+             * @description Which boards: what stands behind `?` where boards are listed, without a page. It says
+             *     something: no filter at all would be every board.
+             * @example tenant=acme&label=batch%3D7
+             */
+            filter: string;
+            /** @description What is done to each of them. */
+            job: components["schemas"]["JobWork"];
+        };
         /** @description A passkey that a browser has made. */
         NewPasskey: {
             /** @description What the browser says, as `toJSON()` of the credential gives it. */
@@ -811,6 +1497,17 @@ export interface components {
              * @example phone
              */
             label: string;
+        };
+        /** @description A route to be added. */
+        NewRoute: {
+            /**
+             * @description The resource that boards post to: 1 to 3 segments joined by `/`. Keep it short: it is in every
+             *     message.
+             * @example t
+             */
+            resource: string;
+            /** @description Where its readings are to go. */
+            settings: components["schemas"]["RouteSettings"];
         };
         /** @description A token to be made. */
         NewToken: {
@@ -837,6 +1534,16 @@ export interface components {
              */
             tenant?: string | null;
         };
+        /** @description An upstream to be added. */
+        NewUpstream: {
+            /**
+             * @description Its name: 1 to 32 of a-z, 0-9 and `-`.
+             * @example broker
+             */
+            name: string;
+            /** @description How it is to be reached. */
+            settings: components["schemas"]["UpstreamSettings"];
+        };
         /** @description A person to be added. */
         NewUser: {
             /**
@@ -851,6 +1558,14 @@ export interface components {
              * @example anna@example.com
              */
             name: string;
+        };
+        /** @description What a list is asked for. */
+        NewView: {
+            /**
+             * @description What stands behind `?` where boards are listed, without a page.
+             * @example heard=false&sort=-created
+             */
+            query: string;
         };
         /** @description A page of a list. */
         Page_Approval: {
@@ -921,6 +1636,116 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_Job: {
+            /** @description Its items, in the list's order. */
+            items: (components["schemas"]["JobWork"] & {
+                /** @description Who wants it. */
+                by: string;
+                /** @description When it was made. */
+                created: components["schemas"]["Moment"];
+                /**
+                 * Format: int64
+                 * @description Boards that were changed.
+                 */
+                done: number;
+                ended?: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: int64
+                 * @description Boards that could not be changed.
+                 */
+                failed: number;
+                /** @description The first boards that were kept or could not be changed; 20 at most. */
+                faults: components["schemas"]["JobFault"][];
+                /**
+                 * @description Which boards, as the list of boards is asked for them.
+                 * @example tenant=acme&label=batch%3D7
+                 */
+                filter: string;
+                /**
+                 * @description Its name; jobs made later have greater ones.
+                 * @example 006553f1000a0b0c
+                 */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Boards that a rule kept as they were: blocked already, revoked for good, gone.
+                 */
+                kept: number;
+                since?: components["schemas"]["Moment"] | null;
+                /** @description How it is. */
+                state: components["schemas"]["JobState"];
+                /**
+                 * Format: int64
+                 * @description Boards that fitted when it was made.
+                 */
+                total: number;
+                /** @description The tenants it goes no further than; none is all. */
+                within?: string[] | null;
+            })[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_ListedTenant: {
+            /** @description Its items, in the list's order. */
+            items: (components["schemas"]["Tenant"] & {
+                /** @description How many boards it has; none while the hub is still counting. */
+                boards?: number | null;
+            })[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Route: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description When a board is told that its reading has arrived. */
+                acknowledge: components["schemas"]["Acknowledge"];
+                /**
+                 * @description The CoAP resource that boards post to.
+                 * @example t
+                 */
+                resource: string;
+                /**
+                 * @description Whose boards.
+                 * @example acme
+                 */
+                tenant: string;
+                /**
+                 * @description The topic they are published to, with `{tenant}`, `{board}` and `{resource}` filled in.
+                 * @example {tenant}/{board}/telemetry
+                 */
+                topic: string;
+                /**
+                 * @description The upstream that takes the readings.
+                 * @example broker
+                 */
+                upstream: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_SavedView: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description When it was kept. */
+                created: components["schemas"]["Moment"];
+                /**
+                 * @description What it is called.
+                 * @example lost ones
+                 */
+                name: string;
+                /**
+                 * @description What the list of boards is asked for.
+                 * @example heard=false&sort=-created
+                 */
+                query: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Tenant: {
             /** @description Its items, in the list's order. */
             items: {
@@ -965,6 +1790,25 @@ export interface components {
                 /** @description The one tenant it counts for; wherever its owner may where there is none. */
                 tenant?: string | null;
             }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Upstream: {
+            /** @description Its items, in the list's order. */
+            items: (components["schemas"]["UpstreamKind"] & {
+                /**
+                 * @description Its name there.
+                 * @example broker
+                 */
+                name: string;
+                status?: components["schemas"]["UpstreamStatus"] | null;
+                /**
+                 * @description Whose it is.
+                 * @example acme
+                 */
+                tenant: string;
+            })[];
             /** @description What to give as `after` for the next page; none behind the last. */
             next?: string | null;
         };
@@ -1069,11 +1913,18 @@ export interface components {
             /** @description The kind of problem, a name and no place: `urn:cellular-hub:problem:` and the code. */
             type: string;
         };
+        /** @description What a tenant's boards may take: its own bounds; where one is missing, the configuration's counts. */
+        Quota: {
+            /** @description Each board. */
+            board: components["schemas"]["Bounds"];
+            /** @description All boards together. */
+            tenant: components["schemas"]["Bounds"];
+        };
         /** @description Why. */
         Reason: {
             /**
-             * @description In words, for the audit log.
-             * @example left the company
+             * @description In words; shown wherever the board is refused.
+             * @example lost at the depot
              */
             reason: string;
         };
@@ -1084,6 +1935,74 @@ export interface components {
              * @example not before the last invoice
              */
             reason: string;
+        };
+        /** @description Where the readings of one resource go. */
+        Route: {
+            /** @description When a board is told that its reading has arrived. */
+            acknowledge: components["schemas"]["Acknowledge"];
+            /**
+             * @description The CoAP resource that boards post to.
+             * @example t
+             */
+            resource: string;
+            /**
+             * @description Whose boards.
+             * @example acme
+             */
+            tenant: string;
+            /**
+             * @description The topic they are published to, with `{tenant}`, `{board}` and `{resource}` filled in.
+             * @example {tenant}/{board}/telemetry
+             */
+            topic: string;
+            /**
+             * @description The upstream that takes the readings.
+             * @example broker
+             */
+            upstream: string;
+        };
+        /** @description Where readings are to go. */
+        RouteSettings: {
+            /** @description When a board is told that its reading has arrived. */
+            acknowledge?: components["schemas"]["Acknowledge"];
+            /**
+             * @description The topic, with `{tenant}`, `{board}` and `{resource}` filled in.
+             * @example {tenant}/{board}/telemetry
+             */
+            topic?: string;
+            /**
+             * @description The upstream that takes them.
+             * @example broker
+             */
+            upstream: string;
+        };
+        /** @description A reading that tries a route out. */
+        RouteTrial: {
+            /**
+             * @description As whose reading; it need not be there.
+             * @example hub-test
+             */
+            board?: string;
+            /**
+             * @description What it says, 4096 bytes at most.
+             * @example a test of the hub's
+             */
+            payload?: string;
+        };
+        /** @description A list that one keeps. */
+        SavedView: {
+            /** @description When it was kept. */
+            created: components["schemas"]["Moment"];
+            /**
+             * @description What it is called.
+             * @example lost ones
+             */
+            name: string;
+            /**
+             * @description What the list of boards is asked for.
+             * @example heard=false&sort=-created
+             */
+            query: string;
         };
         /** @description What an authenticator app is to know. */
         Seed: {
@@ -1142,6 +2061,13 @@ export interface components {
              */
             link: string;
         };
+        /** @description A board's change, and what it ended. */
+        Shut: {
+            /** @description The board as it is now. */
+            board: components["schemas"]["Board"];
+            /** @description Sessions that were awake and end now. */
+            sessions_ended?: number | null;
+        };
         /** @description A name and a password. */
         SignIn: {
             /**
@@ -1177,6 +2103,28 @@ export interface components {
             /** @description Whether its boards may connect. */
             state: components["schemas"]["TenantState"];
         };
+        /** @description What of a tenant is to be changed. */
+        TenantChange: {
+            /**
+             * @description The name people read, 1 to 100 characters.
+             * @example Acme Pumps
+             */
+            name: string;
+        };
+        /** @description A tenant's own bounds, and those that count. */
+        TenantQuota: {
+            /** @description With the configuration's where it has none. */
+            in_force: components["schemas"]["Quota"];
+            /** @description Its own. */
+            own: components["schemas"]["Quota"];
+        };
+        /** @description A tenant's change, and what it ended. */
+        TenantShut: {
+            /** @description Sessions that were awake and end now. */
+            sessions_ended?: number | null;
+            /** @description The tenant as it is now. */
+            tenant: components["schemas"]["Tenant"];
+        };
         /**
          * @description Whether a tenant's boards may connect.
          * @enum {string}
@@ -1202,6 +2150,137 @@ export interface components {
             scopes: string[];
             /** @description The one tenant it counts for; wherever its owner may where there is none. */
             tenant?: string | null;
+        };
+        /** @description A system of a tenant's that takes readings. */
+        Upstream: components["schemas"]["UpstreamKind"] & {
+            /**
+             * @description Its name there.
+             * @example broker
+             */
+            name: string;
+            status?: components["schemas"]["UpstreamStatus"] | null;
+            /**
+             * @description Whose it is.
+             * @example acme
+             */
+            tenant: string;
+        };
+        /** @description What an upstream is. */
+        UpstreamKind: {
+            /** @enum {string} */
+            kind: "discard";
+        } | {
+            /** @description MQTT client identifier; two connections with one throw each other out. */
+            client_id: string;
+            /** @description Whether other authorities than the system's vouch for it. */
+            has_authorities: boolean;
+            /** @description Whether the hub shows a certificate of its own. */
+            has_certificate: boolean;
+            /** @description Whether there is a password. */
+            has_password: boolean;
+            /**
+             * Format: int32
+             * @description Publishes that may wait for their acknowledgement at once.
+             */
+            in_flight_max: number;
+            /** @enum {string} */
+            kind: "mqtt";
+            /**
+             * Format: int32
+             * @description Readings that may wait to be published.
+             */
+            queue_max: number;
+            /** @description Where it is: `mqtts://HOST:PORT`, or `mqtt://` without TLS. */
+            url: string;
+            /** @description User name. */
+            username?: string | null;
+            /** @description The protocol's version. */
+            version: components["schemas"]["MqttVersion"];
+        };
+        /** @description How an upstream is to be reached; what is left out is as in the description. */
+        UpstreamSettings: {
+            /** @description MQTT client identifier, of 1 to 256 characters; `cellular-hub-TENANT-NAME`. */
+            client_id?: string | null;
+            /**
+             * Format: int32
+             * @description Publishes that may wait for their acknowledgement at once; 1000.
+             */
+            in_flight_max?: number | null;
+            /**
+             * Format: int32
+             * @description Readings that may wait to be published, up to a million; 10000.
+             */
+            queue_max?: number | null;
+            /**
+             * @description Where the broker is: `mqtts://HOST[:8883]`, or `mqtt://HOST[:1883]` without TLS, when
+             *     everything travels in the clear. Without one, everything is accepted and forgotten.
+             * @example mqtts://broker.acme.example:8883
+             */
+            url?: string | null;
+            /** @description User name, of 1 to 256 characters; none. */
+            username?: string | null;
+            version?: components["schemas"]["MqttVersion"] | null;
+        };
+        /** @description How an upstream is. */
+        UpstreamStatus: {
+            /** @description Since when they are, or are not. */
+            since: components["schemas"]["Moment"];
+            trouble?: components["schemas"]["UpstreamTrouble"] | null;
+            /** @description Whether readings are taken. */
+            up: boolean;
+        };
+        /** @description A step on the way to the broker's acknowledgement. */
+        UpstreamStep: {
+            /** @description Whether it went well. */
+            ok: boolean;
+            /** @description Which: `resolve`, `connect`, `tls`, `login` or `publish`. */
+            step: string;
+            /**
+             * Format: int64
+             * @description Milliseconds that it took.
+             */
+            took_ms: number;
+            trouble?: components["schemas"]["UpstreamTrouble"] | null;
+        };
+        /** @description A message that tries an upstream out. */
+        UpstreamTrial: {
+            /**
+             * @description What it says, 4096 bytes at most.
+             * @example a test of the hub's
+             */
+            payload?: string;
+            /**
+             * @description The topic, 1 to 256 bytes without wildcards.
+             * @example acme/hub-test/telemetry
+             */
+            topic: string;
+        };
+        /** @description What came of a message that tried an upstream out. */
+        UpstreamTried: {
+            /**
+             * @description The upstream's answer, in words.
+             * @example the broker has acknowledged it
+             */
+            answer: string;
+            /** @description Whether the upstream has it. */
+            ok: boolean;
+            /** @description The steps, where it needed a connection of its own; the last says what is wrong. */
+            steps: components["schemas"]["UpstreamStep"][];
+            /** @description The topic it was published to. */
+            topic: string;
+        };
+        /** @description Why there is no connection. */
+        UpstreamTrouble: {
+            /**
+             * @description Of which kind, as in the metrics.
+             * @example unreachable
+             */
+            code: string;
+            /**
+             * @description The words of the system, of TLS or of the broker's code.
+             * @example Connection refused (os error 111)
+             */
+            detail: string;
         };
         /** @description A person. */
         User: {
@@ -1236,6 +2315,18 @@ export interface components {
          * @enum {string}
          */
         UserState: "active" | "disabled";
+        /** @description A label's values. */
+        Values: {
+            /** @description The label's key. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Boards with other values.
+             */
+            others: number;
+            /** @description Its values, the most frequent first; 50 at most. */
+            values: components["schemas"]["CountedName"][];
+        };
         /** @description Whether the log is what was written. */
         Verification: {
             /** @description What is wrong. */
@@ -1468,6 +2559,408 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Verification"];
+                };
+            };
+        };
+    };
+    list_boards: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before, of a list in the same order. */
+                after?: string;
+                /** @description With a certificate that ends then or later. */
+                certificate_ends_after?: string;
+                /** @description With a certificate that ends before this moment. */
+                certificate_ends_before?: string;
+                /** @description Added then or later. */
+                created_after?: string;
+                /** @description Added before this moment. */
+                created_before?: string;
+                /** @description Ever heard, or never. */
+                heard?: boolean;
+                /**
+                 * @description With this label, `key=value`, or `key` for any value. Repeated with one key: with one of these
+                 *     values; with several: with all of these.
+                 * @example [
+                 *       "site=roof"
+                 *     ]
+                 */
+                label?: string[];
+                /** @description How many boards at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description With this in their id, whatever the case. */
+                q?: string;
+                /** @description Last heard then or later. */
+                seen_after?: string;
+                /** @description Last heard before this moment. */
+                seen_before?: string;
+                /**
+                 * @description By what: `id`, `last_seen`, `created` or `certificate_end`, with `-` before it the other way
+                 *     round; boards of the same moment by id.
+                 */
+                sort?: "id" | "-id" | "last_seen" | "-last_seen" | "created" | "-created" | "certificate_end" | "-certificate_end";
+                /** @description In this state; repeated: in one of these. */
+                state?: ("active" | "blocked" | "revoked")[];
+                /** @description Of this tenant; repeated: of one of these. */
+                tenant?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Boards"];
+                };
+            };
+        };
+    };
+    add_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBoard"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description The board */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+        };
+    };
+    show_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The board as it is */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+        };
+    };
+    remove_board: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the board as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    block_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shut"];
+                };
+            };
+        };
+    };
+    show_labels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The labels as they are */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Labels"];
+                };
+            };
+        };
+    };
+    set_labels: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the labels as you have read them */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Labels"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description The labels as they are now */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Labels"];
+                };
+            };
+        };
+    };
+    revoke_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shut"];
+                };
+            };
+        };
+    };
+    unblock_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shut"];
+                };
+            };
+        };
+    };
+    count_boards: {
+        parameters: {
+            query?: {
+                /** @description With a certificate that ends then or later. */
+                certificate_ends_after?: string;
+                /** @description With a certificate that ends before this moment. */
+                certificate_ends_before?: string;
+                /** @description Added then or later. */
+                created_after?: string;
+                /** @description Added before this moment. */
+                created_before?: string;
+                /** @description Ever heard, or never. */
+                heard?: boolean;
+                /**
+                 * @description With this label, `key=value`, or `key` for any value. Repeated with one key: with one of these
+                 *     values; with several: with all of these.
+                 * @example [
+                 *       "site=roof"
+                 *     ]
+                 */
+                label?: string[];
+                /** @description With this in their id, whatever the case. */
+                q?: string;
+                /** @description Last heard then or later. */
+                seen_after?: string;
+                /** @description Last heard before this moment. */
+                seen_before?: string;
+                /** @description In this state; repeated: in one of these. */
+                state?: ("active" | "blocked" | "revoked")[];
+                /** @description Of this tenant; repeated: of one of these. */
+                tenant?: string[];
+                /** @description A label whose values are counted; may be repeated. */
+                values_of?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Job"];
+                };
+            };
+        };
+    };
+    add_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJob"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    /** @description The job */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+        };
+    };
+    show_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -1738,6 +3231,32 @@ export interface operations {
             };
         };
     };
+    list_routes: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description Of this tenant; of all that you may see where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Route"];
+                };
+            };
+        };
+    };
     show_session: {
         parameters: {
             query?: never;
@@ -1952,7 +3471,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Tenant"];
+                    "application/json": components["schemas"]["Page_ListedTenant"];
                 };
             };
         };
@@ -1977,6 +3496,446 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tenant"];
+                };
+            };
+        };
+    };
+    remove_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the tenant as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The tenant's id */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the tenant as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The tenant's id */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description The tenant as it is */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+        };
+    };
+    show_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The bounds as they are */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantQuota"];
+                };
+            };
+        };
+    };
+    set_quota: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the bounds as you have read them */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The tenant's id */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Quota"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description The bounds as they are now */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantQuota"];
+                };
+            };
+        };
+    };
+    resume_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+        };
+    };
+    add_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRoute"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description The route */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"];
+                };
+            };
+        };
+    };
+    show_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource, with `/` in it as `%2F` */
+                resource: string;
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The route as it is */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"];
+                };
+            };
+        };
+    };
+    change_route: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the route as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The resource, with `/` in it as `%2F` */
+                resource: string;
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description The route as it is */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"];
+                };
+            };
+        };
+    };
+    remove_route: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the route as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description The resource, with `/` in it as `%2F` */
+                resource: string;
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource, with `/` in it as `%2F` */
+                resource: string;
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteTrial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpstreamTried"];
+                };
+            };
+        };
+    };
+    suspend_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantShut"];
+                };
+            };
+        };
+    };
+    add_upstream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose it is */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUpstream"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description The upstream */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upstream"];
+                };
+            };
+        };
+    };
+    show_upstream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose it is */
+                tenant: string;
+                /** @description Its name there */
+                upstream: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The upstream as it is */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upstream"];
+                };
+            };
+        };
+    };
+    change_upstream: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the upstream as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Whose it is */
+                tenant: string;
+                /** @description Its name there */
+                upstream: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpstreamSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description The upstream as it is */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upstream"];
+                };
+            };
+        };
+    };
+    remove_upstream: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the upstream as you have read it */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Whose it is */
+                tenant: string;
+                /** @description Its name there */
+                upstream: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_upstream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose it is */
+                tenant: string;
+                /** @description Its name there */
+                upstream: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpstreamTrial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpstreamTried"];
                 };
             };
         };
@@ -2046,6 +4005,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_upstreams: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description Of this tenant; of all that you may see where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Upstream"];
+                };
             };
         };
     };
@@ -2216,6 +4201,77 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SetupLink"];
                 };
+            };
+        };
+    };
+    list_views: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SavedView"];
+                };
+            };
+        };
+    };
+    keep_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What it is called: 1 to 60 characters */
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewView"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedView"];
+                };
+            };
+        };
+    };
+    remove_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What it is called */
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -3,6 +3,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body, type Schemas } from "./client.ts";
 
 export type Tenant = Schemas["Tenant"];
+export type ListedTenant = Schemas["ListedTenant"];
 
 export const tenants = infiniteQueryOptions({
   queryKey: ["tenants"],

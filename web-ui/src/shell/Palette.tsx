@@ -1,10 +1,14 @@
-// The command palette: places and what can be done.
+// The command palette: places, what can be done, and boards by their id as one types.
 import { Spotlight, createSpotlight, type SpotlightActionData } from "@mantine/spotlight";
 import { useMantineColorScheme } from "@mantine/core";
-import { IconKeyboard, IconLanguage, IconLogout, IconMoonStars, IconSearch, IconSun, IconUserCircle } from "@tabler/icons-react";
+import { useDebouncedValue } from "@mantine/hooks";
+import { IconCpu, IconKeyboard, IconLanguage, IconLogout, IconMoonStars, IconSearch, IconSun, IconUserCircle } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState, type KeyboardEvent } from "react";
 
+import { boardsLike } from "../api/boards.ts";
+import { useMay } from "../api/me.ts";
 import { useSignOut } from "../api/session.ts";
 import { LANGUAGES, choose, current, t, type Language } from "../i18n/index.ts";
 import type { Place } from "./places.ts";
@@ -22,15 +26,26 @@ type Props = { places: readonly Place[]; close: () => void; showKeys: () => void
 
 export default function Palette({ places, close, showKeys }: Props) {
   const navigate = useNavigate();
+  const may = useMay();
   const signOut = useSignOut();
   const { setColorScheme } = useMantineColorScheme();
   const [query, setQuery] = useState("");
+  const [asked] = useDebouncedValue(query.trim(), 150);
+  const found = useQuery({ ...boardsLike(asked), enabled: asked.length > 1 && may("boards:read") });
 
   useEffect(() => {
     spotlight.open();
   }, []);
 
   const go = (to: string) => () => void navigate({ to });
+  const boards: SpotlightActionData[] = (found.data?.items ?? []).map((board) => ({
+    id: `board-${board.id}`,
+    label: board.id,
+    description: board.tenant,
+    keywords: query,
+    leftSection: <IconCpu size={17} />,
+    onClick: () => void navigate({ to: "/boards/$board", params: { board: board.id } }),
+  }));
   const theirs: SpotlightActionData[] = places.map((place) => ({
     id: place.to,
     label: t(place.name),
@@ -67,6 +82,7 @@ export default function Palette({ places, close, showKeys }: Props) {
       nothingFound={t("palette.nothing")}
       searchProps={{ leftSection: <IconSearch size={17} />, placeholder: t("palette.hint"), "aria-label": t("palette.hint"), onKeyDown: first }}
       actions={[
+        { group: t("palette.boards"), actions: boards },
         { group: t("palette.places"), actions: theirs },
         { group: t("palette.acts"), actions: acts },
       ].filter((group) => group.actions.length > 0)}

@@ -1,7 +1,9 @@
 // Every place there is in the app: where it is in the rail, which keys lead there, who may see it.
 import {
+  IconArrowsSplit2,
   IconBuilding,
   IconChecks,
+  IconCpu,
   IconHistory,
   IconKey,
   IconUsers,
@@ -23,7 +25,9 @@ export type Place = {
 };
 
 export const PLACES: readonly Place[] = [
+  { to: "/boards", name: "place.boards", icon: IconCpu, keys: "g b", group: "group.fleet", needs: "boards:read" },
   { to: "/tenants", name: "place.tenants", icon: IconBuilding, keys: "g t", group: "group.customers", needs: "tenants:read" },
+  { to: "/routes", name: "place.routes", icon: IconArrowsSplit2, keys: "g r", group: "group.customers", needs: "routes:read" },
   { to: "/users", name: "place.users", icon: IconUsers, keys: "g u", group: "group.people", needs: "users:read" },
   { to: "/tokens", name: "place.tokens", icon: IconKey, keys: "g k", group: "group.people" },
   { to: "/approvals", name: "place.approvals", icon: IconChecks, keys: "g a", group: "group.people", needs: "approvals:read" },

@@ -3,15 +3,16 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
 
-import { tenants, type Tenant } from "../../api/tenants.ts";
+import { tenants, type ListedTenant } from "../../api/tenants.ts";
 import { named, t } from "../../i18n/index.ts";
 import { DataTable, type Column } from "../../parts/DataTable.tsx";
 import { Empty } from "../../parts/Empty.tsx";
+import { amount } from "../../parts/Figures.tsx";
 import { Mark } from "../../parts/Mark.tsx";
 import { Page, Section } from "../../parts/Page.tsx";
 import { Time } from "../../parts/Time.tsx";
 
-const columns = (): Column<Tenant>[] => [
+const columns = (): Column<ListedTenant>[] => [
   {
     id: "name",
     name: t("tenant.name"),
@@ -23,6 +24,7 @@ const columns = (): Column<Tenant>[] => [
   },
   { id: "id", name: t("tenant.id"), cell: (tenant) => <code>{tenant.id}</code> },
   { id: "state", name: t("board.state"), cell: (tenant) => <Mark tone={tenant.state === "active" ? "ok" : "bad"}>{named("tenant-state", tenant.state)}</Mark> },
+  { id: "boards", name: t("place.boards"), align: "right", cell: (tenant) => (tenant.boards == null ? "–" : amount(tenant.boards)) },
   { id: "created", name: t("board.created"), cell: (tenant) => <Time at={tenant.created} as="date" /> },
 ];
 
