@@ -13,6 +13,7 @@ import {
 import { asFault } from "./api/fault.ts";
 import { me } from "./api/me.ts";
 import { queries } from "./api/queries.ts";
+import { rememberedPlace } from "./api/session.ts";
 import { FaultNote } from "./parts/FaultNote.tsx";
 import { Waiting } from "./parts/Waiting.tsx";
 import { NotFound } from "./shell/NotFound.tsx";
@@ -36,6 +37,9 @@ const signedIn = createRoute({
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to be sent elsewhere
       throw redirect({ to: "/sign-in", search: { to: location.href } });
     }
+    const place = rememberedPlace();
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to be sent elsewhere
+    if (place !== null) throw redirect({ href: place });
   },
 });
 
@@ -46,7 +50,7 @@ const page = <T extends string>(path: T, load: Load) =>
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (search) => ({ ...text(search, "to") }),
+  validateSearch: (search) => ({ ...text(search, "to"), ...text(search, "refused") }),
   component: lazyRouteComponent(() => import("./pages/sign-in/SignIn.tsx")),
 });
 

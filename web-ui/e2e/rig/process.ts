@@ -5,6 +5,8 @@ export const ROOT = new URL("../../../", import.meta.url).pathname;
 const target = process.env["CARGO_TARGET_DIR"] ?? `${ROOT}target`;
 
 export const program = (name: string) => `${target}/debug/${name}`;
+/** What scripts/peers has brought. */
+export const peer = (path: string) => `${target}/peers/${path}`;
 
 export class Running {
   readonly #child: ChildProcess;
@@ -62,9 +64,9 @@ export class Running {
   }
 }
 
-/** Runs a command to its end and returns what it said. */
-export function run(command: string, args: readonly string[]): string {
-  const done = spawnSync(command, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+/** Runs a command to its end, with this on its standard input, and returns what it said. */
+export function run(command: string, args: readonly string[], input = ""): string {
+  const done = spawnSync(command, args, { encoding: "utf8", input, env: { ...process.env, NO_COLOR: "1" } });
   if (done.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${done.stderr}${done.stdout}`);
   return done.stdout;
 }

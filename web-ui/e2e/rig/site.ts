@@ -89,6 +89,11 @@ export class Site {
     return run(program("cellular-hub"), [...args, "--config", join(this.dir, "hub.toml")]);
   }
 
+  /** The same, with this on its standard input. */
+  commandWith(input: string, ...args: readonly string[]): string {
+    return run(program("cellular-hub"), [...args, "--config", join(this.dir, "hub.toml")], input);
+  }
+
   /** Boards `skip`.. of the fixture speak every `interval` seconds until the end. */
   boards(count: number, skip = 0, interval = 1): Running {
     const args = ["--hub", `127.0.0.1:${this.coaps}`, "--fixture", this.dir, "--interval", `${interval}`];

@@ -25,3 +25,17 @@ export function useSignOut(): () => void {
     })();
   };
 }
+
+const PLACE = "place";
+
+/** Where to go on once the provider has sent the browser back, which it does to the first page. */
+export function rememberPlace(place: string): void {
+  sessionStorage.setItem(PLACE, place);
+}
+
+/** The place that was remembered; once. */
+export function rememberedPlace(): string | null {
+  const place = sessionStorage.getItem(PLACE);
+  sessionStorage.removeItem(PLACE);
+  return place === "/" ? null : place;
+}

@@ -91,6 +91,8 @@ export const de: Catalogue = {
   "sign-in.do": "Anmelden",
   "sign-in.or": "oder",
   "sign-in.passkey": "Mit einem Passkey",
+  "sign-in.provider": "Mit {name}",
+  "sign-in.provider-refused": "Sie wurden nicht eingelassen",
   "sign-in.second": "Noch ein Schritt",
   "sign-in.second-lead": "Geben Sie die sechs Ziffern ein, die Ihre Authenticator-App jetzt zeigt.",
   "sign-in.code": "Code",
@@ -98,6 +100,12 @@ export const de: Catalogue = {
   "sign-in.recovery": "Wiederherstellungscode",
   "sign-in.lost-code": "Ich habe meinen Authenticator verloren",
   "sign-in.have-code": "Ich habe doch einen Code",
+
+  "provider-refused.provider-failed": "Die Anmeldung Ihrer Firma war nicht zu gebrauchen. Versuchen Sie es noch einmal; bleibt es dabei, steht der Grund im Protokoll des Hubs.",
+  "provider-refused.sign-in-failed": "Ihre Firma bürgt für Sie, aber keine Ihrer Gruppen hat hier eine Rolle, oder Ihr Konto ist hier geschlossen. Fragen Sie einen Administrator.",
+  "provider-refused.over": "Es hat zu lange gedauert oder wurde in einem anderen Tab begonnen. Versuchen Sie es noch einmal.",
+  "provider-refused.not-found": "Diese Anmeldung gibt es an diesem Hub nicht mehr. Nehmen Sie Passwort oder Passkey.",
+  "provider-refused.unavailable": "Der Hub ist beschäftigt oder fährt herunter. Versuchen Sie es gleich noch einmal.",
 
   "setup.title": "Willkommen bei Ihrem Hub",
   "setup.lead": "Dieser Link gilt einmal. Wählen Sie, wie Sie sich künftig anmelden.",
@@ -433,6 +441,7 @@ export const de: Catalogue = {
   "password.old": "Bisheriges Passwort",
   "password.new": "Neues Passwort",
   "password.note": "Länge schützt; Sonderzeichen kaum. Am besten ein Satz, den nur Sie kennen.",
+  "password.none": "An diesem Hub haben Sie keines: Sie melden sich über Ihre Firma oder mit einem Passkey an.",
 
   "login.title": "Wo Sie angemeldet sind",
   "login.agent": "Browser",

@@ -89,6 +89,8 @@ export const en = {
   "sign-in.do": "Sign in",
   "sign-in.or": "or",
   "sign-in.passkey": "With a passkey",
+  "sign-in.provider": "With {name}",
+  "sign-in.provider-refused": "You were not let in",
   "sign-in.second": "One more step",
   "sign-in.second-lead": "Enter the six digits that your authenticator shows now.",
   "sign-in.code": "Code",
@@ -96,6 +98,12 @@ export const en = {
   "sign-in.recovery": "Recovery code",
   "sign-in.lost-code": "I have lost my authenticator",
   "sign-in.have-code": "I have a code after all",
+
+  "provider-refused.provider-failed": "The sign-in of your company could not be used. Try again; if it stays, the hub's log says why.",
+  "provider-refused.sign-in-failed": "Your company vouches for you, but none of your groups has a role at this hub, or your account here is closed. Ask an administrator.",
+  "provider-refused.over": "It took too long, or was begun in another tab. Try again.",
+  "provider-refused.not-found": "This hub has no such sign-in any more. Use your password or passkey.",
+  "provider-refused.unavailable": "The hub is busy or stopping. Try again in a moment.",
 
   "setup.title": "Welcome to your hub",
   "setup.lead": "This link works once. Choose how you sign in from now on.",
@@ -431,6 +439,7 @@ export const en = {
   "password.old": "Password so far",
   "password.new": "New password",
   "password.note": "Length protects; signs and numbers hardly. A sentence that only you know is best.",
+  "password.none": "You have none at this hub: you sign in through your company, or with a passkey.",
 
   "login.title": "Where you are signed in",
   "login.agent": "Browser",

@@ -50,7 +50,7 @@ export default function Account() {
         <div className="half">
           <Passkeys />
           <Totp on={who.sign_in.totp} left={who.sign_in.recovery_codes} />
-          <Password />
+          <Password known={who.sign_in.password} />
         </div>
       </div>
       <Logins />

@@ -10,18 +10,17 @@ import { act } from "../../parts/said.ts";
 
 const PASSWORD_MIN = 12;
 
-export function Password() {
+/** `known`: whether they have one; who comes by the provider has none here. */
+export function Password({ known }: { known: boolean }) {
   const [changing, setChanging] = useState(false);
+  const change = known && (
+    <Button size="compact-sm" variant="default" onClick={() => setChanging(true)}>
+      {t("password.change")}
+    </Button>
+  );
   return (
-    <Section
-      title={t("sign-in.password")}
-      actions={
-        <Button size="compact-sm" variant="default" onClick={() => setChanging(true)}>
-          {t("password.change")}
-        </Button>
-      }
-    >
-      <p className="soft">{t("password.note")}</p>
+    <Section title={t("sign-in.password")} actions={change}>
+      <p className="soft">{known ? t("password.note") : t("password.none")}</p>
       {changing && <Change close={() => setChanging(false)} />}
     </Section>
   );

@@ -1,23 +1,23 @@
 // Signing in: a passkey, or name and password with a second factor where there is one, or the company's
 // own sign-in.
-import { Button, Divider, PasswordInput, PinInput, Stack, TextInput } from "@mantine/core";
+import { Alert, Button, Divider, PasswordInput, PinInput, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { IconFingerprint } from "@tabler/icons-react";
+import { IconBuildingCommunity, IconFingerprint } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { api, body } from "../../api/client.ts";
 import { knowsPasskeys, showPasskey } from "../../api/passkey.ts";
-import { session, type Session } from "../../api/session.ts";
-import { t } from "../../i18n/index.ts";
+import { rememberPlace, session, type Session } from "../../api/session.ts";
+import { named, t } from "../../i18n/index.ts";
 import { FaultNote } from "../../parts/FaultNote.tsx";
 import { Waiting } from "../../parts/Waiting.tsx";
 import { placeHere } from "../../search.ts";
 import { Gate } from "./Gate.tsx";
 
 export default function SignIn() {
-  const { to } = useSearch({ from: "/sign-in" });
+  const { to, refused } = useSearch({ from: "/sign-in" });
   const navigate = useNavigate();
   const queries = useQueryClient();
   const now = useQuery(session);
@@ -51,18 +51,34 @@ export default function SignIn() {
       </Gate>
     );
   }
+  const methods = now.data?.methods ?? [];
+  const passkey = knowsPasskeys() && methods.includes("passkey");
+  const provider = methods.includes("provider") ? now.data?.provider : null;
   return (
     <Gate title={t("sign-in.title")}>
       <Stack gap="md" mt="md">
+        {refused !== undefined && <Refused code={refused} />}
         <WithPassword next={next} />
-        {knowsPasskeys() && now.data?.methods.includes("passkey") === true && (
-          <>
-            <Divider label={t("sign-in.or")} labelPosition="center" />
-            <WithPasskey next={next} />
-          </>
+        {(passkey || provider != null) && <Divider label={t("sign-in.or")} labelPosition="center" />}
+        {passkey && <WithPasskey next={next} />}
+        {provider != null && (
+          <Button component="a" href="/api/v1/session/provider" variant="default" leftSection={<IconBuildingCommunity size={17} />} onClick={() => rememberPlace(placeHere(to))}>
+            {t("sign-in.provider", { name: provider })}
+          </Button>
         )}
       </Stack>
     </Gate>
+  );
+}
+
+/** The provider sent them back, and the hub does not let them in. */
+function Refused({ code }: { code: string }) {
+  const why = named("provider-refused", code);
+  return (
+    <Alert className="fault" role="alert" color="red" variant="light" title={t("sign-in.provider-refused")}>
+      <p>{why === code ? t("provider-refused.provider-failed") : why}</p>
+      <p className="faint mono">{code}</p>
+    </Alert>
   );
 }
 
