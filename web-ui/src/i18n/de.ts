@@ -102,7 +102,8 @@ export const de: Catalogue = {
   "sign-in.have-code": "Ich habe doch einen Code",
 
   "provider-refused.provider-failed": "Die Anmeldung Ihrer Firma war nicht zu gebrauchen. Versuchen Sie es noch einmal; bleibt es dabei, steht der Grund im Protokoll des Hubs.",
-  "provider-refused.sign-in-failed": "Ihre Firma bürgt für Sie, aber keine Ihrer Gruppen hat hier eine Rolle, oder Ihr Konto ist hier geschlossen. Fragen Sie einen Administrator.",
+  "provider-refused.refused": "Ihre Firma kennt Sie, aber keine Ihrer Gruppen hat hier eine Rolle, oder jemand anderes trägt hier Ihren Namen. Fragen Sie einen Administrator.",
+  "provider-refused.sign-in-failed": "Ihr Konto an diesem Hub ist geschlossen. Fragen Sie einen Administrator.",
   "provider-refused.over": "Es hat zu lange gedauert oder wurde in einem anderen Tab begonnen. Versuchen Sie es noch einmal.",
   "provider-refused.not-found": "Diese Anmeldung gibt es an diesem Hub nicht mehr. Nehmen Sie Passwort oder Passkey.",
   "provider-refused.unavailable": "Der Hub ist beschäftigt oder fährt herunter. Versuchen Sie es gleich noch einmal.",

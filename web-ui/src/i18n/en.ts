@@ -100,7 +100,8 @@ export const en = {
   "sign-in.have-code": "I have a code after all",
 
   "provider-refused.provider-failed": "The sign-in of your company could not be used. Try again; if it stays, the hub's log says why.",
-  "provider-refused.sign-in-failed": "Your company vouches for you, but none of your groups has a role at this hub, or your account here is closed. Ask an administrator.",
+  "provider-refused.refused": "Your company knows you, but none of your groups has a role at this hub, or somebody else here has your name. Ask an administrator.",
+  "provider-refused.sign-in-failed": "Your account at this hub is closed. Ask an administrator.",
   "provider-refused.over": "It took too long, or was begun in another tab. Try again.",
   "provider-refused.not-found": "This hub has no such sign-in any more. Use your password or passkey.",
   "provider-refused.unavailable": "The hub is busy or stopping. Try again in a moment.",
