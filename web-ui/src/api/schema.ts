@@ -570,6 +570,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sign in by the provider: the browser is sent there. */
+        get: operations["sign_in_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/provider/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The provider has sent the browser back. */
+        get: operations["sign_in_provider_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/recovery-code": {
         parameters: {
             query?: never;
@@ -666,8 +700,7 @@ export interface paths {
         get: operations["show_tenant"];
         put?: never;
         post?: never;
-        /** Removes a tenant without boards, with its upstreams and routes. */
-        delete: operations["remove_tenant"];
+        delete?: never;
         options?: never;
         head?: never;
         /** Gives a tenant another name to be read; its id stays. */
@@ -1200,7 +1233,7 @@ export interface components {
          * @description What to tell problems apart by. Codes are only ever added.
          * @enum {string}
          */
-        Code: "malformed" | "unauthenticated" | "sign-in-failed" | "forbidden" | "second-factor-needed" | "sign-in-again" | "cross-site" | "not-found" | "method-not-allowed" | "too-slow" | "refused" | "idempotency-key-used" | "over" | "changed" | "too-large" | "unsupported-media-type" | "invalid" | "unfit-password" | "precondition-required" | "too-many" | "internal" | "unavailable";
+        Code: "malformed" | "unauthenticated" | "sign-in-failed" | "forbidden" | "second-factor-needed" | "sign-in-again" | "cross-site" | "not-found" | "method-not-allowed" | "too-slow" | "refused" | "idempotency-key-used" | "over" | "changed" | "too-large" | "unsupported-media-type" | "invalid" | "unfit-password" | "precondition-required" | "too-many" | "internal" | "provider-failed" | "unavailable";
         /** @description Codes that are shown once. */
         Codes: {
             /**
@@ -1746,28 +1779,6 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
-        Page_Tenant: {
-            /** @description Its items, in the list's order. */
-            items: {
-                /** @description When it was added. */
-                created: components["schemas"]["Moment"];
-                /**
-                 * @description Its name in keys, topics and paths.
-                 * @example acme
-                 */
-                id: string;
-                /**
-                 * @description The name people read.
-                 * @example Acme Pumps
-                 */
-                name: string;
-                /** @description Whether its boards may connect. */
-                state: components["schemas"]["TenantState"];
-            }[];
-            /** @description What to give as `after` for the next page; none behind the last. */
-            next?: string | null;
-        };
-        /** @description A page of a list. */
         Page_Token: {
             /** @description Its items, in the list's order. */
             items: {
@@ -2022,6 +2033,8 @@ export interface components {
             ends?: components["schemas"]["Moment"] | null;
             /** @description How one can go on from here. */
             methods: components["schemas"]["SignInMethod"][];
+            /** @description What people know the OpenID provider by, where there is one. */
+            provider?: string | null;
             /** @description Whether somebody is signed in. */
             state: components["schemas"]["SessionState"];
             /** @description Who is signed in. */
@@ -2085,7 +2098,7 @@ export interface components {
          * @description A way to prove who one is.
          * @enum {string}
          */
-        SignInMethod: "password" | "totp" | "recovery-code" | "passkey";
+        SignInMethod: "password" | "totp" | "recovery-code" | "passkey" | "provider";
         /** @description A customer of the hub. */
         Tenant: {
             /** @description When it was added. */
@@ -3360,6 +3373,47 @@ export interface operations {
             };
         };
     };
+    sign_in_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or to the sign-in page with `?refused=` */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    sign_in_provider_callback: {
+        parameters: {
+            query?: {
+                /** @description What is exchanged for who somebody is. */
+                code?: string;
+                /** @description What it was sent with. */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the app, signed in, or to the sign-in page with `?refused=` */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     sign_in_recovery_code: {
         parameters: {
             query?: never;
@@ -3497,30 +3551,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Tenant"];
                 };
-            };
-        };
-    };
-    remove_tenant: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The ETag of the tenant as you have read it */
-                "If-Match": string;
-            };
-            path: {
-                /** @description The tenant's id */
-                tenant: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is gone */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
