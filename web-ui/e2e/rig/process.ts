@@ -70,3 +70,8 @@ export function run(command: string, args: readonly string[], input = ""): strin
   if (done.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${done.stderr}${done.stdout}`);
   return done.stdout;
 }
+
+/** Runs a command to its end; whether it did what it was to do. */
+export function succeeds(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
+}

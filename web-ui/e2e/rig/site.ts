@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHash, X509Certificate } from "node:crypto";
 
-import { program, run, Running } from "./process.ts";
+import { program, run, Running, succeeds } from "./process.ts";
 
 const freeTcp = async () =>
   await new Promise<number>((resolve) => {
@@ -100,6 +100,12 @@ export class Site {
     const boards = new Running("boards", program("virtual-board"), [...args, "--count", `${count}`, "--skip", `${skip}`]);
     this.#boards.push(boards);
     return boards;
+  }
+
+  /** Whether this board of the fixture gets one reading acknowledged within some seconds. */
+  delivers(board: number, withinS = 6): boolean {
+    const args = ["--hub", `127.0.0.1:${this.coaps}`, "--fixture", this.dir, "--readings", "1", "--interval", "1"];
+    return succeeds(program("virtual-board"), [...args, "--skip", `${board}`, "--timeout", `${withinS}`]);
   }
 
   /** What arrives at the broker, as somebody else's client hears it. */
