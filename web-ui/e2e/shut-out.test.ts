@@ -64,6 +64,20 @@ test("all boards that fit are blocked as one job, and the view is kept", async (
   expect(people.faults).toEqual([]);
 });
 
+test("all boards that fit are given a label, which they are then found by", async () => {
+  await anna.goto("/boards?q=CB-0000000");
+  await anna.getByRole("button", { name: "All 10 that fit" }).click();
+  await anna.getByRole("menuitem", { name: "Set labels" }).click();
+  const asked = anna.getByRole("dialog");
+  await asked.getByLabel("Labels that they get").fill("site=north");
+  await asked.getByRole("button", { name: "Label 10 boards" }).click();
+  await anna.getByText("Label boards: 10 boards changed").waitFor({ timeout: 30_000 });
+  await anna.goto("/boards");
+  await anna.getByRole("button", { name: /^site=north 10$/ }).click();
+  await anna.getByText("10 boards fit.").waitFor();
+  expect(people.faults).toEqual([]);
+});
+
 test("a filter is in the address, and found boards fit it", async () => {
   await anna.goto("/boards");
   await anna.getByLabel("Find boards").fill("CB-0000002");

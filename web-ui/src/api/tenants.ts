@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
-import { api, body, type Schemas } from "./client.ts";
+import { api, body, tagged, type Schemas } from "./client.ts";
 
 export type Tenant = Schemas["Tenant"];
 export type ListedTenant = Schemas["ListedTenant"];
@@ -16,4 +16,10 @@ export const tenant = (id: string) =>
   queryOptions({
     queryKey: ["tenants", id],
     queryFn: () => body(api.GET("/api/v1/tenants/{tenant}", { params: { path: { tenant: id } } })),
+  });
+
+export const quota = (id: string) =>
+  queryOptions({
+    queryKey: ["tenants", id, "quota"],
+    queryFn: () => tagged(api.GET("/api/v1/tenants/{tenant}/quota", { params: { path: { tenant: id } } })),
   });

@@ -52,6 +52,7 @@ export const de: Catalogue = {
   "keys.open": "Zeile öffnen",
 
   "time.never": "nie",
+  "time.since": "seit {when}",
 
   "unit.ms": "{n} ms",
 
@@ -152,6 +153,16 @@ export const de: Catalogue = {
   "bulk.all": { one: "Das eine, das passt", other: "Alle {n}, die passen" },
   "bulk.block": "Sperren",
   "bulk.unblock": "Entsperren",
+  "bulk.label": "Labels setzen",
+  "bulk.label-title": { one: "Ein Board beschriften", other: "{n} Boards beschriften" },
+  "bulk.label-do": { one: "Das Board beschriften", other: "{n} Boards beschriften" },
+  "bulk.label-set": "Labels, die sie bekommen",
+  "bulk.label-remove": "Labels, die sie verlieren",
+  "bulk.label-remove-note": "Schlüssel, nach jedem Enter",
+  "bulk.revoke": "Endgültig widerrufen",
+  "bulk.revoke-title": { one: "Ein Board endgültig widerrufen?", other: "{n} Boards endgültig widerrufen?" },
+  "bulk.revoke-what": { one: "Dieses Board verbindet sich nie wieder: Sein Zertifikat kommt auf die Sperrliste, und für seine ID wird kein neues ausgestellt. Es gibt keinen Weg zurück.", other: "Diese {n} Boards verbinden sich nie wieder: Ihre Zertifikate kommen auf die Sperrliste, und für ihre IDs werden keine neuen ausgestellt. Es gibt keinen Weg zurück." },
+  "bulk.revoke-do": { one: "Das Board endgültig widerrufen", other: "{n} Boards endgültig widerrufen" },
   "bulk.block-title": { one: "Ein Board sperren?", other: "{n} Boards sperren?" },
   "bulk.block-what": { one: "Die Sitzung dieses Boards endet binnen einer Sekunde; Messwerte werden abgelehnt, bis es entsperrt wird.", other: "Die Sitzungen dieser {n} Boards enden; Messwerte werden abgelehnt, bis sie entsperrt werden. Das läuft als Auftrag, der sich anhalten lässt; bis dahin Gesperrtes bleibt gesperrt." },
   "bulk.block-do": { one: "Board sperren", other: "{n} Boards sperren" },
@@ -165,6 +176,9 @@ export const de: Catalogue = {
   "jobs.leave": "Sie können die Seite verlassen; der Auftrag läuft am Hub weiter.",
   "jobs.stop": "Anhalten",
   "jobs.stopped": "Der Auftrag hält an",
+  "jobs.done": { one: "ein Board geändert", other: "{n} Boards geändert" },
+  "jobs.kept": { one: "eines blieb, wie es war", other: "{n} blieben, wie sie waren" },
+  "jobs.failed": { one: "eines ließ sich nicht ändern", other: "{n} ließen sich nicht ändern" },
 
   "job-work.block": "Boards sperren",
   "job-work.unblock": "Boards entsperren",
@@ -245,6 +259,23 @@ export const de: Catalogue = {
 
   "tenant-state.active": "wird bedient",
   "tenant-state.suspended": "ausgesetzt",
+
+  "quota.title": "Kontingent",
+  "quota.note": "was darüber ist, wird mit 4.29 beantwortet, und Boards behalten es",
+  "quota.bound": "Höchstens",
+  "quota.none": "ohne Grenze",
+  "quota.change": "Ändern",
+  "quota.change-title": "Das Kontingent ändern",
+  "quota.change-what": "Ein leeres Feld überlässt es der Konfiguration des Hubs, deren Grenze darin steht; 0 heißt ohne Grenze. Es gilt sofort.",
+  "quota.changed": "Das Kontingent ist geändert",
+
+  "quota-of.board": "Jedes Board",
+  "quota-of.tenant": "Alle Boards zusammen",
+
+  "quota-bound.messages_per_minute": "Messwerte pro Minute",
+  "quota-bound.bytes_per_minute": "Bytes pro Minute",
+  "quota-bound.in_flight_max": "Messwerte zugleich unterwegs",
+  "quota-bound.handshakes_per_hour": "Handshakes pro Stunde",
 
   "tenants.lead": "Kunden dieses Hubs. Jeder hat Boards, eine Stelle, die für sie bürgt, und eigene Broker.",
   "tenants.list": "Mandanten",

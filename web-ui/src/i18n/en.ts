@@ -50,6 +50,7 @@ export const en = {
   "keys.open": "Open the row",
 
   "time.never": "never",
+  "time.since": "since {when}",
 
   "unit.ms": "{n} ms",
 
@@ -150,6 +151,16 @@ export const en = {
   "bulk.all": { one: "The one that fits", other: "All {n} that fit" },
   "bulk.block": "Block",
   "bulk.unblock": "Unblock",
+  "bulk.label": "Set labels",
+  "bulk.label-title": { one: "Label one board", other: "Label {n} boards" },
+  "bulk.label-do": { one: "Label the board", other: "Label {n} boards" },
+  "bulk.label-set": "Labels that they get",
+  "bulk.label-remove": "Labels that they lose",
+  "bulk.label-remove-note": "Keys, each followed by Enter",
+  "bulk.revoke": "Revoke for good",
+  "bulk.revoke-title": { one: "Revoke one board for good?", other: "Revoke {n} boards for good?" },
+  "bulk.revoke-what": { one: "This board never connects again: its certificate goes on the revocation list, and no new one is issued for its id. There is no way back.", other: "These {n} boards never connect again: their certificates go on the revocation list, and no new ones are issued for their ids. There is no way back." },
+  "bulk.revoke-do": { one: "Revoke the board for good", other: "Revoke {n} boards for good" },
   "bulk.block-title": { one: "Block one board?", other: "Block {n} boards?" },
   "bulk.block-what": { one: "The session of this board ends within a second and its readings are refused until it is unblocked.", other: "The sessions of these {n} boards end and their readings are refused until they are unblocked. It runs as a job that can be stopped; what is blocked by then stays blocked." },
   "bulk.block-do": { one: "Block the board", other: "Block {n} boards" },
@@ -163,6 +174,9 @@ export const en = {
   "jobs.leave": "You can leave this page; the job goes on at the hub.",
   "jobs.stop": "Stop",
   "jobs.stopped": "The job stops",
+  "jobs.done": { one: "one board changed", other: "{n} boards changed" },
+  "jobs.kept": { one: "one left as it was", other: "{n} left as they were" },
+  "jobs.failed": { one: "one could not be changed", other: "{n} could not be changed" },
 
   "job-work.block": "Block boards",
   "job-work.unblock": "Unblock boards",
@@ -243,6 +257,23 @@ export const en = {
 
   "tenant-state.active": "served",
   "tenant-state.suspended": "suspended",
+
+  "quota.title": "Quota",
+  "quota.note": "what is over it is answered 4.29, and boards keep it",
+  "quota.bound": "At most",
+  "quota.none": "no bound",
+  "quota.change": "Change",
+  "quota.change-title": "Change the quota",
+  "quota.change-what": "An empty field leaves it to the hub's configuration, whose bound stands in it; 0 is no bound. It counts at once.",
+  "quota.changed": "The quota is changed",
+
+  "quota-of.board": "Each board",
+  "quota-of.tenant": "All boards together",
+
+  "quota-bound.messages_per_minute": "Readings a minute",
+  "quota-bound.bytes_per_minute": "Bytes a minute",
+  "quota-bound.in_flight_max": "Readings on their way at once",
+  "quota-bound.handshakes_per_hour": "Handshakes an hour",
 
   "tenants.lead": "Customers of this hub. Each has boards, an authority that vouches for them, and brokers of its own.",
   "tenants.list": "Tenants",

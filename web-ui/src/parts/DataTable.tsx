@@ -19,6 +19,8 @@ export type Column<T> = {
   sort?: string;
   align?: "right";
   clip?: boolean;
+  /** Left out where there is little room. */
+  minor?: boolean;
 };
 
 /** A server's order: its name, with a minus in front for the other way round. */
@@ -128,7 +130,7 @@ export function DataTable<T extends object>(props: Props<T>) {
                     const column = columns[index];
                     const name = index === 0 ? {} : { "data-name": column?.name };
                     return (
-                      <td key={cell.id} {...name} data-align={column?.align} className={column?.clip ? "clip" : undefined}>
+                      <td key={cell.id} {...name} data-align={column?.align} data-minor={column?.minor} className={column?.clip ? "clip" : undefined}>
                         <span>
                           <table.FlexRender cell={cell} />
                         </span>

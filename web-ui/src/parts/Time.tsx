@@ -29,6 +29,15 @@ export function utc(at: Date): string {
   return `${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
 }
 
+/** "since 14:03", "since 21 Nov". */
+export function since(at: Date, now: Date, language: string): string {
+  const sameDay = at.toDateString() === now.toDateString();
+  const when = sameDay
+    ? at.toLocaleTimeString(language, { timeStyle: "short" })
+    : at.toLocaleDateString(language, { day: "numeric", month: "short", ...(at.getFullYear() === now.getFullYear() ? {} : { year: "numeric" }) });
+  return t("time.since", { when });
+}
+
 /** One clock for all moments on a page. */
 const clock = {
   now: Date.now(),
@@ -56,22 +65,24 @@ export function useNow(): Date {
   return new Date(useSyncExternalStore(clock.subscribe, () => clock.now));
 }
 
+const WAYS = {
+  relative,
+  since,
+  date: (at: Date, _now: Date, language: string) => at.toLocaleDateString(language, { dateStyle: "medium" }),
+  full: (at: Date, _now: Date, language: string) => local(at, language),
+};
+type Way = keyof typeof WAYS;
+
 /** `at` is milliseconds since 1970, or a date as the API writes it. */
-export function Time({ at, as = "relative" }: { at: number | string | null | undefined; as?: "relative" | "date" | "full" }) {
+export function Time({ at, as = "relative" }: { at: number | string | null | undefined; as?: Way }) {
   const now = useNow();
   if (at === null || at === undefined) return <span className="faint">{t("time.never")}</span>;
   const when = new Date(at);
   const language = locale();
-  const shown =
-    as === "relative"
-      ? relative(when, now, language)
-      : as === "date"
-        ? when.toLocaleDateString(language, { dateStyle: "medium" })
-        : local(when, language);
   const full = `${local(when, language)} · ${utc(when)}`;
   return (
     <Tooltip label={full}>
-      <time dateTime={when.toISOString()}>{shown}</time>
+      <time dateTime={when.toISOString()}>{WAYS[as](when, now, language)}</time>
     </Tooltip>
   );
 }

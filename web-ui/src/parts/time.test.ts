@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { relative, utc } from "./Time.tsx";
+import { relative, since, utc } from "./Time.tsx";
 
 const now = new Date("2026-03-01T12:00:00Z");
 const ago = (seconds: number) => relative(new Date(now.getTime() - seconds * 1000), now, "en");
@@ -16,4 +16,10 @@ test("a moment is said in the largest unit that is full", () => {
 
 test("pointed at, it is in UTC", () => {
   expect(utc(now)).toBe("2026-03-01 12:00:00 UTC");
+});
+
+test("since when is a time today, and a date before", () => {
+  expect(since(new Date(now.getTime() - 60_000), now, "en-GB")).toMatch(/^since \d\d:\d\d$/);
+  expect(since(new Date("2026-02-01T12:00:00Z"), now, "en-GB")).toBe("since 1 Feb");
+  expect(since(new Date("2025-02-01T12:00:00Z"), now, "en-GB")).toBe("since 1 Feb 2025");
 });

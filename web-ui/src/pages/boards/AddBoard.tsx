@@ -8,7 +8,7 @@ import { parseLabels } from "../../parts/labels.ts";
 import { act } from "../../parts/said.ts";
 import { TenantSelect } from "../../parts/TenantSelect.tsx";
 
-export function AddBoard({ close }: { close: () => void }) {
+export default function AddBoard({ close }: { close: () => void }) {
   const form = useForm({
     initialValues: { id: "", tenant: "", labels: "" },
     validate: {

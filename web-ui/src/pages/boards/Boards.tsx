@@ -2,7 +2,7 @@
 import { Button } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 
 import { boards, facets, type BoardFilter } from "../../api/boards.ts";
 import { useMay } from "../../api/me.ts";
@@ -11,13 +11,15 @@ import { DataTable } from "../../parts/DataTable.tsx";
 import { Empty } from "../../parts/Empty.tsx";
 import { isOrder } from "../../search.ts";
 import { Page, Section } from "../../parts/Page.tsx";
-import { AddBoard } from "./AddBoard.tsx";
 import { Bulk } from "./Bulk.tsx";
 import { columns } from "./columns.tsx";
 import { Facets } from "./Facets.tsx";
 import { Filters } from "./Filters.tsx";
 import { Jobs } from "./Jobs.tsx";
 import { Views } from "./Views.tsx";
+
+// What few open comes when it is opened.
+const AddBoard = lazy(() => import("./AddBoard.tsx"));
 
 export default function Boards() {
   const filter = useSearch({ from: "/signed-in/boards" });
@@ -56,7 +58,7 @@ export default function Boards() {
       <Filters key={afresh} filter={filter} change={change} />
       {counts.data !== undefined && <Facets of={counts.data} filter={filter} change={change} />}
       <Jobs />
-      <Section title={t("boards.list")} note={t("boards.list-note")} flush>
+      <Section title={t("boards.list")} note={<span className="for-keys">{t("boards.list-note")}</span>} flush>
         <DataTable
           name={t("boards.list")}
           rows={rows}
@@ -81,7 +83,7 @@ export default function Boards() {
           }
         />
       </Section>
-      {adding && <AddBoard close={() => setAdding(false)} />}
+      <Suspense>{adding && <AddBoard close={() => setAdding(false)} />}</Suspense>
     </Page>
   );
 }

@@ -26,12 +26,14 @@ export function Facets({ of, filter, change }: Props) {
           {named("board-state", value)}
         </Facet>
       ))}
+      {of.tenants.length > 1 && <span className="facet-break" />}
       {(of.tenants.length > 1 || filter.tenant !== undefined) &&
         of.tenants.slice(0, SHOWN_MAX).map(({ value, boards }) => (
           <Facet key={value} count={boards} on={filter.tenant?.includes(value) ?? false} press={(on) => change(toggled(filter, "tenant", value, on))}>
             {value}
           </Facet>
         ))}
+      {of.values.length > 0 && <span className="facet-break" />}
       {of.values.flatMap(({ key, values }) =>
         values.slice(0, SHOWN_MAX).map(({ value, boards }) => {
           const label = `${key}=${value}`;
@@ -48,7 +50,7 @@ export function Facets({ of, filter, change }: Props) {
 
 function Facet({ count, on, press, children }: { count: number; on: boolean; press: (on: boolean) => void; children: ReactNode }) {
   return (
-    <button type="button" className="facet" aria-pressed={on} onClick={() => press(!on)}>
+    <button type="button" className="facet" aria-pressed={on} data-none={count === 0} onClick={() => press(!on)}>
       {children} <b>{count.toLocaleString(locale())}</b>
     </button>
   );

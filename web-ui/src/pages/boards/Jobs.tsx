@@ -6,7 +6,15 @@ import { useEffect, useRef } from "react";
 import { api, body } from "../../api/client.ts";
 import { jobs, type Job } from "../../api/jobs.ts";
 import { named, t } from "../../i18n/index.ts";
-import { act, complain } from "../../parts/said.ts";
+import { act, complain, say } from "../../parts/said.ts";
+
+/** What came of it, in words. */
+export function outcome(job: Job): string {
+  const parts = [t("jobs.done", { n: job.done })];
+  if (job.kept > 0) parts.push(t("jobs.kept", { n: job.kept }));
+  if (job.failed > 0) parts.push(t("jobs.failed", { n: job.failed }));
+  return parts.join(", ");
+}
 
 const ends = (job: Job) => job.state !== "running" && job.state !== "waiting";
 
@@ -14,11 +22,13 @@ export function Jobs() {
   const queries = useQueryClient();
   const list = useQuery(jobs);
   const active = (list.data?.items ?? []).filter((job) => !ends(job));
-  const before = useRef(0);
+  const before = useRef<ReadonlySet<string>>(new Set());
   useEffect(() => {
-    if (before.current > active.length) void queries.invalidateQueries({ queryKey: ["boards"] });
-    before.current = active.length;
-  }, [active.length, queries]);
+    const over = (list.data?.items ?? []).filter((job) => ends(job) && before.current.has(job.id));
+    for (const job of over) say(`${named("job-work", job.work)}: ${outcome(job)}`);
+    if (over.length > 0) void queries.invalidateQueries({ queryKey: ["boards"] });
+    before.current = new Set((list.data?.items ?? []).filter((job) => !ends(job)).map((job) => job.id));
+  }, [list.data, queries]);
   return (
     <>
       {active.map((job) => (

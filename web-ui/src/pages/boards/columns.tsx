@@ -22,6 +22,6 @@ export function columns(): Column<Board>[] {
     { id: "tenant", name: t("board.tenant"), cell: (board) => board.tenant },
     { id: "seen", name: t("board.last-seen"), sort: "last_seen", cell: (board) => <Time at={board.last_seen} /> },
     { id: "labels", name: t("board.labels"), cell: (board) => <Labels of={board.labels} />, clip: true },
-    { id: "created", name: t("board.created"), sort: "created", cell: (board) => <Time at={board.created} as="date" /> },
+    { id: "created", name: t("board.created"), sort: "created", cell: (board) => <Time at={board.created} as="date" />, minor: true },
   ];
 }

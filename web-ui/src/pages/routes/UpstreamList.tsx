@@ -55,7 +55,7 @@ export function UpstreamList({ tenant }: { tenant?: string }) {
               </Link>
             ),
           },
-      { id: "address", name: t("upstream.address"), cell: (upstream) => <code>{addressOf(upstream)}</code>, clip: true },
+      { id: "address", name: t("upstream.address"), cell: (upstream) => (upstream.kind === "mqtt" ? <code>{addressOf(upstream)}</code> : <span className="faint">{addressOf(upstream)}</span>), clip: true },
       {
         id: "state",
         name: t("board.state"),

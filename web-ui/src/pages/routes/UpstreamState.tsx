@@ -15,7 +15,7 @@ export function UpstreamState({ of }: { of: Upstream }) {
     <Mark tone={status.up ? "ok" : "bad"}>
       {status.up ? t("upstream.up") : t("upstream.down")}{" "}
       <span className="faint">
-        <Time at={status.since} />
+        <Time at={status.since} as="since" />
       </span>
       {status.trouble != null && <div className="tone-bad">{status.trouble.detail}</div>}
     </Mark>

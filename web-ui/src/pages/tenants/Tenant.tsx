@@ -19,6 +19,7 @@ import { act } from "../../parts/said.ts";
 import { Time } from "../../parts/Time.tsx";
 import { RouteList } from "../routes/RouteList.tsx";
 import { UpstreamList } from "../routes/UpstreamList.tsx";
+import { Quota } from "./Quota.tsx";
 
 export default function Tenant() {
   const { tenant: id } = useParams({ from: "/signed-in/tenants/$tenant" });
@@ -58,6 +59,7 @@ export default function Tenant() {
           <RouteList tenant={of.id} />
         </>
       )}
+      <Quota tenant={of.id} />
     </Page>
   );
 }
