@@ -60,11 +60,12 @@ fn change_for_ever(dir: &Path) {
                 taking: Taking::AsTheBatchSays,
                 labels: BTreeMap::new(),
             };
-            store.enrol(&wanted, &Fingerprint([1; 32]).into()).unwrap().unwrap();
+            // Those that went to the other tenant are refused.
+            let _ = store.enrol(&wanted, &Fingerprint([1; 32]).into()).unwrap();
             store.boards().mark_seen(&[(wanted.board, UnixSeconds(number.into()))]).unwrap();
         }
         let relabel = |board: &mut Board| {
-            board.tenant = "beta".parse().unwrap();
+            board.tenant = if number % 2 == 0 { "acme" } else { "beta" }.parse().unwrap();
             board.labels.insert("turn".into(), number.to_string());
         };
         store.boards().change(&format!("E-{}", number % 97).parse().unwrap(), relabel).unwrap();
@@ -119,6 +120,7 @@ fn killed_at_any_moment_the_rows_say_what_the_records_say() {
         while Instant::now() < until {
             std::thread::yield_now();
         }
+        assert_eq!(child.try_wait().unwrap(), None, "it stopped by itself");
         child.kill().unwrap();
         child.wait().unwrap();
         let inode = |path: &str| {
