@@ -10,6 +10,7 @@ mod authority;
 pub mod backup;
 mod batch;
 mod board;
+mod census;
 mod certificate;
 pub mod check;
 mod checkpoint;
@@ -52,6 +53,7 @@ pub use authority::{
 };
 pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
+pub use census::{BoardCounts, CensusMoments};
 pub use certificate::Certificate;
 pub use checkpoint::AuditCheckpoint;
 pub use credentials::{Credentials, Passkey, PasswordHash, ProviderIdentity, Totp};

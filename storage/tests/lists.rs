@@ -243,6 +243,34 @@ fn facets_agree(counts: &FacetCounts, filter: &BoardFilter, all: &[Board]) {
     assert_eq!(as_map(&counts.keys), counted(keys));
 }
 
+/// Every bound between two of the moments that boards are heard at.
+fn census_agrees(store: &Store) {
+    let all = store.boards().list(None, usize::MAX).unwrap();
+    for (active, silent) in [(1, 1), (5, 3), (9, 9), (3, 4)] {
+        let mut expected = BTreeMap::<TenantId, BoardCounts>::new();
+        for board in &all {
+            let counts = expected.entry(board.tenant.clone()).or_default();
+            let one = |is: bool| u64::from(is);
+            let heard = board.last_seen.map_or(0, |at| at.0);
+            let may = board.state == BoardState::Active;
+            counts.total += 1;
+            counts.blocked += one(matches!(board.state, BoardState::Blocked { .. }));
+            counts.held += one(matches!(board.state, BoardState::Held { .. }));
+            counts.revoked += one(matches!(board.state, BoardState::Revoked { .. }));
+            counts.unheard += one(heard == 0);
+            counts.active += one(heard >= active);
+            counts.silent += one(may && heard != 0 && heard < active && heard < silent);
+        }
+        let moments = CensusMoments {
+            active_since: UnixSeconds(active),
+            silent_since: UnixSeconds(silent),
+            ended_before: UnixSeconds(1),
+            ending_before: UnixSeconds(2),
+        };
+        assert_eq!(store.boards().census(&moments).unwrap(), expected);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
 
@@ -260,6 +288,7 @@ proptest! {
             perform(&store, step);
         }
         compare(&store, &BoardFilter::default(), Sort::Id, false, 4);
+        census_agrees(&store);
         for (filter, sort, descending, limit) in &asked {
             compare(&store, filter, *sort, *descending, *limit);
         }

@@ -5,6 +5,7 @@
 mod labels;
 mod series;
 mod tenant;
+mod totals;
 mod trust;
 mod upstream;
 
@@ -25,6 +26,7 @@ pub use labels::{
 use series::{CodeSeries, DepthSeries, Series};
 pub use tenant::TenantMetrics;
 use tenant::TenantSeries;
+pub use totals::{Taken, Totals};
 use trust::TrustSeries;
 pub use upstream::UpstreamMetrics;
 

@@ -50,6 +50,11 @@ impl TenantSeries {
         })
     }
 
+    /// Messages and bytes, by tenant.
+    pub(super) const fn taken(&self) -> (&IntCounterVec, &IntCounterVec) {
+        (&self.messages, &self.bytes)
+    }
+
     pub(super) fn of(&self, tenant: &str) -> TenantMetrics {
         TenantMetrics {
             tenant: tenant.to_owned(),

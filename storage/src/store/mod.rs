@@ -48,6 +48,7 @@ pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 mod building;
+mod census;
 pub(crate) mod data_keys;
 pub(crate) mod error;
 mod forecast;
