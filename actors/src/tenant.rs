@@ -214,6 +214,11 @@ pub struct EndSessions(pub Whose);
 #[rtype(result = "()")]
 pub struct Readmit(pub Whose);
 
+/// Asks how many of the tenant's boards have a session awake.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "usize")]
+pub struct CountAwake;
+
 /// A board's session has begun.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -336,6 +341,14 @@ impl Handler<EndSessions> for TenantSupervisor {
         let count = self.to_end.len().saturating_sub(before);
         self.end_some(ctx);
         count
+    }
+}
+
+impl Handler<CountAwake> for TenantSupervisor {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountAwake, _: &mut Self::Context) -> usize {
+        self.sessions.len()
     }
 }
 

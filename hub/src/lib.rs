@@ -21,3 +21,4 @@ pub mod quota;
 pub mod serve;
 pub mod trust;
 pub mod vault;
+pub mod watch;

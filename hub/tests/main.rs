@@ -17,6 +17,7 @@ mod api_approvals;
 mod api_boards;
 mod api_jobs;
 mod api_matrix;
+mod api_overview;
 mod api_passkeys;
 mod api_people;
 mod api_provider;

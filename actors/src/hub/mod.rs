@@ -4,6 +4,7 @@
 
 mod live;
 mod reload;
+mod sessions;
 mod start;
 mod tenants;
 mod upstreams;
@@ -26,6 +27,7 @@ use crate::under_way::UnderWay;
 
 pub use live::{EndSessions, Of, Readmit, Reconnect, Resettle, Serve};
 pub use reload::{Reload, Reloadable};
+pub use sessions::CountAwake;
 pub use start::{FloodBounds, Running, Settings, StartError, start};
 pub use upstreams::{Tried, TryUpstream, Upstreams};
 

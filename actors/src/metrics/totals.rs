@@ -61,7 +61,7 @@ fn each(counters: &IntCounterVec, mut take: impl FnMut(String, u64)) {
                 clippy::cast_sign_loss,
                 reason = "what was counted is never negative, and saturates"
             )]
-            let count = metric.get_counter().value() as u64;
+            let count = metric.get_counter().get_value() as u64;
             take(label.value().to_owned(), count);
         }
     }

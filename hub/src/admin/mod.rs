@@ -100,6 +100,12 @@ pub trait Live: Send + Sync {
     /// As [`Live::end_sessions`].
     fn upstreams(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, String>;
 
+    /// How many boards of each tenant have a session awake.
+    ///
+    /// # Errors
+    /// As [`Live::end_sessions`].
+    fn awake(&self) -> Result<Vec<(TenantId, usize)>, String>;
+
     /// Publishes a message of the hub's own and waits for the broker's word.
     ///
     /// # Errors

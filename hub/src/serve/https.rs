@@ -25,6 +25,7 @@ use crate::quota;
 use crate::trust::est::Est;
 use crate::trust::{Authorities, Checkpoints, ListLives, Lists, Pki};
 use crate::vault::Vault;
+use crate::watch::Watch;
 
 /// A port that was taken, and who answers there.
 pub(super) struct Https {
@@ -40,6 +41,8 @@ pub(super) struct Running<'a> {
     pub(super) checkpoints: &'a Checkpoints,
     /// Wakes those who do jobs.
     pub(super) bell: Bell,
+    /// How it is.
+    pub(super) watch: Arc<Watch>,
 }
 
 impl Https {
@@ -88,7 +91,7 @@ fn api(
     running: Running<'_>,
     provider: Option<Provider>,
 ) -> Result<Api, ServeError> {
-    let Running { admin, vault, checkpoints, bell } = running;
+    let Running { admin, vault, checkpoints, bell, watch } = running;
     let (store, settings) = (admin.store().clone(), &config.sign_in);
     let idle = Duration::from_secs(settings.idle_min.saturating_mul(60));
     let absolute = Duration::from_secs(settings.absolute_h.saturating_mul(3600));
@@ -104,6 +107,7 @@ fn api(
         approvals_expire_s: config.approvals.expire_h.saturating_mul(3600),
         default_quota: quota::bounds(&config.quota),
         bell,
+        watch,
     };
     Ok(Api::new(admin.clone(), sign_in, checkpoints.clone(), settings))
 }

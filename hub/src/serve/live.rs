@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use actors::hub::{
-    EndSessions, Of, Readmit, Reconnect, Resettle, Running, Serve, StartError, Tried, TryUpstream,
-    Upstreams,
+    CountAwake, EndSessions, Of, Readmit, Reconnect, Resettle, Running, Serve, StartError, Tried,
+    TryUpstream, Upstreams,
 };
 use actors::refusal::Refusal;
 use actors::upstream::{Status, UpstreamError};
@@ -64,6 +64,10 @@ impl Live for Told {
 
     fn upstreams(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, String> {
         wait(self.0.hub.send(Upstreams))
+    }
+
+    fn awake(&self) -> Result<Vec<(TenantId, usize)>, String> {
+        wait(self.0.hub.send(CountAwake))
     }
 
     fn try_upstream(&self, attempt: TryUpstream) -> Result<Result<Tried, UpstreamError>, String> {

@@ -35,6 +35,7 @@ use crate::quota;
 use crate::trust::keys::KeyError;
 use crate::trust::{Authorities, BoardEnrolment, Checkpoints, Pki, Places};
 use crate::vault::{Sweeper, Vault, VaultError};
+use crate::watch::{self, HostSettings, Watch};
 
 /// Why the hub did not run.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +146,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
     let served = system.block_on(async {
-        watch(&store, &metrics);
+        tell_of_failure(&store, &metrics);
         let (ready, health) = (phase.clone(), store.clone());
         let ready = move || {
             ready.ready()?;
@@ -164,11 +165,13 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let admin = Admin::running(store.clone(), cli::author(), live);
         let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
         let jobs = Jobs::start(admin.clone(), cli::now).map_err(ServeError::System)?;
+        let watch = Arc::new(Watch::new(Arc::clone(&metrics), HostSettings::of(&config, &pki)));
         let parts = https::Running {
             admin: &admin,
             vault: &vault,
             checkpoints: &checkpoints,
             bell: jobs.bell(),
+            watch: Arc::clone(&watch),
         };
         let https = https
             .map(|https| https.start(&config, parts, authorities, &metrics))
@@ -182,6 +185,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), pki.clone());
         let signing = actix_rt::spawn(checkpoints::run(checkpoints, config.audit.clone()));
+        let watching = actix_rt::spawn(watch::run(watch));
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
         tokio::select! {
             _ = terminate.recv() => {}
@@ -189,6 +193,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         }
         reloading.abort();
         signing.abort();
+        watching.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         // The board that a job is at may wait for an actor of this thread's.
         let _ = actix_rt::task::spawn_blocking(move || drop(jobs)).await;
@@ -211,7 +216,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
 }
 
 /// Says once, where people and machines look, that the store failed.
-fn watch(store: &Store, metrics: &Arc<Metrics>) {
+fn tell_of_failure(store: &Store, metrics: &Arc<Metrics>) {
     let metrics = Arc::clone(metrics);
     store.on_failure(move |failure| {
         metrics.store_failed();

@@ -26,6 +26,7 @@ pub mod gate;
 pub mod hub;
 pub mod mbedtls;
 pub mod metrics;
+pub mod openapi;
 pub mod pki;
 pub mod process;
 pub mod provider;

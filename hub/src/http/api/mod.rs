@@ -8,6 +8,7 @@
 //! Invariant: a route that names no permission in the OpenAPI document answers nobody.
 
 mod approvals;
+mod attention;
 mod audit;
 mod boards;
 mod caller;
@@ -19,6 +20,7 @@ mod headers;
 mod jobs;
 mod me;
 mod moment;
+mod overview;
 mod own_page;
 mod page;
 mod passkeys;
@@ -29,6 +31,7 @@ mod routes;
 mod serving;
 mod session;
 mod setup;
+mod system;
 mod tenants;
 mod tokens;
 mod upstreams;
@@ -96,6 +99,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(boards::resources);
     app.configure(upstreams::resources).configure(routes::resources);
     app.configure(jobs::resources).configure(views::resources);
+    app.configure(overview::resources).configure(system::resources);
 }
 
 /// The boards that a query asks for which was kept, in these tenants or in all.

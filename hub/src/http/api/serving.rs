@@ -19,6 +19,7 @@ use crate::http::rate::Rate;
 use crate::jobs::Bell;
 use crate::people::SignIn;
 use crate::trust::Checkpoints;
+use crate::watch::Watch;
 
 /// Requests at a time that wait for the disk, for signatures or for the running hub.
 const AT_A_TIME: usize = 32;
@@ -57,6 +58,8 @@ pub struct ApiSettings {
     pub default_quota: Quota,
     /// What tells of a job.
     pub bell: Bell,
+    /// How the hub and its fleet are.
+    pub watch: Arc<Watch>,
 }
 
 /// Whose requests are counted together.
@@ -112,6 +115,11 @@ impl Api {
     /// What tells of a job.
     pub(super) const fn bell(&self) -> &Bell {
         &self.settings.bell
+    }
+
+    /// How the hub and its fleet are.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.settings.watch
     }
 
     pub(super) const fn admin(&self) -> &Admin {

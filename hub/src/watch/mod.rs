@@ -1,0 +1,113 @@
+//! How the hub and its fleet are, for whoever looks: what goes by the second ([`Course`]), what is
+//! looked up now and then ([`Fleet`]), and the host.
+//!
+//! Invariant: bounded, whatever the fleet's size and however many look: an hour of points, and one
+//! look at the store every few seconds for all together.
+
+mod course;
+mod fleet;
+mod host;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use actors::metrics::Metrics;
+use tokio::time::{MissedTickBehavior, interval};
+
+pub use self::course::{Course, Point, Rates};
+pub use self::fleet::{ENDING_DAYS, Fleet};
+pub use self::host::{Disk, Host, HostSettings};
+use crate::admin::{Admin, AdminError};
+use crate::cli;
+
+/// How long what was looked up is given out again.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Everything that is watched.
+pub struct Watch {
+    metrics: Arc<Metrics>,
+    course: Mutex<Course>,
+    fleet: Kept<Fleet>,
+    host: Kept<Host>,
+    settings: HostSettings,
+    since: Instant,
+}
+
+/// What was looked up last, and when. Who comes while somebody looks waits for what they find.
+struct Kept<T>(Mutex<Option<(Instant, Arc<T>)>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Kept<T> {
+    fn of<E>(&self, look: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, found)) = &*kept
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(look()?);
+        *kept = Some((Instant::now(), Arc::clone(&found)));
+        Ok(found)
+    }
+}
+
+impl Watch {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>, settings: HostSettings) -> Self {
+        Self {
+            metrics,
+            course: Mutex::default(),
+            fleet: Kept::default(),
+            host: Kept::default(),
+            settings,
+            since: Instant::now(),
+        }
+    }
+
+    /// How long the hub has been running.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// How it went lately.
+    pub fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the fleet is, as of some seconds ago. May wait for the disk and for the running hub.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn fleet(&self, admin: &Admin) -> Result<Arc<Fleet>, AdminError> {
+        self.fleet.of(|| Fleet::look(admin, cli::now()))
+    }
+
+    /// How the host is, as of some seconds ago. May wait for the disk and the key store.
+    #[must_use]
+    pub fn host(&self) -> Arc<Host> {
+        let found = self.host.of(|| Ok::<_, std::convert::Infallible>(Host::look(&self.settings)));
+        found.unwrap_or_else(|never| match never {})
+    }
+
+    fn take(&self) {
+        let totals = self.metrics.totals();
+        self.course().take(cli::now(), Instant::now(), totals);
+    }
+}
+
+/// Notes how it goes, from now on and for ever.
+pub async fn run(watch: Arc<Watch>) {
+    let mut ticks = interval(course::EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        watch.take();
+    }
+}
