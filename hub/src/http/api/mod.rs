@@ -10,6 +10,7 @@
 mod approvals;
 mod attention;
 mod audit;
+mod batches;
 mod boards;
 mod caller;
 mod cookies;
@@ -99,6 +100,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(boards::resources);
     app.configure(upstreams::resources).configure(routes::resources);
     app.configure(jobs::resources).configure(views::resources);
+    app.configure(batches::resources);
     app.configure(overview::resources).configure(system::resources);
 }
 
