@@ -12,6 +12,7 @@ import {
 
 import { asFault } from "./api/fault.ts";
 import { me } from "./api/me.ts";
+import { overview } from "./api/overview.ts";
 import { queries } from "./api/queries.ts";
 import { rememberedPlace } from "./api/session.ts";
 import { FaultNote } from "./parts/FaultNote.tsx";
@@ -57,10 +58,9 @@ const signIn = createRoute({
 const home = createRoute({
   getParentRoute: () => signedIn,
   path: "/",
-  beforeLoad: () => {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to be sent elsewhere
-    throw redirect({ to: "/boards" });
-  },
+  // Asked for while the page itself comes.
+  loader: () => void queries.query(overview).catch(() => undefined),
+  component: lazyRouteComponent(() => import("./pages/overview/Overview.tsx")),
 });
 
 const boards = createRoute({
@@ -80,10 +80,12 @@ const tree = root.addChildren([
     page("/tenants", () => import("./pages/tenants/Tenants.tsx")),
     page("/tenants/$tenant", () => import("./pages/tenants/Tenant.tsx")),
     page("/routes", () => import("./pages/routes/Routes.tsx")),
+    page("/production", () => import("./pages/production/Production.tsx")),
     page("/users", () => import("./pages/people/Users.tsx")),
     page("/tokens", () => import("./pages/people/Tokens.tsx")),
     page("/approvals", () => import("./pages/approvals/Approvals.tsx")),
     page("/audit", () => import("./pages/audit/Audit.tsx")),
+    page("/system", () => import("./pages/system/System.tsx")),
     page("/account", () => import("./pages/account/Account.tsx")),
   ]),
 ]);

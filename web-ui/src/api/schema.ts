@@ -131,6 +131,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The batches that you may see, by tenant and name. */
+        get: operations["list_batches"];
+        put?: never;
+        /** Adds a batch. */
+        post: operations["add_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{tenant}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One batch. */
+        get: operations["show_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{tenant}/{name}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a batch take no more boards; those that are enrolled stay. */
+        post: operations["close_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{tenant}/{name}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a one-time token, with which one board of a batch can be enrolled. The hub keeps its SHA-256. */
+        post: operations["make_batch_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/boards": {
         parameters: {
             query?: never;
@@ -497,6 +566,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the fleet is, as far as you may see it. */
+        get: operations["show_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes": {
         parameters: {
             query?: never;
@@ -666,6 +752,23 @@ export interface paths {
         put?: never;
         /** For whom is a link? */
         post: operations["show_setup_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the hub itself is, as of some seconds ago. */
+        get: operations["show_system"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1110,6 +1213,32 @@ export interface components {
          * @enum {string}
          */
         ApprovalState: "pending" | "expired" | "done" | "failed" | "rejected" | "withdrawn";
+        /** @description Something that wants looking after. */
+        Attention: {
+            /** @description What it is. */
+            code: components["schemas"]["AttentionCode"];
+            /**
+             * Format: int64
+             * @description How many of it there are.
+             */
+            count: number;
+            /**
+             * @description In words.
+             * @example Connection refused (os error 111)
+             */
+            detail: string;
+            /** @description How bad it is. */
+            severity: components["schemas"]["Severity"];
+            /** @description What it is about. */
+            subject?: string | null;
+            /** @description Whose it is, where it is one tenant's. */
+            tenant?: string | null;
+        };
+        /**
+         * @description What it is. Codes are only ever added.
+         * @enum {string}
+         */
+        AttentionCode: "store-failed" | "disk-low" | "keys-unavailable" | "certificate-of-hub-ends" | "upstream-down" | "upstreams-down" | "certificates-ended" | "certificates-ending" | "boards-held" | "boards-silent" | "tenant-suspended" | "approvals-waiting";
         /** @description Something that was done. */
         AuditEntry: {
             /** @description When. */
@@ -1140,6 +1269,68 @@ export interface components {
              * @example user:anna@example.com
              */
             who: string;
+        };
+        /** @description A production batch: which boards of a tenant a station may enrol. */
+        Batch: {
+            /** @description Whether a station may give another certificate to boards that were heard already. */
+            again: boolean;
+            /**
+             * Format: int32
+             * @description Years for which its boards' certificates are valid; none is without a known end.
+             */
+            certificate_years?: number | null;
+            closed?: components["schemas"]["Moment"] | null;
+            /** @description When it was added. */
+            created: components["schemas"]["Moment"];
+            /**
+             * Format: int32
+             * @description How many it has.
+             */
+            enrolled: number;
+            expires?: components["schemas"]["Moment"] | null;
+            /**
+             * Format: int32
+             * @description How many ids are on its list; none where it has a beginning instead.
+             */
+            ids?: number | null;
+            /**
+             * Format: int32
+             * @description How many boards it may have.
+             */
+            max: number;
+            /**
+             * @description Its name there; boards have it as their label `batch`.
+             * @example spring
+             */
+            name: string;
+            /**
+             * @description How its boards' ids begin; none where they are on a list.
+             * @example CB-7
+             */
+            prefix?: string | null;
+            /** @description Whether it takes more. */
+            state: components["schemas"]["BatchState"];
+            /**
+             * @description Whose boards.
+             * @example acme
+             */
+            tenant: string;
+        };
+        /**
+         * @description Whether a batch takes boards.
+         * @enum {string}
+         */
+        BatchState: "open" | "expired" | "closed";
+        /** @description A one-time token. It is shown now and never again. */
+        BatchToken: {
+            /** @description Of which batch. */
+            batch: string;
+            /** @description Until when it is good. */
+            expires: components["schemas"]["Moment"];
+            /** @description Whose board. */
+            tenant: string;
+            /** @description The token: whoever has it first enrols one board with it. */
+            token: string;
         };
         /** @description A board. */
         Board: {
@@ -1177,6 +1368,12 @@ export interface components {
         };
         /** @description The certificate that a board presents. */
         BoardCertificate: {
+            /**
+             * Format: int32
+             * @description Which of the tenant's authorities issued it, where the hub knows.
+             */
+            authority?: number | null;
+            ends?: components["schemas"]["Moment"] | null;
             /** @description SHA-256 of its DER. */
             fingerprint: string;
             /** @description Its serial number, in hexadecimal, where the hub has seen it. */
@@ -1201,7 +1398,7 @@ export interface components {
          * @description Whether a board may connect.
          * @enum {string}
          */
-        BoardState: "active" | "blocked" | "revoked";
+        BoardState: "active" | "blocked" | "held" | "revoked";
         /** @description Bounds; 0 is none, and `null` the configuration's. */
         Bounds: {
             /**
@@ -1290,6 +1487,49 @@ export interface components {
             total: number;
             /** @description By the values of the labels that were asked for. */
             values: components["schemas"]["Values"][];
+        };
+        /** @description How many boards there are of which kind. */
+        FleetCounts: {
+            /**
+             * Format: int64
+             * @description Heard within the last hour.
+             */
+            active_1h: number;
+            /**
+             * Format: int64
+             * @description Refused until somebody lifts the block.
+             */
+            blocked: number;
+            /**
+             * Format: int64
+             * @description Refused until somebody releases them: more than one seems to have what only one board has.
+             */
+            held: number;
+            /**
+             * Format: int64
+             * @description With a session awake. Most boards sleep most of the time.
+             */
+            online: number;
+            /**
+             * Format: int64
+             * @description Refused for good.
+             */
+            revoked: number;
+            /**
+             * Format: int64
+             * @description Heard once and not within the last day, though they may connect.
+             */
+            silent_24h: number;
+            /**
+             * Format: int64
+             * @description All.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Never heard.
+             */
+            unheard: number;
         };
         /** @description A role, and where it counts. */
         Grant: {
@@ -1391,6 +1631,20 @@ export interface components {
             /** @enum {string} */
             work: "label";
         };
+        /** @description How the key store is. */
+        KeysHealth: {
+            /** @description Why not. */
+            detail?: string | null;
+            /** @description Whether keys can be used. */
+            ok: boolean;
+            /** @description What it is. */
+            store: components["schemas"]["KeyStore"];
+        };
+        /**
+         * @description A kind of key store.
+         * @enum {string}
+         */
+        KeyStore: "file" | "pkcs11";
         /**
          * @description What people call a board and sort it by: keys and values.
          * @example {
@@ -1485,6 +1739,58 @@ export interface components {
              * @example the contract has ended
              */
             reason: string;
+        };
+        /** @description A batch to be added: with `ids`, or with `prefix` and `max`. */
+        NewBatch: {
+            /**
+             * @description Whether a station may give another certificate to boards that were heard already: whoever has
+             *     a station of the batch can then take the place of a board in the field.
+             */
+            again?: boolean;
+            /**
+             * Format: int32
+             * @description Years for which its boards' certificates are valid; 20 where nothing is said, and 0 is without
+             *     a known end.
+             */
+            certificate_years?: number | null;
+            /**
+             * Format: int64
+             * @description Days until it takes no more boards; until it is closed where nothing is said.
+             */
+            expires_in_days?: number | null;
+            /**
+             * @description Its boards' ids, as many as the body has room for; for more there is
+             *     `cellular-hub batch add --ids FILE`.
+             */
+            ids?: string[] | null;
+            /**
+             * Format: int32
+             * @description With `prefix`: how many boards at most.
+             */
+            max?: number | null;
+            /**
+             * @description Its name there: 1 to 32 of a-z, 0-9 and `-`.
+             * @example spring
+             */
+            name: string;
+            /**
+             * @description How its boards' ids begin.
+             * @example CB-7
+             */
+            prefix?: string | null;
+            /**
+             * @description Whose boards.
+             * @example acme
+             */
+            tenant: string;
+        };
+        /** @description How long a token is good. */
+        NewBatchToken: {
+            /**
+             * Format: int32
+             * @description Hours until it expires: 24 where nothing is said.
+             */
+            hours?: number | null;
         };
         /** @description A board to be added. */
         NewBoard: {
@@ -1600,6 +1906,19 @@ export interface components {
              */
             query: string;
         };
+        /** @description How the fleet is, as far as you may see it. */
+        Overview: {
+            /** @description What wants looking after, the worst first. */
+            attention: components["schemas"]["Attention"][];
+            /** @description How many boards there are, as of some seconds ago. */
+            boards: components["schemas"]["FleetCounts"];
+            /** @description What goes by in a second, over the last ten. */
+            rates: components["schemas"]["Rates"];
+            /** @description The last hour, a point each ten seconds, the oldest first. */
+            series: components["schemas"]["Point"][];
+            /** @description How upstreams are, those that are down first; 100 at most. Empty for who may not see routes. */
+            upstreams: components["schemas"]["UpstreamHealth"][];
+        };
         /** @description A page of a list. */
         Page_Approval: {
             /** @description Its items, in the list's order. */
@@ -1664,6 +1983,57 @@ export interface components {
                  * @example user:anna@example.com
                  */
                 who: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Batch: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description Whether a station may give another certificate to boards that were heard already. */
+                again: boolean;
+                /**
+                 * Format: int32
+                 * @description Years for which its boards' certificates are valid; none is without a known end.
+                 */
+                certificate_years?: number | null;
+                closed?: components["schemas"]["Moment"] | null;
+                /** @description When it was added. */
+                created: components["schemas"]["Moment"];
+                /**
+                 * Format: int32
+                 * @description How many it has.
+                 */
+                enrolled: number;
+                expires?: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: int32
+                 * @description How many ids are on its list; none where it has a beginning instead.
+                 */
+                ids?: number | null;
+                /**
+                 * Format: int32
+                 * @description How many boards it may have.
+                 */
+                max: number;
+                /**
+                 * @description Its name there; boards have it as their label `batch`.
+                 * @example spring
+                 */
+                name: string;
+                /**
+                 * @description How its boards' ids begin; none where they are on a list.
+                 * @example CB-7
+                 */
+                prefix?: string | null;
+                /** @description Whether it takes more. */
+                state: components["schemas"]["BatchState"];
+                /**
+                 * @description Whose boards.
+                 * @example acme
+                 */
+                tenant: string;
             }[];
             /** @description What to give as `after` for the next page; none behind the last. */
             next?: string | null;
@@ -1880,6 +2250,11 @@ export interface components {
              */
             old: string;
         };
+        /** @description Ten seconds of the past, and what went by in each of them. */
+        Point: components["schemas"]["Rates"] & {
+            /** @description When they ended. */
+            at: components["schemas"]["Moment"];
+        };
         /** @description Some permissions, and where they count. */
         Power: {
             /**
@@ -1930,6 +2305,30 @@ export interface components {
             board: components["schemas"]["Bounds"];
             /** @description All boards together. */
             tenant: components["schemas"]["Bounds"];
+        };
+        /** @description What goes by in a second. */
+        Rates: {
+            /**
+             * Format: double
+             * @description Bytes of those.
+             */
+            bytes: number;
+            /**
+             * Format: double
+             * @description Handshakes that ended with a session; none for who sees single tenants, for those that fail
+             *     are nobody's.
+             */
+            handshakes?: number | null;
+            /**
+             * Format: double
+             * @description Readings, and requests for certificates, within quota.
+             */
+            messages: number;
+            /**
+             * Format: double
+             * @description Handshakes that ended without; the same.
+             */
+            refused?: number | null;
         };
         /** @description Why. */
         Reason: {
@@ -2074,6 +2473,11 @@ export interface components {
              */
             link: string;
         };
+        /**
+         * @description How bad it is.
+         * @enum {string}
+         */
+        Severity: "critical" | "warning" | "info";
         /** @description A board's change, and what it ended. */
         Shut: {
             /** @description The board as it is now. */
@@ -2099,6 +2503,65 @@ export interface components {
          * @enum {string}
          */
         SignInMethod: "password" | "totp" | "recovery-code" | "passkey" | "provider";
+        /** @description How the store is. */
+        StoreHealth: {
+            /**
+             * Format: int64
+             * @description Bytes that it takes on the disk.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes that are free there for the hub.
+             */
+            disk_free: number;
+            /**
+             * Format: int64
+             * @description Bytes of the disk in all.
+             */
+            disk_total: number;
+            /** @description Why not, and what to do. */
+            failure?: string | null;
+            /** @description Whether it takes what is to be remembered. */
+            healthy: boolean;
+            /** @description Whether boards can be listed; else lists are being made anew from their records. */
+            lists_ready: boolean;
+        };
+        /** @description How the hub itself is. */
+        System: {
+            certificate_end?: components["schemas"]["Moment"] | null;
+            /** @description The keys that sign. */
+            keys: components["schemas"]["KeysHealth"];
+            /**
+             * @description Addresses it listens at, by what for.
+             * @example {
+             *       "coaps": "0.0.0.0:5684",
+             *       "https": "0.0.0.0:8443"
+             *     }
+             */
+            listen: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Bytes of the machine's memory that it takes.
+             */
+            memory_bytes: number;
+            /** @description With which OpenSSL. */
+            openssl: string;
+            /** @description What it remembers. */
+            store: components["schemas"]["StoreHealth"];
+            /**
+             * Format: int64
+             * @description Seconds since its start.
+             */
+            uptime_s: number;
+            /**
+             * @description Its version.
+             * @example 0.1.0
+             */
+            version: string;
+        };
         /** @description A customer of the hub. */
         Tenant: {
             /** @description When it was added. */
@@ -2178,6 +2641,28 @@ export interface components {
              */
             tenant: string;
         };
+        /** @description How an upstream is. */
+        UpstreamHealth: {
+            /**
+             * @description What ended the last connection, or attempt at one, in words.
+             * @example Connection refused (os error 111)
+             */
+            error?: string | null;
+            /**
+             * @description Its name there.
+             * @example broker
+             */
+            name: string;
+            /** @description Since when. */
+            since: components["schemas"]["Moment"];
+            /** @description How it is. */
+            state: components["schemas"]["UpstreamState"];
+            /**
+             * @description Whose it is.
+             * @example acme
+             */
+            tenant: string;
+        };
         /** @description What an upstream is. */
         UpstreamKind: {
             /** @enum {string} */
@@ -2234,6 +2719,11 @@ export interface components {
             username?: string | null;
             version?: components["schemas"]["MqttVersion"] | null;
         };
+        /**
+         * @description Whether an upstream takes readings.
+         * @enum {string}
+         */
+        UpstreamState: "down" | "connecting" | "up";
         /** @description How an upstream is. */
         UpstreamStatus: {
             /** @description Since when they are, or are not. */
@@ -2576,6 +3066,133 @@ export interface operations {
             };
         };
     };
+    list_batches: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description Of this tenant; of all that you may see where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Batch"];
+                };
+            };
+        };
+    };
+    add_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBatch"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description The batch */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+        };
+    };
+    show_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The batch's name there */
+                name: string;
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+        };
+    };
+    close_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The batch's name there */
+                name: string;
+                /** @description Whose boards */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+        };
+    };
+    make_batch_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The batch's name there */
+                name: string;
+                /** @description Whose board */
+                tenant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewBatchToken"] | null;
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchToken"];
+                };
+            };
+        };
+    };
     list_boards: {
         parameters: {
             query?: {
@@ -2613,7 +3230,7 @@ export interface operations {
                  */
                 sort?: "id" | "-id" | "last_seen" | "-last_seen" | "created" | "-created" | "certificate_end" | "-certificate_end";
                 /** @description In this state; repeated: in one of these. */
-                state?: ("active" | "blocked" | "revoked")[];
+                state?: ("active" | "blocked" | "held" | "revoked")[];
                 /** @description Of this tenant; repeated: of one of these. */
                 tenant?: string[];
             };
@@ -2863,7 +3480,7 @@ export interface operations {
                 /** @description Last heard before this moment. */
                 seen_before?: string;
                 /** @description In this state; repeated: in one of these. */
-                state?: ("active" | "blocked" | "revoked")[];
+                state?: ("active" | "blocked" | "held" | "revoked")[];
                 /** @description Of this tenant; repeated: of one of these. */
                 tenant?: string[];
                 /** @description A label whose values are counted; may be repeated. */
@@ -3244,6 +3861,25 @@ export interface operations {
             };
         };
     };
+    show_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
     list_routes: {
         parameters: {
             query?: {
@@ -3502,6 +4138,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LinkFor"];
+                };
+            };
+        };
+    };
+    show_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
                 };
             };
         };

@@ -32,7 +32,7 @@ test("each message is used, and each that is used is there", () => {
   const all = sources(join(import.meta.dirname, "..")).join("\n");
   const asked = new Set([...all.matchAll(/\bt\(\s*"([^"]+)"/g)].map((found) => found[1] ?? ""));
   for (const key of asked) expect(keys).toContain(key);
-  const prefixes = [...all.matchAll(/named\(\s*"([^"]+)"/g)].map((found) => `${found[1] ?? ""}.`);
+  const prefixes = [...all.matchAll(/named\(\s*"([^"]+)"|\bt\(`([a-z-]+)\.\$/g)].map((found) => `${found[1] ?? found[2] ?? ""}.`);
   for (const key of keys) {
     const used = all.includes(`"${key}"`) || prefixes.some((prefix) => key.startsWith(prefix));
     expect(used, `${key} is used nowhere`).toBe(true);

@@ -1,11 +1,14 @@
 // Every place there is in the app: where it is in the rail, which keys lead there, who may see it.
 import {
+  IconActivityHeartbeat,
   IconArrowsSplit2,
   IconBuilding,
+  IconBuildingFactory2,
   IconChecks,
   IconCpu,
   IconHistory,
   IconKey,
+  IconLayoutDashboard,
   IconUsers,
   type Icon,
 } from "@tabler/icons-react";
@@ -25,11 +28,14 @@ export type Place = {
 };
 
 export const PLACES: readonly Place[] = [
+  { to: "/", name: "place.overview", icon: IconLayoutDashboard, keys: "g o", group: "group.fleet", needs: "boards:read" },
   { to: "/boards", name: "place.boards", icon: IconCpu, keys: "g b", group: "group.fleet", needs: "boards:read" },
   { to: "/tenants", name: "place.tenants", icon: IconBuilding, keys: "g t", group: "group.customers", needs: "tenants:read" },
   { to: "/routes", name: "place.routes", icon: IconArrowsSplit2, keys: "g r", group: "group.customers", needs: "routes:read" },
+  { to: "/production", name: "place.production", icon: IconBuildingFactory2, keys: "g p", group: "group.customers", needs: "batches:read" },
   { to: "/users", name: "place.users", icon: IconUsers, keys: "g u", group: "group.people", needs: "users:read" },
   { to: "/tokens", name: "place.tokens", icon: IconKey, keys: "g k", group: "group.people" },
   { to: "/approvals", name: "place.approvals", icon: IconChecks, keys: "g a", group: "group.people", needs: "approvals:read" },
   { to: "/audit", name: "place.audit", icon: IconHistory, keys: "g l", group: "group.people", needs: "audit:read" },
+  { to: "/system", name: "place.system", icon: IconActivityHeartbeat, keys: "g h", group: "group.people", needs: "system:read" },
 ];

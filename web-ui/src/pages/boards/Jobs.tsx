@@ -4,17 +4,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 
 import { api, body } from "../../api/client.ts";
-import { jobs, type Job } from "../../api/jobs.ts";
+import { jobs, outcome, type Job } from "../../api/jobs.ts";
 import { named, t } from "../../i18n/index.ts";
 import { act, complain, say } from "../../parts/said.ts";
-
-/** What came of it, in words. */
-export function outcome(job: Job): string {
-  const parts = [t("jobs.done", { n: job.done })];
-  if (job.kept > 0) parts.push(t("jobs.kept", { n: job.kept }));
-  if (job.failed > 0) parts.push(t("jobs.failed", { n: job.failed }));
-  return parts.join(", ");
-}
 
 const ends = (job: Job) => job.state !== "running" && job.state !== "waiting";
 
