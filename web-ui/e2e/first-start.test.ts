@@ -1,4 +1,5 @@
-// The hub's first start: the link that it printed makes the first admin, and works once.
+// From the hub's first start to the first reading seen: the link that it printed makes the first admin, and
+// works once.
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { places, setUp, signIn } from "./rig/acts.ts";
@@ -26,11 +27,15 @@ test("who opens the hub before its first admin is told what is missing", async (
   await somebody.getByText("cellular-hub user setup-link").waitFor();
 });
 
-test("the printed link sets up the first admin, who sees everything", async () => {
+test("the printed link sets up the first admin, who sees everything, and the first readings", async () => {
   const anna = await people.person(site.url);
   await setUp(anna, site);
-  expect(await places(anna)).toEqual(["Boards", "Tenants", "Routes and upstreams", "Users", "API tokens", "Approvals", "Audit log"]);
-  await anna.getByText("4 boards are registered.").waitFor();
+  expect(await places(anna)).toEqual(["Overview", "Boards", "Tenants", "Routes and upstreams", "Production", "Users", "API tokens", "Approvals", "Audit log", "System health"]);
+  await anna.getByText("Heard from 0 of 4 boards within the hour.", { exact: false }).waitFor();
+  const heard = site.subscribe("#");
+  site.boards(4);
+  await heard.says(/tenant-0\/CB-00000000\/telemetry/);
+  await anna.getByText("Heard from 4 of 4 boards within the hour. Every upstream is up.").waitFor({ timeout: 40_000 });
   expect(people.faults).toEqual([]);
 });
 

@@ -12,15 +12,18 @@ import { Site } from "./rig/site.ts";
 const SHOTS = `${process.env["CARGO_TARGET_DIR"] ?? `${ROOT}target`}/ui-screenshots`;
 
 const PAGES: Readonly<Record<string, string>> = {
+  overview: "/",
   boards: "/boards",
   board: "/boards/CB-00000000",
   tenants: "/tenants",
   tenant: "/tenants/tenant-0",
   routes: "/routes",
+  production: "/production",
   users: "/users",
   tokens: "/tokens",
   approvals: "/approvals",
   audit: "/audit",
+  system: "/system",
   account: "/account",
   "not-found": "/no/such/page",
 };

@@ -22,15 +22,15 @@ afterAll(async () => {
   await site.end();
 });
 
-const EVERYBODY = ["Boards", "Tenants", "API tokens"];
+const EVERYBODY = ["Overview", "Boards", "Tenants", "API tokens"];
 
 const DAYS: readonly (readonly [role: string, tenant: string | undefined, sees: readonly string[]])[] = [
-  ["Tenant admin", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Users", "Approvals", "Audit log"]],
+  ["Tenant admin", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Production", "Users", "Approvals", "Audit log"]],
   ["Operator", "tenant-0", [...EVERYBODY, "Routes and upstreams"]],
   ["Firmware signer", undefined, [...EVERYBODY, "Approvals"]],
-  ["Production", "tenant-1", EVERYBODY],
+  ["Production", "tenant-1", [...EVERYBODY, "Production"]],
   ["Billing", undefined, EVERYBODY],
-  ["Auditor", undefined, [...EVERYBODY, "Routes and upstreams", "Users", "Approvals", "Audit log"]],
+  ["Auditor", undefined, [...EVERYBODY, "Routes and upstreams", "Production", "Users", "Approvals", "Audit log", "System health"]],
 ];
 
 test.each(DAYS)("a %s of %s sees what the role may", async (role, tenant, sees) => {
@@ -39,6 +39,8 @@ test.each(DAYS)("a %s of %s sees what the role may", async (role, tenant, sees) 
   const somebody = await people.person(site.url);
   await chooseAccount(somebody, link, null, "");
   expect((await places(somebody)).sort()).toEqual([...sees].sort());
+  await somebody.getByText(`of ${tenant === undefined ? 6 : 3} boards within the hour`, { exact: false }).waitFor();
+  await somebody.getByRole("link", { name: "Boards", exact: true }).click();
   await somebody.getByText(tenant === undefined ? "6 boards are registered." : "3 boards are registered.").waitFor();
   // Who may block sees how; who may not does not.
   await somebody.getByRole("link", { name: /CB-0000000/ }).first().click();

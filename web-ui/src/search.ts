@@ -1,7 +1,7 @@
 // What stands behind the question mark of a page's address: read once, into what cannot be wrong.
 import type { BoardFilter, BoardOrder, BoardState } from "./api/boards.ts";
 
-const STATES: readonly BoardState[] = ["active", "blocked", "revoked"];
+const STATES: readonly BoardState[] = ["active", "blocked", "held", "revoked"];
 const isState = (name: string): name is BoardState => STATES.some((state) => state === name);
 
 const ORDERS: readonly BoardOrder[] = ["id", "-id", "last_seen", "-last_seen", "created", "-created", "certificate_end", "-certificate_end"];

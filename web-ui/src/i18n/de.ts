@@ -99,6 +99,7 @@ export const de: Catalogue = {
   "attention.upstreams-down": { one: "Ein weiterer Upstream ist nicht erreichbar", other: "{n} weitere Upstreams sind nicht erreichbar" },
   "attention.certificates-ended": { one: "Das Zertifikat eines Boards ist abgelaufen", other: "Die Zertifikate von {n} Boards sind abgelaufen" },
   "attention.certificates-ending": { one: "Das Zertifikat eines Boards endet binnen 30 Tagen", other: "Die Zertifikate von {n} Boards enden binnen 30 Tagen" },
+  "attention.boards-held": { one: "Ein Board ist angehalten: ein anderes scheint zu haben, was nur es haben darf", other: "{n} Boards sind angehalten: andere scheinen zu haben, was nur sie haben dürfen" },
   "attention.boards-silent": { one: "Ein Board hat sich seit einem Tag nicht gemeldet", other: "{n} Boards haben sich seit einem Tag nicht gemeldet" },
   "attention.tenant-suspended": "{tenant} ist stillgelegt: seine Boards werden abgelehnt",
   "attention.approvals-waiting": { one: "Eine Anfrage wartet auf eine zweite Person", other: "{n} Anfragen warten auf eine zweite Person" },
@@ -267,6 +268,8 @@ export const de: Catalogue = {
   "board.heard": "gehört",
   "board.never-heard": "noch nie gehört; einschalten, oder unten den Grund der Ablehnung lesen",
   "board.because": "Grund: {reason}",
+  "board.held-title": "Angehalten: ein anderes Board scheint zu haben, was nur dieses haben darf",
+  "board.held-way-out": "Stellen Sie fest, welches von beiden Ihres ist, bevor Sie es auf dem Rechner des Hubs wieder zulassen:",
   "board.block": "Sperren",
   "board.block-title": "{id} sperren?",
   "board.block-what": "Die Sitzung dieses einen Boards endet binnen einer Sekunde. Es wird abgelehnt, und nichts mehr erreicht den Broker, bis es jemand entsperrt.",
@@ -290,6 +293,7 @@ export const de: Catalogue = {
 
   "board-state.active": "aktiv",
   "board-state.blocked": "gesperrt",
+  "board-state.held": "angehalten",
   "board-state.revoked": "widerrufen",
   "board-state.registered": "nie gehört",
 

@@ -97,6 +97,7 @@ export const en = {
   "attention.upstreams-down": { one: "One more upstream is down", other: "{n} more upstreams are down" },
   "attention.certificates-ended": { one: "The certificate of one board has ended", other: "The certificates of {n} boards have ended" },
   "attention.certificates-ending": { one: "The certificate of one board ends within 30 days", other: "The certificates of {n} boards end within 30 days" },
+  "attention.boards-held": { one: "One board is held: another seems to have what only it may have", other: "{n} boards are held: others seem to have what only they may have" },
   "attention.boards-silent": { one: "One board was not heard for a day", other: "{n} boards were not heard for a day" },
   "attention.tenant-suspended": "{tenant} is suspended: its boards are refused",
   "attention.approvals-waiting": { one: "One request waits for a second person", other: "{n} requests wait for a second person" },
@@ -265,6 +266,8 @@ export const en = {
   "board.heard": "heard",
   "board.never-heard": "never heard; switch it on, or see below why it is refused",
   "board.because": "because: {reason}",
+  "board.held-title": "Held: another board seems to have what only this one may have",
+  "board.held-way-out": "Find out which of the two is yours before you let it in again, on the hub's machine:",
   "board.block": "Block",
   "board.block-title": "Block {id}?",
   "board.block-what": "The session of this one board ends within a second. It is refused, and nothing more of it reaches the broker, until somebody unblocks it.",
@@ -288,6 +291,7 @@ export const en = {
 
   "board-state.active": "active",
   "board-state.blocked": "blocked",
+  "board-state.held": "held",
   "board-state.revoked": "revoked",
   "board-state.registered": "never heard",
 

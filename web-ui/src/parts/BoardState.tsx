@@ -3,7 +3,7 @@ import type { BoardState as State } from "../api/boards.ts";
 import { named } from "../i18n/index.ts";
 import { Mark, type Tone } from "./Mark.tsx";
 
-const TONES: Readonly<Record<State, Tone>> = { active: "ok", blocked: "bad", revoked: "bad" };
+const TONES: Readonly<Record<State, Tone>> = { active: "ok", blocked: "bad", held: "warn", revoked: "bad" };
 
 /** `heard`: whether it ever spoke; one that may and never did is no good news yet. */
 export function BoardState({ state, heard }: { state: State; heard: boolean }) {

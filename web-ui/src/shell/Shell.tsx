@@ -23,7 +23,7 @@ export function Shell() {
   const [menu, { open: openMenu, close: closeMenu }] = useDisclosure(false);
   const [palette, setPalette] = useState(false);
   const [keys, setKeys] = useState(false);
-  const places = useMemo(() => PLACES.filter((place) => place.needs === undefined || may(who, place.needs)), [who]);
+  const places = useMemo(() => PLACES.filter((place) => place.needs === undefined || may(who, place.needs, place.everywhere === true ? null : undefined)), [who]);
 
   const leaps = useMemo(
     () => Object.fromEntries(places.map((place) => [place.keys, () => void navigate({ to: place.to })])),

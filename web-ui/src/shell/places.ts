@@ -25,6 +25,8 @@ export type Place = {
   group: Key;
   /** What they have to be allowed somewhere to find anything there. */
   needs?: Permission;
+  /** It is the hub's: being allowed in one tenant is not enough. */
+  everywhere?: true;
 };
 
 export const PLACES: readonly Place[] = [
@@ -37,5 +39,5 @@ export const PLACES: readonly Place[] = [
   { to: "/tokens", name: "place.tokens", icon: IconKey, keys: "g k", group: "group.people" },
   { to: "/approvals", name: "place.approvals", icon: IconChecks, keys: "g a", group: "group.people", needs: "approvals:read" },
   { to: "/audit", name: "place.audit", icon: IconHistory, keys: "g l", group: "group.people", needs: "audit:read" },
-  { to: "/system", name: "place.system", icon: IconActivityHeartbeat, keys: "g h", group: "group.people", needs: "system:read" },
+  { to: "/system", name: "place.system", icon: IconActivityHeartbeat, keys: "g h", group: "group.people", needs: "system:read", everywhere: true },
 ];

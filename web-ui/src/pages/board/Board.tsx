@@ -17,6 +17,7 @@ import { Facts, Page, Section } from "../../parts/Page.tsx";
 import { act } from "../../parts/said.ts";
 import { Time } from "../../parts/Time.tsx";
 import { EditLabels } from "./EditLabels.tsx";
+import { Held } from "./Held.tsx";
 
 export default function Board() {
   const { board: id } = useParams({ from: "/signed-in/boards/$board" });
@@ -39,6 +40,7 @@ export default function Board() {
   const of = seen.data;
   return (
     <Page title={of.id} over={over} lead={<InWords of={of} />} actions={<Acts of={of} />}>
+      {of.state === "held" && <Held board={of.id} reason={of.reason ?? ""} />}
       <Identity of={of} />
     </Page>
   );
@@ -50,7 +52,7 @@ function InWords({ of }: { of: Seen }) {
       <BoardState state={of.state} heard={of.last_seen != null} />
       {" · "}
       {of.last_seen == null ? t("board.never-heard") : <>{t("board.heard")} <Time at={of.last_seen} /></>}
-      {of.reason != null && of.reason !== "" && <> · {t("board.because", { reason: of.reason })}</>}
+      {of.state !== "held" && of.reason != null && of.reason !== "" && <> · {t("board.because", { reason: of.reason })}</>}
     </>
   );
 }

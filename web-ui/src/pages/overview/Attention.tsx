@@ -47,6 +47,12 @@ function Where({ of }: { of: Item }) {
           {t("attention.which")}
         </Link>
       );
+    case "boards-held":
+      return (
+        <Link to="/boards" search={{ state: ["held"] }}>
+          {t("attention.which")}
+        </Link>
+      );
     case "boards-silent":
       return (
         <Link to="/boards" search={{ sort: "last_seen" }}>

@@ -48,9 +48,9 @@ function figures({ boards, rates }: Seen): readonly Figure[] {
     { name: t("overview.silent"), value: boards.silent_24h, note: t("overview.silent-note", { n: boards.unheard }) },
     {
       name: t("overview.shut-out"),
-      value: boards.blocked + boards.revoked,
+      value: boards.blocked + boards.held + boards.revoked,
       note: (
-        <Link to="/boards" search={{ state: ["blocked", "revoked"] }}>
+        <Link to="/boards" search={{ state: ["blocked", "held", "revoked"] }}>
           {t("overview.see-which")}
         </Link>
       ),
