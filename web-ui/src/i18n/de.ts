@@ -88,6 +88,7 @@ export const de: Catalogue = {
   "overview.handshake-rate": "Handshakes pro Sekunde",
   "overview.refused": "Abgelehnt",
   "overview.last-hour": "die letzte Stunde",
+  "overview.soon": "Der Hub zählt seit eben; die erste Linie ist binnen einer halben Minute hier.",
 
   "attention.none": "Gerade braucht nichts Ihre Aufmerksamkeit.",
   "attention.which": "Welche",

@@ -86,6 +86,7 @@ export const en = {
   "overview.handshake-rate": "Handshakes per second",
   "overview.refused": "Refused",
   "overview.last-hour": "the last hour",
+  "overview.soon": "The hub has just begun to count; the first line is here within half a minute.",
 
   "attention.none": "Nothing needs you now.",
   "attention.which": "See which",

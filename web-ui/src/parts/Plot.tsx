@@ -9,6 +9,9 @@ import { locale, t } from "../i18n/index.ts";
 
 export type Line = { name: string; values: readonly (number | null)[]; colour: string };
 
+/** Seconds that are shown at least, and at most. */
+const [SPAN_MIN, SPAN_MAX] = [600, 3600];
+
 type Props = { name: string; unit: string; /** Seconds since 1970. */ times: readonly number[]; lines: readonly Line[]; height?: number };
 
 export default function Plot({ name, unit, times, lines, height = 180 }: Props) {
@@ -30,7 +33,11 @@ export default function Plot({ name, unit, times, lines, height = 180 }: Props) 
       height,
       legend: { show: false },
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-      scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.15)] } },
+      scales: {
+        // A hub that has just begun has little of its hour: it is not drawn as a line at the edge.
+        x: { range: (_, first, last) => [last - Math.min(SPAN_MAX, Math.max(SPAN_MIN, last - first)), last] },
+        y: { range: (_, __, most) => [0, Math.max(1, most * 1.15)] },
+      },
       axes: [
         { ...axis, size: 28, values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString(locale(), { timeStyle: "short" })) },
         { ...axis, size: 44, values: (_, splits) => splits.map((value) => value.toLocaleString(locale())) },

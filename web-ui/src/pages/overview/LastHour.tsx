@@ -21,6 +21,13 @@ export function LastHour({ of }: { of: readonly Point[] }) {
     [of],
   );
   const all = of.some((point) => point.handshakes != null);
+  if (of.length < 2) {
+    return (
+      <Section title={t("overview.rate")} note={t("overview.last-hour")}>
+        <div className="plot plot-soon">{t("overview.soon")}</div>
+      </Section>
+    );
+  }
   return (
     <>
       <Section title={t("overview.rate")} note={t("overview.last-hour")}>
