@@ -16,6 +16,7 @@ mod admin;
 mod api_approvals;
 mod api_batches;
 mod api_boards;
+mod api_certificates;
 mod api_jobs;
 mod api_matrix;
 mod api_overview;

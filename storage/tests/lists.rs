@@ -321,6 +321,23 @@ fn a_page_goes_on_where_it_ended_whatever_came_and_went_meanwhile() {
 }
 
 #[test]
+fn certificates_are_counted_between_the_moments_that_they_end_at() {
+    let (_dir, store) = rig();
+    store.tenants().put(&tenant("a")).unwrap();
+    let ending = |(number, end): (usize, u64)| {
+        let mut one = board(&format!("CB-{number}"), "a");
+        one.not_after = (end != 0).then_some(UnixSeconds(end));
+        one
+    };
+    let ends = [0, 5, 10, 19, 20, 29, 30, 31, u64::MAX];
+    store.boards().put_many(ends.into_iter().enumerate().map(ending)).unwrap();
+    let revoked = BoardState::Revoked { reason: String::new(), since: UnixSeconds(1) };
+    store.boards().change(&"CB-1".parse().unwrap(), |one| one.state = revoked.clone()).unwrap();
+    let counts = store.boards().certificate_ends(&[10, 20, 30].map(UnixSeconds)).unwrap();
+    assert_eq!(counts, [("a".parse().unwrap(), vec![0, 2, 2, 3])].into());
+}
+
+#[test]
 fn more_values_than_are_named_are_counted_together() {
     let (_dir, store) = rig();
     store.tenants().put(&tenant("a")).unwrap();

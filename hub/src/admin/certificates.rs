@@ -50,6 +50,7 @@ impl Admin {
         &self,
         which: &Which,
         reason: RevocationReason,
+        words: Option<&str>,
         now: UnixSeconds,
     ) -> Result<CertificateRevoked, AdminError> {
         let _changing = self.changing();
@@ -94,7 +95,10 @@ impl Admin {
         if revocations.is_empty() {
             return Err(refused("that certificate is revoked already"));
         }
-        let detail = json!({ "tenant": tenant, "revocations": revocations });
+        let mut detail = json!({ "tenant": tenant, "revocations": revocations });
+        if let (Some(words), Some(detail)) = (words, detail.as_object_mut()) {
+            detail.insert(String::from("reason"), words.into());
+        }
         let subject = board.as_ref().map_or_else(|| tenant.to_string(), ToString::to_string);
         self.record("certificate.revoke", &subject, detail)?;
         let (mut had_it, mut sessions_ended) = (None, None);
@@ -142,7 +146,10 @@ impl Admin {
 
     /// The board whose certificate this is. Looks at one after the other, for no index over
     /// certificates is kept in memory: a second for a million boards.
-    fn board_with(&self, fingerprint: &Fingerprint) -> Result<Option<Board>, AdminError> {
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn board_with(&self, fingerprint: &Fingerprint) -> Result<Option<Board>, AdminError> {
         let mut after = None;
         loop {
             let page = self.store.boards().list(after.as_ref(), PAGE)?;

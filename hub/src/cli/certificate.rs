@@ -109,7 +109,7 @@ impl Revoke {
             }
             _ => return Err(Failure::Unusable(String::from("name a certificate"))),
         };
-        let revoked = admin.revoke_certificate(&which, self.reason.into(), now())?;
+        let revoked = admin.revoke_certificate(&which, self.reason.into(), None, now())?;
         hub.output.answer(&revoked, || match &revoked.board {
             Some(board) => {
                 let sessions = output::ended(revoked.sessions_ended);

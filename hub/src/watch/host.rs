@@ -1,7 +1,6 @@
 //! How the host is, as far as the hub depends on it: memory, disk, the key store, the certificate.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
@@ -10,7 +9,6 @@ use storage::UnixSeconds;
 use crate::cli::in_one_line;
 use crate::config::{Config, KeyStoreKind};
 use crate::trust::Pki;
-use crate::trust::keys::KeyStore;
 
 /// Files of the store that are counted; it has some dozens.
 const FILES_MAX: usize = 10_000;
@@ -19,7 +17,7 @@ const FILES_MAX: usize = 10_000;
 pub struct HostSettings {
     store: PathBuf,
     certificate: PathBuf,
-    keys: Arc<dyn KeyStore>,
+    pki: Pki,
     kind: KeyStoreKind,
     listen: Vec<(&'static str, String)>,
 }
@@ -39,7 +37,7 @@ impl HostSettings {
         Self {
             store: config.store.dir.clone(),
             certificate: config.link.certificate.clone(),
-            keys: Arc::clone(pki.keys()),
+            pki: pki.clone(),
             kind: config.trust.key_store,
             listen,
         }
@@ -58,6 +56,8 @@ pub struct Host {
     pub key_store: KeyStoreKind,
     /// Why its keys cannot be used.
     pub key_trouble: Option<String>,
+    /// The DER of the root's certificate; none where it is not here.
+    pub root: Option<Vec<u8>>,
     /// When the certificate that boards are shown ends, as its file has it.
     pub certificate_end: Option<UnixSeconds>,
     /// Addresses the hub listens at, by what for.
@@ -80,7 +80,8 @@ impl Host {
             store: size(&settings.store),
             disk: disk(&settings.store),
             key_store: settings.kind,
-            key_trouble: settings.keys.labels().err().map(|error| in_one_line(&error)),
+            key_trouble: settings.pki.keys().labels().err().map(|error| in_one_line(&error)),
+            root: settings.pki.root_certificate().ok(),
             certificate_end: end_of(&settings.certificate),
             listen: settings.listen.clone(),
         }

@@ -13,6 +13,7 @@ mod audit;
 mod batches;
 mod boards;
 mod caller;
+mod certificates;
 mod cookies;
 mod docs;
 mod etag;
@@ -100,7 +101,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(boards::resources);
     app.configure(upstreams::resources).configure(routes::resources);
     app.configure(jobs::resources).configure(views::resources);
-    app.configure(batches::resources);
+    app.configure(batches::resources).configure(certificates::resources);
     app.configure(overview::resources).configure(system::resources);
 }
 
