@@ -7,6 +7,7 @@ pub mod admission;
 pub mod barred;
 pub mod board_key;
 pub mod coap;
+pub mod credentials;
 pub mod enrolment;
 pub mod handshake_quota;
 pub mod hardware_module;

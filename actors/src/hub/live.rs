@@ -145,10 +145,7 @@ impl Handler<Serve> for Hub {
 
     fn handle(&mut self, Serve(id): Serve, _: &mut Self::Context) -> Self::Result {
         let served = self.serve(&id);
-        let profile = served.and_then(|()| {
-            let (certificate, key) = self.reloadable.credentials.clone();
-            self.reloadable.profile(&certificate, &key)
-        });
+        let profile = served.and_then(|()| self.reloadable.profile(&self.reloadable.credentials));
         let handshakers = self.handshakers.clone();
         Box::pin(async move {
             reload::give(&handshakers, &profile?).await;

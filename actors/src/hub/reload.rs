@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use actix::{Addr, Handler, Message, ResponseFuture};
-use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use storage::Store;
 
 use crate::admission::Admission;
+use crate::credentials::Credentials;
 use crate::hub::{Hub, StartError};
 use crate::link::handshaker::{Handshaker, UseProfile};
 use crate::link::profile::Profile;
@@ -19,12 +19,7 @@ use crate::link::profile::Profile;
 /// are read from the store.
 #[derive(Message)]
 #[rtype(result = "Result<(), StartError>")]
-pub struct Reload {
-    /// The certificate.
-    pub certificate: X509,
-    /// Its key.
-    pub key: PKey<Private>,
-}
+pub struct Reload(pub Credentials);
 
 /// What stays the same from profile to profile.
 pub struct Reloadable {
@@ -32,32 +27,28 @@ pub struct Reloadable {
     pub(super) admission: Arc<dyn Admission>,
     pub(super) mtu: u16,
     /// The hub's certificate and key, as they are used now.
-    pub(super) credentials: (X509, PKey<Private>),
+    pub(super) credentials: Credentials,
 }
 
 impl Reloadable {
-    pub(super) fn profile(
-        &self,
-        certificate: &X509,
-        key: &PKey<Private>,
-    ) -> Result<Arc<Profile>, StartError> {
+    pub(super) fn profile(&self, credentials: &Credentials) -> Result<Arc<Profile>, StartError> {
         let mut authorities = Vec::new();
         for authority in self.store.authorities().list(None) {
             // Those as well that are not believed: admission says so, and in words.
             authorities.push(X509::from_der(&authority?.certificate)?);
         }
         let admission = Arc::clone(&self.admission);
-        Ok(Profile::new(certificate, key, &authorities, admission, self.mtu)?)
+        Ok(Profile::new(credentials, &authorities, admission, self.mtu)?)
     }
 }
 
 impl Handler<Reload> for Hub {
     type Result = ResponseFuture<Result<(), StartError>>;
 
-    fn handle(&mut self, reload: Reload, _: &mut Self::Context) -> Self::Result {
-        let profile = self.reloadable.profile(&reload.certificate, &reload.key);
+    fn handle(&mut self, Reload(credentials): Reload, _: &mut Self::Context) -> Self::Result {
+        let profile = self.reloadable.profile(&credentials);
         if profile.is_ok() {
-            self.reloadable.credentials = (reload.certificate, reload.key);
+            self.reloadable.credentials = credentials;
         }
         let handshakers = self.handshakers.clone();
         Box::pin(async move {

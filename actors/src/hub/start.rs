@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr};
 use actix_rt::Arbiter;
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::X509;
 use storage::{BootId, Keyring, Quota, Sessions, Store, StoreError};
 
 use crate::admission::Registry;
 use crate::coap::Limits;
+use crate::credentials::Credentials;
 use crate::enrolment::{Desk, Enrolment};
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
@@ -55,10 +54,8 @@ pub struct Settings {
     pub inherited: Vec<UdpSocket>,
     /// Arbiters with sessions, each with a socket; at least one.
     pub sockets: usize,
-    /// The hub's certificate.
-    pub certificate: X509,
-    /// Its key.
-    pub key: PKey<Private>,
+    /// The hub's certificate and key.
+    pub credentials: Credentials,
     /// How many handshakes may be in progress.
     pub handshakes_max: usize,
     /// Arbiters that carry handshakes; at least one.
@@ -201,9 +198,9 @@ pub fn start(
         store: store.clone(),
         admission: Paced::new(Arc::new(metered), settings.flood.handshakes_per_tenant_s),
         mtu: settings.mtu,
-        credentials: (settings.certificate.clone(), settings.key.clone()),
+        credentials: settings.credentials.clone(),
     };
-    let profile = reloadable.profile(&settings.certificate, &settings.key)?;
+    let profile = reloadable.profile(&settings.credentials)?;
     let resumptions = Resuming::new(keeping.keep.clone(), Arc::clone(&quota), settings.resumption);
     let means = Means {
         sender,

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     ExtensionContext, Ssl, SslAlert, SslContext, SslMethod, SslOptions, SslRef,
     SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
@@ -20,6 +19,7 @@ use openssl::x509::{X509, X509StoreContext, X509StoreContextRef, X509VerifyResul
 use storage::BoardId;
 
 use crate::admission::{Admission, Admitted, NotAdmitted};
+use crate::credentials::Credentials;
 use crate::identity::{self, IdentityError};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
@@ -53,14 +53,13 @@ struct Exchange {
 }
 
 impl Profile {
-    /// A profile from the hub's `certificate` and `key`, with `authorities` to issue boards'
+    /// A profile from the hub's `credentials`, with `authorities` to issue boards'
     /// certificates, those as well that `admission` will not believe; datagrams stay within `mtu` bytes of UDP payload.
     ///
     /// # Errors
     /// OpenSSL's, where a certificate and key do not match or a part is not supported.
     pub fn new(
-        certificate: &X509,
-        key: &PKey<Private>,
+        credentials: &Credentials,
         authorities: &[X509],
         admission: Arc<dyn Admission>,
         mtu: u16,
@@ -87,9 +86,12 @@ impl Profile {
         builder
             .set_session_cache_mode(SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL);
         builder.set_session_id_context(b"cellular-hub")?;
-        builder.set_certificate(certificate)?;
-        builder.set_private_key(key)?;
+        builder.set_certificate(&credentials.certificate)?;
+        builder.set_private_key(&credentials.key)?;
         builder.check_private_key()?;
+        for above in &credentials.chain {
+            builder.add_extra_chain_cert(above.clone())?;
+        }
 
         let mut trusted = X509StoreBuilder::new()?;
         for authority in authorities {

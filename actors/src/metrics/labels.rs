@@ -233,6 +233,34 @@ labels! {
 }
 
 labels! {
+    /// Whose certificates.
+    pub enum CertificateKind {
+        /// Boards'.
+        Board = "board",
+        /// Tenants' authorities'.
+        Authority = "authority",
+        /// The root's.
+        Root = "root",
+        /// The servers'.
+        Server = "server",
+    }
+}
+
+labels! {
+    /// How soon certificates end.
+    pub enum EndsWithin {
+        /// They have.
+        Ended = "ended",
+        /// In 30 days.
+        Days30 = "30d",
+        /// In 90 days.
+        Days90 = "90d",
+        /// In 365 days.
+        Days365 = "365d",
+    }
+}
+
+labels! {
     /// Whose key signed.
     pub enum KeyKind {
         /// The root's.

@@ -19,9 +19,9 @@ use prometheus::{
 };
 
 pub use labels::{
-    ActorKind, ConnectionEnd, EnrolmentEnd, EnrolmentKind, EnrolmentWay, HandshakeEnd, KeyKind,
-    Label, MessageOutcome, Publication, PublicationEnd, QuotaKind, RecordDrop, RouteKind,
-    SessionEnd,
+    ActorKind, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd, EnrolmentKind,
+    EnrolmentWay, HandshakeEnd, KeyKind, Label, MessageOutcome, Publication, PublicationEnd,
+    QuotaKind, RecordDrop, RouteKind, SessionEnd,
 };
 use series::{CodeSeries, DepthSeries, Series};
 pub use tenant::TenantMetrics;
@@ -287,6 +287,11 @@ impl Metrics {
     /// Somebody asked what is revoked.
     pub fn publication(&self, what: Publication, end: PublicationEnd) {
         self.trust.publication(what, end);
+    }
+
+    /// Certificates of this kind were counted by when they end.
+    pub fn certificates_end(&self, kind: CertificateKind, ends: &storage::CertificateEnds) {
+        self.trust.ends(kind, ends);
     }
 
     /// The key store was asked for a signature, and gave one or did not.

@@ -1,13 +1,15 @@
 //! What is counted of certificates: those that were asked for, what is published of revocations, and the
 //! signatures of the keys that make both.
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Registry};
+use storage::{CertificateEnds, UnixSeconds};
 
 use super::labels::{
-    EnrolmentEnd, EnrolmentKind, EnrolmentWay, KeyKind, Label, Publication, PublicationEnd,
+    CertificateKind, EndsWithin, EnrolmentEnd, EnrolmentKind, EnrolmentWay, KeyKind, Label,
+    Publication, PublicationEnd,
 };
 use super::series::Series;
-use super::{counters, registered};
+use super::{counters, gauges, registered};
 
 /// Upper bounds of `hub_key_signature_seconds`: a key in files at the left, a slow token right.
 const SIGNATURE_BUCKETS_S: [f64; 12] =
@@ -20,6 +22,9 @@ pub(super) struct TrustSeries {
     publications: Vec<Series<PublicationEnd>>,
     signatures: Vec<Histogram>,
     failed: Series<KeyKind>,
+    /// By kind, then by how soon.
+    ending: Vec<Vec<IntGauge>>,
+    next_end: Vec<IntGauge>,
 }
 
 impl TrustSeries {
@@ -55,7 +60,32 @@ impl TrustSeries {
             "Signatures that the key store refused, by whose key was to sign.",
             &["key"],
         )?;
+        let ending = gauges(
+            to,
+            "hub_certificates_ending",
+            "Certificates that end so soon, or have ended, by whose they are; counted every ten minutes.",
+            &["kind", "within"],
+        )?;
+        let next_end = gauges(
+            to,
+            "hub_certificate_next_end_timestamp_seconds",
+            "When the next certificate ends, by whose it is; 0 for none.",
+            &["kind"],
+        )?;
         Ok(Self {
+            ending: CertificateKind::ALL
+                .iter()
+                .map(|kind| {
+                    let of = |within: &EndsWithin| {
+                        ending.get_metric_with_label_values(&[kind.label(), within.label()])
+                    };
+                    EndsWithin::ALL.iter().map(of).collect()
+                })
+                .collect::<Result<_, _>>()?,
+            next_end: CertificateKind::ALL
+                .iter()
+                .map(|kind| next_end.get_metric_with_label_values(&[kind.label()]))
+                .collect::<Result<_, _>>()?,
             enrolments: ways
                 .map(|(way, kind)| {
                     Series::new(&enrolments, |end: EnrolmentEnd| {
@@ -96,6 +126,23 @@ impl TrustSeries {
         if let Some(series) = self.signatures.get(key.index()) {
             series.observe(seconds);
         }
+    }
+
+    pub(super) fn ends(&self, kind: CertificateKind, ends: &CertificateEnds) {
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let next = self.next_end.get(kind.index());
+        let next = next.map(|gauge| (gauge, ends.next.map_or(0, |UnixSeconds(at)| at)));
+        let within = self.ending.get(kind.index()).into_iter().flatten();
+        let within = within.zip(EndsWithin::ALL).map(|(gauge, within)| {
+            let count = match within {
+                EndsWithin::Ended => ends.ended,
+                EndsWithin::Days30 => ends.within_30_days,
+                EndsWithin::Days90 => ends.within_90_days,
+                EndsWithin::Days365 => ends.within_365_days,
+            };
+            (gauge, count)
+        });
+        within.chain(next).for_each(|(gauge, number)| gauge.set(whole(number)));
     }
 
     pub(super) fn not_signed(&self, key: KeyKind) {

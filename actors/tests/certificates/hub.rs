@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actors::admission::{Admission, Admitted, NotAdmitted, Registry};
+use actors::credentials::Credentials;
 use actors::link::connection_id::ConnectionId;
 use actors::link::engine::Progress;
 use actors::link::handshake::Handshake;
@@ -111,9 +112,10 @@ impl Hub {
         let watched = Arc::new(Watched { registry, seen: Mutex::default() });
         let read = |der: &[u8]| X509::from_der(der).unwrap();
         let authorities = [read(&acme), read(&other)];
-        let key = keys.nobody.openssl();
+        let (certificate, key) = (read(&server), keys.nobody.openssl());
+        let credentials = Credentials { certificate, chain: Vec::new(), key };
         let admission = Arc::clone(&watched) as Arc<dyn Admission>;
-        let profile = Profile::new(&read(&server), &key, &authorities, admission, 1200).unwrap();
+        let profile = Profile::new(&credentials, &authorities, admission, 1200).unwrap();
         let hello = Client::new().hello_with_cookie();
         let hub = Self { keys, acme, other, store, profile, watched, hello, _folder: folder };
         for board in ["CB-1", "CB-2", "OT-1"] {

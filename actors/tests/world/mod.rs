@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, LazyLock};
 
 use actors::admission::{Admission, Admitted, NotAdmitted};
+use actors::credentials::Credentials;
 use actors::link::abbreviated::Terms;
 use actors::link::connection_id::ConnectionId;
 use actors::link::engine::Progress;
@@ -94,8 +95,9 @@ pub static WORLD: LazyLock<World> = LazyLock::new(|| {
     let hub = Pair::issued_by(Some(&authority), "hub");
     let board = Pair::issued_by(Some(&authority), "board");
     let authorities = [authority.certificate.clone()];
-    let profile =
-        Profile::new(&hub.certificate, &hub.key, &authorities, Arc::new(Everybody), 512).unwrap();
+    let Pair { certificate, key } = hub;
+    let credentials = Credentials { certificate, chain: Vec::new(), key };
+    let profile = Profile::new(&credentials, &authorities, Arc::new(Everybody), 512).unwrap();
     World { profile, board }
 });
 

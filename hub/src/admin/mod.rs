@@ -10,6 +10,7 @@ mod authorities;
 mod batches;
 mod boards;
 mod certificates;
+mod forecast;
 mod jobs;
 mod journal;
 mod people;
@@ -30,6 +31,7 @@ pub use self::approvals::{Decider, Wanted};
 pub use self::authorities::{AuthorityEnded, Boards};
 pub use self::boards::{Ended, Selection};
 pub use self::certificates::{CertificateRevoked, Which};
+pub use self::forecast::{AuthorityEnd, Forecast, ServerEnd};
 pub use self::journal::Author;
 
 /// Why nothing was changed; or, where it says so, why a change is only in the store.

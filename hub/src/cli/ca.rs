@@ -18,8 +18,8 @@ use crate::trust::{
 pub(super) enum Ca {
     /// Make what is missing: the root with its key in the key store, and the server's certificate.
     ///
-    /// Nothing is ever overwritten. To renew the server's certificate, move server.pem away and run
-    /// this again; for another key as well, move keys/server.key away, too. Plain keys that a former
+    /// Nothing is ever overwritten. `ca server renew` renews the server's certificate; for another key as
+    /// well, move server.pem and keys/server.key away and run this again. Plain keys that a former
     /// hub left in the pki folder, the server's among them, are taken into the key files, and kept
     /// beside as *.imported for you to destroy. With keys in
     /// files, keep copies of pki/keys and of the passphrase off this machine, apart from each other.
@@ -29,6 +29,9 @@ pub(super) enum Ca {
               default_values = ["localhost", "127.0.0.1", "::1"])]
         server_names: Vec<ServerName>,
     },
+    /// The certificate that the hub's servers show.
+    #[command(subcommand)]
+    Server(Server),
     /// Issue a board's certificate with its tenant's authority, and register the board.
     Issue(Issue),
     /// Write an authority's list of revoked certificates (CRL, RFC 5280), signed now.
@@ -43,6 +46,20 @@ pub(super) enum Ca {
         /// Where the list goes, DER; a new file.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Server {
+    /// Make another for the key that there is; a running hub shows it within seconds.
+    ///
+    /// Boards' port and HTTPS show it from the next handshake on; sessions go on. The one before is kept
+    /// as server.previous.pem.
+    Renew {
+        /// A name or address that boards reach the server by; may be repeated [default: those of the
+        /// certificate before].
+        #[arg(long = "server-name", value_name = "NAME")]
+        server_names: Vec<ServerName>,
     },
 }
 
@@ -91,6 +108,7 @@ impl Ca {
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
         match self {
             Self::Init { server_names } => init(hub, &server_names),
+            Self::Server(Server::Renew { server_names }) => renew(hub, &server_names),
             Self::Issue(issue) => issue.run(hub),
             Self::Crl { authority, out } => crl(hub, &authority, &out),
         }
@@ -103,7 +121,7 @@ impl Ca {
             Self::Issue(Issue { key: KeyOrRequest { csr, key }, out, .. }) => {
                 Files { read: all(csr), made: all(out), keys: all(key), ..Files::default() }
             }
-            Self::Init { .. } => Files::default(),
+            Self::Init { .. } | Self::Server(_) => Files::default(),
             Self::Crl { out, .. } => Files { made: vec![out.clone()], ..Files::default() },
         }
     }
@@ -140,6 +158,23 @@ fn init(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
             text += &format!("\nits key made in {}", pki.keys().describe());
         }
         format!("{text}\n{}", line("server certificate", done.server, &server.certificate))
+    })
+}
+
+fn renew(hub: &Invocation, server_names: &[ServerName]) -> Result<(), Failure> {
+    let admin = hub.admin()?;
+    let pki = hub.pki()?;
+    let issued = pki.renew_server(server_names, now())?;
+    let file = pki.server_files().certificate;
+    let detail = json!({
+        "fingerprint": issued.fingerprint(), "serial": issued.serial(),
+        "not_after": issued.not_after(),
+    });
+    admin.record("certificate.renew", &"server", detail.clone())?;
+    let answer = json!({ "certificate": file, "issued": detail });
+    hub.output.answer(&answer, || {
+        let until = output::moment(issued.not_after());
+        format!("server certificate renewed until {until}: {}", file.display())
     })
 }
 

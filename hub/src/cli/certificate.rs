@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use storage::{
-    AuthorityName, AuthorityNumber, BoardId, Fingerprint, RevocationReason, RevokedCertificate,
-    Serial,
+    AuthorityName, AuthorityNumber, BoardId, CertificateEnds, Fingerprint, RevocationReason,
+    RevokedCertificate, Serial, TenantId,
 };
 
 use super::{Failure, Files, Invocation, now, output};
@@ -21,6 +21,15 @@ pub(super) enum Certificate {
     Revoke(Revoke),
     /// List what is revoked.
     List,
+    /// How many certificates end soon: boards' by tenant, authorities', the root's and the servers'.
+    ///
+    /// Boards that are revoked are not counted. Boards without a certificate, or whose the hub has not
+    /// seen yet, are of unknown end.
+    Forecast {
+        /// Of this tenant alone.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<TenantId>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -82,6 +91,7 @@ impl Certificate {
         match self {
             Self::Revoke(revoke) => revoke.run(hub),
             Self::List => list(hub),
+            Self::Forecast { tenant } => forecast(hub, tenant.as_ref()),
         }
     }
 
@@ -89,7 +99,7 @@ impl Certificate {
     pub(super) fn files(&self) -> Files {
         let read = match self {
             Self::Revoke(revoke) => revoke.which.certificate.clone(),
-            Self::List => None,
+            Self::List | Self::Forecast { .. } => None,
         };
         Files { read: read.into_iter().collect(), ..Files::default() }
     }
@@ -136,6 +146,39 @@ fn list(hub: &Invocation) -> Result<(), Failure> {
         let board = revoked.board.as_ref().map_or("", |board| board.as_ref());
         let (since, reason) = (output::moment(revoked.since), revoked.reason.code());
         format!("{named:<76} {board:<32} {since:<20} {reason} {:?}", revoked.reason)
+    })
+}
+
+fn forecast(hub: &Invocation, tenant: Option<&TenantId>) -> Result<(), Failure> {
+    let (config, pki) = (hub.config()?, hub.pki()?);
+    let forecast = hub.admin()?.forecast((&config, &pki), tenant, now())?;
+    hub.output.answer(&forecast, || {
+        let line = |name: &str, ends: &CertificateEnds| {
+            let CertificateEnds { ended, within_30_days, within_90_days, .. } = ends;
+            let CertificateEnds { within_365_days, later, unknown, .. } = ends;
+            let next = ends.next.map(output::moment).unwrap_or_default();
+            format!(
+                "{name:<32} {ended:>8} {within_30_days:>8} {within_90_days:>8} \
+                 {within_365_days:>8} {later:>8} {unknown:>8} {next}\n"
+            )
+        };
+        let mut text = format!(
+            "{:<32} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} NEXT\n",
+            "BOARDS OF", "ENDED", "30 DAYS", "90 DAYS", "365 DAYS", "LATER", "UNKNOWN"
+        );
+        for (tenant, ends) in &forecast.tenants {
+            text += &line(tenant.as_str(), ends);
+        }
+        text += &line("all", &forecast.boards);
+        let authorities = forecast.authorities.iter();
+        let authorities = authorities.map(|it| (it.authority.to_string(), it.not_after));
+        let root = forecast.root.map(|end| (String::from("root"), end));
+        let servers = forecast.servers.iter();
+        let servers = servers.map(|it| (it.certificate.display().to_string(), it.not_after));
+        for (name, end) in authorities.chain(root).chain(servers) {
+            text += &format!("{name:<32} ends {}\n", output::moment(end));
+        }
+        text
     })
 }
 

@@ -11,11 +11,11 @@ mod lists;
 mod monitoring;
 mod rate;
 mod server;
+mod tls;
 mod ui;
 
 pub use self::est::Enrolment;
 pub use self::lists::Publication;
 pub use self::monitoring::{HttpError, bind, monitoring, monitoring_on};
-pub use self::server::{
-    ClientCertificate, HttpsError, Services, bind as bind_https, https_on, tls,
-};
+pub use self::server::{ClientCertificate, HttpsError, Services, bind as bind_https, https_on};
+pub use self::tls::Tls;

@@ -15,18 +15,13 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, ResponseError as _, web};
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKeyRef, Private};
-use openssl::ssl::{
-    SslAcceptor, SslAcceptorBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode,
-    SslVersion,
-};
-use openssl::x509::X509Ref;
 
 use super::answer::Refused;
 use super::api::{self, Api};
 use super::est::{self, Enrolment};
 use super::lists::{self, Publication};
 use super::rate::{Rate, whole};
+use super::tls::Tls;
 use super::ui;
 
 /// Connections at a time; further ones wait in the system's queue.
@@ -70,27 +65,6 @@ pub fn bind(listen: SocketAddr) -> Result<TcpListener, HttpsError> {
     })
 }
 
-/// TLS 1.2 and 1.3 with this certificate; clients may show theirs.
-pub fn tls(
-    certificate: &X509Ref,
-    key: &PKeyRef<Private>,
-) -> Result<SslAcceptorBuilder, HttpsError> {
-    let acceptor = || {
-        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-        acceptor.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        acceptor.set_private_key(key)?;
-        acceptor.set_certificate(certificate)?;
-        acceptor.check_private_key()?;
-        acceptor.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
-        // A resumed session would have the client's certificate from memory.
-        acceptor.set_session_cache_mode(SslSessionCacheMode::OFF);
-        acceptor.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
-        acceptor.set_num_tickets(0)?;
-        Ok(acceptor)
-    };
-    acceptor().map_err(HttpsError::Tls)
-}
-
 /// What is served.
 pub struct Services {
     /// Enrolment of boards.
@@ -104,7 +78,7 @@ pub struct Services {
 /// Serves on `listener` while the returned future is polled.
 pub fn https_on(
     listener: TcpListener,
-    tls: SslAcceptorBuilder,
+    tls: &Tls,
     requests_per_source_s: u32,
     services: Services,
 ) -> Result<Server, HttpsError> {
@@ -142,7 +116,7 @@ pub fn https_on(
                 about.insert(ClientCertificate(der.into()));
             }
         })
-        .listen_openssl(listener, tls)
+        .listen_openssl(listener, tls.acceptor().map_err(HttpsError::Tls)?)
         .map_err(|source| HttpsError::Unusable { listen, source })?;
     Ok(server.run())
 }

@@ -9,12 +9,12 @@ use actix_web::dev::ServerHandle;
 use actors::metrics::Metrics;
 
 use super::ServeError;
-use super::credentials::Credentials;
+use super::credentials;
 use crate::admin::Admin;
 use crate::cli;
 use crate::config::{self, Config};
 use crate::http::api::{Api, ApiSettings};
-use crate::http::{Enrolment, Publication, Services, bind_https, https_on, tls};
+use crate::http::{Enrolment, HttpsError, Publication, Services, Tls, bind_https, https_on};
 use crate::jobs::Bell;
 use crate::origin;
 use crate::people::{
@@ -30,7 +30,7 @@ use crate::watch::Watch;
 /// A port that was taken, and who answers there.
 pub(super) struct Https {
     listener: TcpListener,
-    credentials: Credentials,
+    tls: Tls,
     provider: Option<Provider>,
 }
 
@@ -51,38 +51,38 @@ impl Https {
         if !config.https.enabled {
             return Ok(None);
         }
-        let credentials = Credentials::read_https(config, pki)?;
+        let shown = credentials::read_https(config, pki)?;
+        let tls = Tls::new(shown).map_err(HttpsError::Tls)?;
         let provider = provider(config)?;
         let listener = bind_https(config.https.listen)?;
-        Ok(Some(Self { listener, credentials, provider }))
+        Ok(Some(Self { listener, tls, provider }))
     }
 
-    /// Serves until the handle is used, or the system ends.
+    /// Serves until the handle is used, or the system ends; with what is shown to clients.
     pub(super) fn start(
         self,
         config: &Config,
         running: Running<'_>,
         authorities: Authorities,
         metrics: &Arc<Metrics>,
-    ) -> Result<ServerHandle, ServeError> {
-        let Self { listener, credentials: Credentials { certificate, key }, provider } = self;
+    ) -> Result<(ServerHandle, Tls), ServeError> {
+        let Self { listener, tls, provider } = self;
         let lives = ListLives {
             list_s: config.https.crl_hours.saturating_mul(60 * 60),
             answer_s: config.https.ocsp_minutes.saturating_mul(60),
         };
         let lists = Arc::new(Lists::new(authorities.clone(), lives));
         let est = Arc::new(Est::new(authorities));
-        let tls = tls(&certificate, &key)?;
         let rate = config.https.requests_per_source_s;
         let services = Services {
             enrolment: Enrolment::new(est, Arc::clone(metrics)),
             publication: Publication::new(lists, config.https.ocsp, Arc::clone(metrics)),
             api: api(config, running, provider)?,
         };
-        let server = https_on(listener, tls, rate, services)?;
+        let server = https_on(listener, &tls, rate, services)?;
         let handle = server.handle();
         actix_rt::spawn(server);
-        Ok(handle)
+        Ok((handle, tls))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod checkpoints;
 mod credentials;
+mod forecast;
 mod https;
 mod live;
 mod reload;
@@ -15,12 +16,12 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actors::coap::Limits;
+use actors::credentials::Credentials;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
 use storage::{RowsState, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::credentials::Credentials;
 use self::https::Https;
 use self::reload::Reloader;
 use crate::admin::Admin;
@@ -133,7 +134,7 @@ impl Phase {
 pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeError> {
     let metrics = Arc::new(Metrics::new());
     let pki = Pki::of(&config.trust).naming(Places::of(&config)).measured(&metrics);
-    let credentials = Credentials::read(&config, &pki)?;
+    let credentials = credentials::read_link(&config, &pki)?;
     let store = Store::open(&config.store.dir)?;
     let monitoring = http::bind(config.monitoring.listen)?;
     let https = Https::prepare(&config, &pki)?;
@@ -176,6 +177,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let https = https
             .map(|https| https.start(&config, parts, authorities, &metrics))
             .transpose()?;
+        let (https, tls) = https.unzip();
         let sweeper = Sweeper::start(vault.clone()).map_err(ServeError::System)?;
         let control = control(&config, admin.clone(), pki.clone(), vault);
         announce(&config, &running, &store);
@@ -183,7 +185,15 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
             tracing::error!(%error, "no link for a first admin: `cellular-hub user setup-link` makes one");
         }
         phase.0.store(Phase::SERVING, Ordering::Relaxed);
-        let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), pki.clone());
+        let forecasting = forecast::run(
+            Arc::new(config.clone()),
+            admin.clone(),
+            pki.clone(),
+            Arc::clone(&metrics),
+        );
+        let forecasting = actix_rt::spawn(forecasting);
+        let shown = (pki.clone(), tls);
+        let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), shown);
         let signing = actix_rt::spawn(checkpoints::run(checkpoints, config.audit.clone()));
         let watching = actix_rt::spawn(watch::run(watch));
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
@@ -194,6 +204,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         reloading.abort();
         signing.abort();
         watching.abort();
+        forecasting.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         // The board that a job is at may wait for an actor of this thread's.
         let _ = actix_rt::task::spawn_blocking(move || drop(jobs)).await;
@@ -270,8 +281,7 @@ fn settings(
     Settings {
         listen: link.listen,
         sockets: or_cores(link.sockets),
-        certificate: credentials.certificate,
-        key: credentials.key,
+        credentials,
         handshakes_max: link.handshakes_max,
         handshake_workers: or_cores(link.handshake_workers),
         handshake_timeout: Duration::from_secs(link.handshake_timeout_s),

@@ -42,7 +42,7 @@ pub use self::issued::{Issued, pem};
 pub use self::key::{new_key, private_key_pem};
 pub use self::lists::{List, ListLives, ListName, Lists, Unlisted};
 pub use self::ocsp::{Answered, Question};
-pub use self::pki::{Imported, Initialised, KeyPairFiles, Made, Pki};
+pub use self::pki::{Imported, Initialised, KeyPairFiles, Made, Pki, certificate_end};
 pub use self::places::Places;
 pub use self::profile::{
     BOARD_YEARS, Expiry, SERVER_YEARS, STATION_YEARS, ServerName, StationName,

@@ -18,10 +18,11 @@ use actors::metrics::Metrics;
 use openssl::x509::X509;
 use storage::{TenantId, UnixSeconds};
 
-use super::files::{make_folder, write_new, write_new_secret};
+use super::files::{make_folder, put_in_place, write_new, write_new_secret};
 use super::keys::{
     self, FileStore, KeyError, KeyLabel, KeyStore, MeasuredStore, PublicKey, Purpose,
 };
+use super::profile;
 use super::{Authority, Issued, Places, ServerName, TrustError, new_key, pem, private_key_pem};
 use crate::config::Trust;
 
@@ -152,6 +153,44 @@ impl Pki {
         let certificate = authority.issue_server(names, &public, now)?;
         write_new(&files.certificate, certificate.to_pem().as_bytes())?;
         Ok(Initialised { root, server: Made::Made, imported })
+    }
+
+    /// Another certificate for the server, with the key that it has, and with the names of the one before
+    /// where none are given. It takes that one's place; that one is kept beside it, as
+    /// `server.previous.pem`.
+    ///
+    /// # Errors
+    /// [`TrustError`]; then the one before is where it was.
+    pub fn renew_server(
+        &self,
+        names: &[ServerName],
+        now: UnixSeconds,
+    ) -> Result<Issued, TrustError> {
+        let file = self.server_files().certificate;
+        let before = fs::read(&file).map_err(|source| TrustError::File {
+            doing: "read",
+            file: file.clone(),
+            source,
+        })?;
+        let unread = || TrustError::NotA { what: "certificate", file: file.clone() };
+        let certificate = X509::from_pem(&before).map_err(|_| unread())?;
+        let key = certificate.public_key().ok().and_then(|key| PublicKey::of(&key));
+        let key = key.ok_or(TrustError::RequestKeyUnsuited)?;
+        let names = match names {
+            [] => profile::server_names(&certificate),
+            given => given.to_vec(),
+        };
+        let issued = self.root()?.issue_server(&names, &key, now)?;
+        let replace = |name: &str, to: &Path, pem: &[u8]| {
+            let new = self.dir.join(name);
+            // What a former call left that was killed.
+            let _ = fs::remove_file(&new);
+            write_new(&new, pem)?;
+            put_in_place(&new, to)
+        };
+        replace("server.previous.new", &self.dir.join("server.previous.pem"), &before)?;
+        replace("server.new", &file, issued.to_pem().as_bytes())?;
+        Ok(issued)
     }
 
     /// Seals the plain key of the server that a former hub left; one that is not on P-256 stays.
@@ -344,4 +383,10 @@ impl KeyPairFiles {
             (false, true) => half(&self.key, &self.certificate),
         }
     }
+}
+
+/// The last second of validity of the certificate in a file, where there is one.
+pub fn certificate_end(file: &Path) -> Option<UnixSeconds> {
+    let der = X509::from_pem(&fs::read(file).ok()?).ok()?.to_der().ok()?;
+    Some(super::anchor_facts(&der).ok()?.not_after)
 }

@@ -15,6 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use openssl::x509::X509;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
@@ -197,6 +198,22 @@ pub(super) fn server(
         });
     }
     Ok(params)
+}
+
+/// The names that a server's certificate has.
+pub(super) fn server_names(certificate: &X509) -> Vec<ServerName> {
+    let names = certificate.subject_alt_names();
+    let named = names.iter().flatten().filter_map(|name| {
+        let address = |bytes: &[u8]| match <[u8; 4]>::try_from(bytes) {
+            Ok(bytes) => Some(IpAddr::from(bytes)),
+            Err(_) => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        };
+        match name.dnsname() {
+            Some(host) => Some(ServerName::Dns(host.to_owned())),
+            None => name.ipaddress().and_then(address).map(ServerName::Ip),
+        }
+    });
+    named.collect()
 }
 
 /// A board: `hardwareModuleName` with its id as serial number is its one alternative name.
