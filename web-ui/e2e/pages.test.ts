@@ -17,6 +17,7 @@ const PAGES: Readonly<Record<string, string>> = {
   tenants: "/tenants",
   tenant: "/tenants/tenant-0",
   routes: "/routes",
+  certificates: "/certificates",
   production: "/production",
   users: "/users",
   tokens: "/tokens",

@@ -80,6 +80,7 @@ const tree = root.addChildren([
     page("/tenants", () => import("./pages/tenants/Tenants.tsx")),
     page("/tenants/$tenant", () => import("./pages/tenants/Tenant.tsx")),
     page("/routes", () => import("./pages/routes/Routes.tsx")),
+    page("/certificates", () => import("./pages/certificates/Certificates.tsx")),
     page("/production", () => import("./pages/production/Production.tsx")),
     page("/users", () => import("./pages/people/Users.tsx")),
     page("/tokens", () => import("./pages/people/Tokens.tsx")),

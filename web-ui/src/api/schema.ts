@@ -131,6 +131,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/authorities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The authorities that you may see, by tenant and number; the hub's root, which all may see, first. */
+        get: operations["list_authorities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/batches": {
         parameters: {
             query?: never;
@@ -314,6 +331,63 @@ export interface paths {
         };
         /** How many boards of each state, tenant and label fit a filter. */
         get: operations["count_boards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The boards' certificates whose end the hub knows, those that end first in front. A page may be
+         *     shorter than wanted where a board was changed a moment ago.
+         */
+        get: operations["list_certificates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/certificates/{fingerprint}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revokes a board's certificate for good. The board loses it, its sessions end, and it may get
+         *     another; `POST /boards/{board}/revoke` refuses the board itself.
+         */
+        post: operations["revoke_certificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/certificates/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When boards' certificates and authorities end, as of some seconds ago. */
+        get: operations["forecast_certificates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1270,6 +1344,34 @@ export interface components {
              */
             who: string;
         };
+        /** @description An authority that vouches for boards, or the hub's root. */
+        Authority: {
+            added?: components["schemas"]["Moment"] | null;
+            /** @description SHA-256 of its DER. */
+            fingerprint: string;
+            /** @description Whether the tenant's boards get their certificates from it. */
+            issues: boolean;
+            /**
+             * @description Its name: `acme/1`, or `root`.
+             * @example acme/1
+             */
+            name: string;
+            not_after?: components["schemas"]["Moment"] | null;
+            /** @description Whether its key is the hub's. */
+            own: boolean;
+            since?: components["schemas"]["Moment"] | null;
+            /** @description Whether it is believed. */
+            state: components["schemas"]["AuthorityState"];
+            /** @description What its certificate calls it. */
+            subject: string;
+            /** @description Whose boards it vouches for; none of the root. */
+            tenant?: string | null;
+        };
+        /**
+         * @description Whether an authority is believed.
+         * @enum {string}
+         */
+        AuthorityState: "active" | "retiring" | "retired" | "revoked";
         /** @description A production batch: which boards of a tenant a station may enrol. */
         Batch: {
             /** @description Whether a station may give another certificate to boards that were heard already. */
@@ -1426,6 +1528,29 @@ export interface components {
              */
             messages_per_minute: number | null;
         };
+        /** @description A board's certificate. */
+        Certificate: {
+            /**
+             * Format: int32
+             * @description Which of the tenant's authorities issued it, where the hub knows.
+             */
+            authority?: number | null;
+            /**
+             * @description The board.
+             * @example CB-0001
+             */
+            board: string;
+            /** @description SHA-256 of its DER. */
+            fingerprint: string;
+            not_after?: components["schemas"]["Moment"] | null;
+            /** @description Its serial number, in hexadecimal, where the hub has seen it. */
+            serial?: string | null;
+            /**
+             * @description Whose it is.
+             * @example acme
+             */
+            tenant: string;
+        };
         /**
          * @description What to tell problems apart by. Codes are only ever added.
          * @enum {string}
@@ -1468,6 +1593,37 @@ export interface components {
             boards: number;
             /** @description The state. */
             value: components["schemas"]["BoardState"];
+        };
+        /** @description A month. */
+        EndingMonth: {
+            /**
+             * Format: int64
+             * @description Boards whose certificate ends in it.
+             */
+            boards: number;
+            /**
+             * @description Which, in UTC.
+             * @example 2027-03
+             */
+            month: string;
+        };
+        /** @description A number of days from now on. */
+        EndingWithin: {
+            /**
+             * Format: int64
+             * @description Authorities that end within them and are believed.
+             */
+            authorities: number;
+            /**
+             * Format: int64
+             * @description Boards whose certificate ends within them.
+             */
+            boards: number;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            days: number;
         };
         /**
          * @description How many boards of each kind fit; each kind counted without what the filter says of it, so that
@@ -1530,6 +1686,24 @@ export interface components {
              * @description Never heard.
              */
             unheard: number;
+        };
+        /** @description When certificates end. Boards that are revoked are not counted: nobody renews those. */
+        Forecast: {
+            /**
+             * Format: int64
+             * @description Boards whose certificate has ended.
+             */
+            ended: number;
+            hub?: components["schemas"]["Moment"] | null;
+            /**
+             * Format: int64
+             * @description Boards whose certificate ends after those, or never.
+             */
+            later: number;
+            /** @description By the month in which they end, from this one on, 24 of them. */
+            months: components["schemas"]["EndingMonth"][];
+            /** @description Within how many days how many end. */
+            within: components["schemas"]["EndingWithin"][];
         };
         /** @description A role, and where it counts. */
         Grant: {
@@ -1988,6 +2162,34 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_Authority: {
+            /** @description Its items, in the list's order. */
+            items: {
+                added?: components["schemas"]["Moment"] | null;
+                /** @description SHA-256 of its DER. */
+                fingerprint: string;
+                /** @description Whether the tenant's boards get their certificates from it. */
+                issues: boolean;
+                /**
+                 * @description Its name: `acme/1`, or `root`.
+                 * @example acme/1
+                 */
+                name: string;
+                not_after?: components["schemas"]["Moment"] | null;
+                /** @description Whether its key is the hub's. */
+                own: boolean;
+                since?: components["schemas"]["Moment"] | null;
+                /** @description Whether it is believed. */
+                state: components["schemas"]["AuthorityState"];
+                /** @description What its certificate calls it. */
+                subject: string;
+                /** @description Whose boards it vouches for; none of the root. */
+                tenant?: string | null;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Batch: {
             /** @description Its items, in the list's order. */
             items: {
@@ -2031,6 +2233,34 @@ export interface components {
                 state: components["schemas"]["BatchState"];
                 /**
                  * @description Whose boards.
+                 * @example acme
+                 */
+                tenant: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Certificate: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Which of the tenant's authorities issued it, where the hub knows.
+                 */
+                authority?: number | null;
+                /**
+                 * @description The board.
+                 * @example CB-0001
+                 */
+                board: string;
+                /** @description SHA-256 of its DER. */
+                fingerprint: string;
+                not_after?: components["schemas"]["Moment"] | null;
+                /** @description Its serial number, in hexadecimal, where the hub has seen it. */
+                serial?: string | null;
+                /**
+                 * @description Whose it is.
                  * @example acme
                  */
                 tenant: string;
@@ -2338,6 +2568,11 @@ export interface components {
              */
             reason: string;
         };
+        /**
+         * @description Why, as lists of revoked certificates say it (RFC 5280 5.3.1).
+         * @enum {string}
+         */
+        ReasonCode: "unspecified" | "key-compromise" | "affiliation-changed" | "superseded" | "cessation-of-operation" | "privilege-withdrawn";
         /** @description Why not. */
         Rejection: {
             /**
@@ -2345,6 +2580,13 @@ export interface components {
              * @example not before the last invoice
              */
             reason: string;
+        };
+        /** @description What the revocation of a certificate did. */
+        RevokedView: {
+            /** @description The board that had it. */
+            board?: string | null;
+            /** @description Sessions that were awake and end now. */
+            sessions_ended?: number | null;
         };
         /** @description Where the readings of one resource go. */
         Route: {
@@ -2861,6 +3103,16 @@ export interface components {
             /** @description An authenticator app. */
             totp: boolean;
         };
+        /** @description Why a certificate is revoked. */
+        WhyRevoked: {
+            /** @description As lists of revoked certificates say it; `unspecified` where nothing is said. */
+            code?: components["schemas"]["ReasonCode"];
+            /**
+             * @description In words, for the audit log.
+             * @example the key was copied at the depot
+             */
+            reason: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -3062,6 +3314,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Verification"];
+                };
+            };
+        };
+    };
+    list_authorities: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Authority"];
                 };
             };
         };
@@ -3498,6 +3774,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Facets"];
+                };
+            };
+        };
+    };
+    list_certificates: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description That end before this. */
+                ends_before?: components["schemas"]["Moment"];
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description Of this tenant; of all that you may see where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Certificate"];
+                };
+            };
+        };
+    };
+    revoke_certificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SHA-256 of its DER, in hexadecimal */
+                fingerprint: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhyRevoked"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedView"];
+                };
+            };
+        };
+    };
+    forecast_certificates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"];
                 };
             };
         };
