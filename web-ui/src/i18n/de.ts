@@ -57,6 +57,7 @@ export const de: Catalogue = {
 
   "time.never": "nie",
   "time.since": "seit {when}",
+  "time.no-end": "ohne bekanntes Ende",
 
   "unit.ms": "{n} ms",
   "unit.per-second": "/s",
@@ -495,6 +496,7 @@ export const de: Catalogue = {
   "forecast.month": "{month}: {n}",
   "forecast.none": "In dieser Zeit endet kein Zertifikat eines Boards.",
   "forecast.total": "{n} Zertifikate enden binnen {months} Monaten.",
+  "forecast.later": { one: "Eines endet später oder nie.", other: "{n} enden später oder nie." },
 
   "authorities.title": "Zertifizierungsstellen",
   "authorities.note": "jede unterschreibt für einen Mandanten",
@@ -506,7 +508,6 @@ export const de: Catalogue = {
   "authority.subject": "Inhaber",
   "authority.issues": "stellt jetzt aus",
   "authority.elsewhere": "Schlüssel nicht an diesem Hub",
-  "authority.no-end": "nie",
 
   "authority-state.active": "aktiv",
   "authority-state.retiring": "läuft aus",

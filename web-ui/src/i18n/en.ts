@@ -55,6 +55,7 @@ export const en = {
 
   "time.never": "never",
   "time.since": "since {when}",
+  "time.no-end": "without a known end",
 
   "unit.ms": "{n} ms",
   "unit.per-second": "/s",
@@ -493,6 +494,7 @@ export const en = {
   "forecast.month": "{month}: {n}",
   "forecast.none": "No board's certificate ends in this time.",
   "forecast.total": "{n} certificates end within {months} months.",
+  "forecast.later": { one: "One ends later or never.", other: "{n} end later or never." },
 
   "authorities.title": "Authorities",
   "authorities.note": "each signs for one tenant",
@@ -504,7 +506,6 @@ export const en = {
   "authority.subject": "Subject",
   "authority.issues": "issues now",
   "authority.elsewhere": "key not at this hub",
-  "authority.no-end": "never",
 
   "authority-state.active": "active",
   "authority-state.retiring": "retiring",

@@ -65,10 +65,13 @@ export function useNow(): Date {
   return new Date(useSyncExternalStore(clock.subscribe, () => clock.now));
 }
 
+/** Certificates say so that nobody knows their end (RFC 5280, 4.1.2.5). */
+const NO_END = Date.UTC(9999, 0, 1);
+
 const WAYS = {
   relative,
   since,
-  date: (at: Date, _now: Date, language: string) => at.toLocaleDateString(language, { dateStyle: "medium" }),
+  date: (at: Date, _now: Date, language: string) => (at.getTime() >= NO_END ? t("time.no-end") : at.toLocaleDateString(language, { dateStyle: "medium" })),
   full: (at: Date, _now: Date, language: string) => local(at, language),
 };
 type Way = keyof typeof WAYS;

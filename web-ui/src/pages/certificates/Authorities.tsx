@@ -27,7 +27,7 @@ const columns = (): Column<Authority>[] => [
       </Mark>
     ),
   },
-  { id: "end", name: t("board.certificate-end"), cell: (authority) => (authority.not_after == null ? t("authority.no-end") : <Time at={authority.not_after} as="date" />) },
+  { id: "end", name: t("board.certificate-end"), cell: (authority) => (authority.not_after == null ? t("time.no-end") : <Time at={authority.not_after} as="date" />) },
 ];
 
 export function Authorities() {

@@ -12,7 +12,9 @@ export function ForecastPicture({ of }: { of: Forecast }) {
   const total = of.months.reduce((sum, month) => sum + month.boards, 0);
   return (
     <div className="table-scroll" role="group" aria-label={t("forecast.title")} tabIndex={0}>
-      <p className="soft">{total === 0 ? t("forecast.none") : t("forecast.total", { n: total, months: of.months.length })}</p>
+      <p className="soft">
+        {total === 0 ? t("forecast.none") : t("forecast.total", { n: total, months: of.months.length })} {t("forecast.later", { n: of.later })}
+      </p>
       <div className="bars" role="list" aria-label={t("forecast.title")}>
         {of.months.map((month, index) => {
           const when = new Date(`${month.month}-15T00:00:00Z`);
