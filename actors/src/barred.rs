@@ -53,6 +53,12 @@ impl Barred {
         Self { began: now, any: AtomicBool::new(false), list: Mutex::default() }
     }
 
+    /// How long ago a moment was.
+    #[must_use]
+    pub fn since(&self, moment: Moment, now: Instant) -> Duration {
+        Duration::from_micros(self.moment(now).0.saturating_sub(moment.0))
+    }
+
     /// What the clock shows at an instant.
     #[must_use]
     pub fn moment(&self, at: Instant) -> Moment {

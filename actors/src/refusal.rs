@@ -7,6 +7,9 @@ use crate::metrics::HandshakeEnd;
 /// The AlertDescription of a board that an admin shut out (RFC 5246 7.2).
 pub const ACCESS_DENIED: u8 = 49;
 
+/// The AlertDescription of a session that is over (RFC 5246 7.2.1).
+pub const CLOSE_NOTIFY: u8 = 0;
+
 /// The reason a handshake was refused or given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {

@@ -10,17 +10,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Running, SpawnHandle};
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, Running,
+    SpawnHandle,
+};
 use storage::{AuthorityNumber, BoardId};
 
 use crate::barred::Moment;
 use crate::coap::{Effect, Endpoint};
+use crate::hub::SessionSeen;
 use crate::link::addresses::Place;
 use crate::link::shard::{Datagram, Shard};
 use crate::link::table::{Key, Millis, Serial};
 use crate::meter::BoardMeter;
 use crate::metrics::SessionEnd;
-use crate::refusal::ACCESS_DENIED;
+use crate::refusal::{ACCESS_DENIED, CLOSE_NOTIFY};
 use crate::tenant::{SessionEnded, SessionStarted, Tenant};
 use crate::wall_clock;
 
@@ -46,9 +50,17 @@ pub enum Close {
     Denied,
     /// The board has a newer session.
     Replaced,
+    /// Somebody wants it ended. The board is told, nothing of the session stays stored, and the board
+    /// may begin another.
+    Ended,
     /// The hub stops.
     Shutdown,
 }
+
+/// Asks how the session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "SessionSeen")]
+pub struct DescribeSession;
 
 /// Looks whether it has been idle for long enough to leave memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
@@ -152,7 +164,10 @@ impl DeviceSession {
         let Transport::Dtls(secured) = &self.transport else { return };
         let Key::Address(peer) = secured.key() else { return };
         match end {
-            SessionEnd::CloseNotify | SessionEnd::PeerAlert | SessionEnd::Replaced => {}
+            SessionEnd::CloseNotify
+            | SessionEnd::PeerAlert
+            | SessionEnd::Replaced
+            | SessionEnd::Ended => {}
             SessionEnd::Denied
             | SessionEnd::Panicked
             | SessionEnd::Capacity
@@ -166,12 +181,12 @@ impl DeviceSession {
         }
     }
 
-    /// Tells the board that it is shut out.
-    fn say_denied(&mut self) {
+    /// Tells the board with a fatal alert that it is shut out, or that the session is over.
+    fn say(&mut self, alert: u8) {
         let Transport::Dtls(secured) = &mut self.transport else { return };
         let mut datagram = Vec::new();
         // Where nothing can be sealed any more, the board's next record is answered instead.
-        if secured.seal_alert(ACCESS_DENIED, &mut datagram).is_ok() && !datagram.is_empty() {
+        if secured.seal_alert(alert, &mut datagram).is_ok() && !datagram.is_empty() {
             self.shard.sender.send(secured.peer(), &datagram);
         }
     }
@@ -356,16 +371,41 @@ impl Handler<Doze> for DeviceSession {
     }
 }
 
+impl Handler<DescribeSession> for DeviceSession {
+    type Result = MessageResult<DescribeSession>;
+
+    fn handle(&mut self, _: DescribeSession, _: &mut Self::Context) -> Self::Result {
+        let (peer, connection_id) = match &self.transport {
+            Transport::Plain(peer) => (**peer, None),
+            Transport::Dtls(secured) => match secured.key() {
+                Key::ConnectionId(id) => (secured.peer(), id.as_bytes().try_into().ok()),
+                Key::Address(peer) => (peer, None),
+            },
+        };
+        MessageResult(SessionSeen {
+            peer,
+            connection_id,
+            is_secured: matches!(self.transport, Transport::Dtls(_)),
+            admitted_ago: self.tenant.barred.since(self.admitted, Instant::now()),
+            heard_ago: Duration::from_millis(self.shard.now().saturating_sub(self.heard)),
+        })
+    }
+}
+
 impl Handler<Close> for DeviceSession {
     type Result = ();
 
     fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
         let end = match close {
             Close::Denied => {
-                self.say_denied();
+                self.say(ACCESS_DENIED);
                 SessionEnd::Denied
             }
             Close::Replaced => SessionEnd::Replaced,
+            Close::Ended => {
+                self.say(CLOSE_NOTIFY);
+                return self.over(SessionEnd::Ended, ctx);
+            }
             Close::Shutdown => SessionEnd::Shutdown,
         };
         self.stop(end, ctx);

@@ -3,7 +3,8 @@
 //! Each tenant has upstreams, queues and a supervisor of its own; what happens to one is never seen
 //! by another. Invariant: a board has one session; a newer one ends the older.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ use crate::under_way::UnderWay;
 use crate::upstream::UpstreamHandle;
 
 const MAILBOX: usize = 4096;
+/// Sessions there are at least before any is looked for that has ended unheard.
+const SWEEP_AT: usize = 64;
 const SWEEP: Duration = Duration::from_secs(10);
 /// Sessions that are told to end and have not yet: more would stand before what the arbiters do for
 /// other tenants. Some milliseconds of work.
@@ -186,7 +189,9 @@ impl Tenant {
 /// Supervises the sessions of one tenant's boards.
 pub struct TenantSupervisor {
     id: TenantId,
-    sessions: HashMap<BoardId, Supervised>,
+    sessions: BTreeMap<BoardId, Supervised>,
+    /// How many there may be before those are looked for whose end was not heard.
+    sweep_at: usize,
     /// Whose sessions are ended, the ones that are just beginning as well.
     barred: Arc<Barred>,
     /// Sessions that are to be ended.
@@ -218,6 +223,36 @@ pub struct Readmit(pub Whose);
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "usize")]
 pub struct CountAwake;
+
+/// Asks for sessions that are awake, by board.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Found")]
+pub struct FindAwake {
+    /// From the first behind this board on.
+    pub after: Option<BoardId>,
+    /// With this in the board's id, in lower case.
+    pub contains: String,
+    /// At most so many.
+    pub limit: usize,
+    /// Of so many that are looked at.
+    pub looks: usize,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The sessions.
+    pub sessions: Vec<(BoardId, WeakAddr<DeviceSession>)>,
+    /// The board that was looked at last, where there are more.
+    pub until: Option<BoardId>,
+    /// How many were looked at.
+    pub looked: usize,
+}
+
+/// Asks for the session of one board.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Option<WeakAddr<DeviceSession>>")]
+pub struct FindOne(pub BoardId);
 
 /// A board's session has begun.
 #[derive(Message)]
@@ -251,7 +286,8 @@ impl TenantSupervisor {
     pub fn new(id: TenantId, barred: Arc<Barred>) -> Self {
         Self {
             id,
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
+            sweep_at: SWEEP_AT,
             barred,
             to_end: VecDeque::new(),
             ending: Vec::new(),
@@ -306,10 +342,10 @@ impl Handler<SessionStarted> for TenantSupervisor {
             self.to_end.push_back(started.session.clone());
             ctx.run_later(Duration::ZERO, Self::end_some);
         }
-        let is_full = self.sessions.len() == self.sessions.capacity();
-        if is_full && !self.sessions.contains_key(&started.board) {
-            // Before the table grows: those whose end was not heard.
+        if self.sessions.len() >= self.sweep_at {
+            // Those whose end was not heard.
             self.sessions.retain(|_, it| it.session.upgrade().is_some());
+            self.sweep_at = self.sessions.len().saturating_mul(2).max(SWEEP_AT);
         }
         let SessionStarted { board, issuer, serial, session, .. } = started;
         let before = self.sessions.insert(board, Supervised { serial, session, issuer });
@@ -341,6 +377,35 @@ impl Handler<EndSessions> for TenantSupervisor {
         let count = self.to_end.len().saturating_sub(before);
         self.end_some(ctx);
         count
+    }
+}
+
+impl Handler<FindAwake> for TenantSupervisor {
+    type Result = actix::MessageResult<FindAwake>;
+
+    fn handle(&mut self, find: FindAwake, _: &mut Self::Context) -> Self::Result {
+        let from = find.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found = Found::default();
+        for (board, known) in self.sessions.range::<BoardId, _>((from, Bound::Unbounded)) {
+            if found.looked == find.looks || found.sessions.len() == find.limit {
+                return actix::MessageResult(found);
+            }
+            found.looked += 1;
+            found.until = Some(board.clone());
+            if board.as_str().to_ascii_lowercase().contains(&find.contains) {
+                found.sessions.push((board.clone(), known.session.clone()));
+            }
+        }
+        found.until = None;
+        actix::MessageResult(found)
+    }
+}
+
+impl Handler<FindOne> for TenantSupervisor {
+    type Result = Option<WeakAddr<DeviceSession>>;
+
+    fn handle(&mut self, FindOne(board): FindOne, _: &mut Self::Context) -> Self::Result {
+        self.sessions.get(&board).map(|known| known.session.clone())
     }
 }
 

@@ -23,6 +23,7 @@ mod api_overview;
 mod api_passkeys;
 mod api_people;
 mod api_provider;
+mod api_sessions;
 mod api_sign_in;
 mod api_skeleton;
 mod api_tenants;

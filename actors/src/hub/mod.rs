@@ -27,7 +27,7 @@ use crate::under_way::UnderWay;
 
 pub use live::{EndSessions, Of, Readmit, Reconnect, Resettle, Serve};
 pub use reload::{Reload, Reloadable};
-pub use sessions::CountAwake;
+pub use sessions::{Awake, AwakePage, CountAwake, EndSession, FindSessions, SessionSeen};
 pub use start::{FloodBounds, Running, Settings, StartError, start};
 pub use upstreams::{Tried, TryUpstream, Upstreams};
 

@@ -287,6 +287,8 @@ labels! {
         Denied = "denied",
         /// The board began another session.
         Replaced = "replaced",
+        /// An admin ended it; its board may begin another.
+        Ended = "ended",
         /// The session's actor panicked.
         Panicked = "panicked",
         /// There was no room for it.

@@ -125,11 +125,11 @@ impl DeviceSession {
         }));
     }
 
-    /// The board has ended the session, or the store has.
+    /// The board has ended the session, or somebody has, or the store.
     pub(super) fn over(&mut self, end: SessionEnd, ctx: &mut Context<Self>) {
         match end {
             SessionEnd::CloseNotify => self.change(Changed::Closed),
-            SessionEnd::PeerAlert => self.change(Changed::Gone),
+            SessionEnd::PeerAlert | SessionEnd::Ended => self.change(Changed::Gone),
             SessionEnd::Denied
             | SessionEnd::Replaced
             | SessionEnd::Panicked

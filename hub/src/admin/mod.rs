@@ -15,12 +15,13 @@ mod jobs;
 mod journal;
 mod people;
 mod routes;
+mod sessions;
 mod tenants;
 mod upstreams;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actors::hub::{Of, Tried, TryUpstream};
+use actors::hub::{AwakePage, EndSession, FindSessions, Of, Tried, TryUpstream};
 use actors::refusal::Refusal;
 use actors::upstream::{Status, UpstreamError};
 use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId, UpstreamName};
@@ -101,6 +102,18 @@ pub trait Live: Send + Sync {
     /// # Errors
     /// As [`Live::end_sessions`].
     fn upstreams(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, String>;
+
+    /// A page of the sessions that are awake.
+    ///
+    /// # Errors
+    /// As [`Live::end_sessions`].
+    fn find_sessions(&self, find: FindSessions) -> Result<AwakePage, String>;
+
+    /// Ends the session of a board that may begin another; whether one was awake.
+    ///
+    /// # Errors
+    /// As [`Live::end_sessions`].
+    fn end_session(&self, end: EndSession) -> Result<bool, String>;
 
     /// How many boards of each tenant have a session awake.
     ///

@@ -141,14 +141,6 @@ impl Admin {
         Ok(self.tell(|live| live.upstreams())?.unwrap_or_default())
     }
 
-    /// How many boards of each tenant have a session awake; of none where no hub runs.
-    ///
-    /// # Errors
-    /// [`AdminError::NotLive`].
-    pub fn awake(&self) -> Result<Vec<(TenantId, usize)>, AdminError> {
-        Ok(self.tell(|live| live.awake())?.unwrap_or_default())
-    }
-
     /// Publishes a message of the hub's own, as a reading of `board`, and waits for the broker's word.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use actors::hub::{
-    CountAwake, EndSessions, Of, Readmit, Reconnect, Resettle, Running, Serve, StartError, Tried,
-    TryUpstream, Upstreams,
+    AwakePage, CountAwake, EndSession, EndSessions, FindSessions, Of, Readmit, Reconnect, Resettle,
+    Running, Serve, StartError, Tried, TryUpstream, Upstreams,
 };
 use actors::refusal::Refusal;
 use actors::upstream::{Status, UpstreamError};
@@ -64,6 +64,14 @@ impl Live for Told {
 
     fn upstreams(&self) -> Result<Vec<(TenantId, UpstreamName, Status)>, String> {
         wait(self.0.hub.send(Upstreams))
+    }
+
+    fn find_sessions(&self, find: FindSessions) -> Result<AwakePage, String> {
+        wait(self.0.hub.send(find))
+    }
+
+    fn end_session(&self, end: EndSession) -> Result<bool, String> {
+        wait(self.0.hub.send(end))
     }
 
     fn awake(&self) -> Result<Vec<(TenantId, usize)>, String> {

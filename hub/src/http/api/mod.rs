@@ -11,6 +11,7 @@ mod approvals;
 mod attention;
 mod audit;
 mod batches;
+mod board_sessions;
 mod boards;
 mod caller;
 mod certificates;
@@ -101,6 +102,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(boards::resources);
     app.configure(upstreams::resources).configure(routes::resources);
     app.configure(jobs::resources).configure(views::resources);
+    app.configure(board_sessions::resources);
     app.configure(batches::resources).configure(certificates::resources);
     app.configure(overview::resources).configure(system::resources);
 }
