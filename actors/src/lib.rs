@@ -22,6 +22,7 @@ pub mod quota;
 pub mod recorder;
 pub mod refusal;
 pub mod session;
+pub mod taps;
 pub mod tenant;
 pub mod under_way;
 pub mod upstream;

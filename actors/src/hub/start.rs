@@ -40,6 +40,7 @@ use crate::link::steering;
 use crate::metrics::Metrics;
 use crate::paced::Paced;
 use crate::recorder::Recorder;
+use crate::taps::Taps;
 use crate::under_way::UnderWay;
 
 /// How much longer a handshake is known at the front door than to its worker, which looks once a
@@ -151,6 +152,8 @@ pub struct Running {
     pub listen: SocketAddr,
     /// Where boards reach it without DTLS.
     pub plain: Option<SocketAddr>,
+    /// Boards whose readings are looked at.
+    pub taps: Arc<Taps>,
 }
 
 /// Starts every actor of the hub; must be called inside an actix system.
@@ -233,6 +236,7 @@ pub fn start(
     };
 
     let deliveries = UnderWay::default();
+    let taps = Arc::<Taps>::default();
     let idle = millis(settings.idle);
     let parts = |index: u8, sender: Sender, kept| -> Result<Parts, StartError> {
         let (keeping, addresses) = kept;
@@ -246,6 +250,7 @@ pub fn start(
             keeping,
             addresses,
             deliveries: deliveries.clone(),
+            taps: Arc::clone(&taps),
             first_message: u64::from_be_bytes(random()?),
         })
     };
@@ -305,7 +310,7 @@ pub fn start(
         port: listen.port(),
         drops: 0,
     };
-    Ok(Running { hub: hub.start(), listen, plain: plain_listen })
+    Ok(Running { hub: hub.start(), listen, plain: plain_listen, taps })
 }
 
 /// What keeps sessions, each actor on an arbiter of its own.

@@ -27,6 +27,7 @@ use crate::link::front_door::{AtTheDoor, Begun};
 use crate::link::socket::Sender;
 use crate::link::table::{Key, Millis, Serial, Table};
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
+use crate::taps::Taps;
 use crate::under_way::{Ticket, UnderWay};
 
 /// A serial is an arbiter's index and this many bits of a counter: unlike every other arbiter's.
@@ -88,6 +89,8 @@ pub struct Shard<S: Actor> {
     pub forgeries: RefCell<Forgeries>,
     /// Readings on their way to an upstream.
     pub deliveries: UnderWay,
+    /// Boards whose readings are looked at.
+    pub taps: Arc<Taps>,
     /// Datagrams in the mailboxes of this arbiter's sessions.
     waiting: UnderWay,
     /// Set when the hub drains: no new delivery.
@@ -128,6 +131,8 @@ pub struct Parts {
     pub addresses: Addresses,
     /// Readings on their way, of all arbiters.
     pub deliveries: UnderWay,
+    /// Boards whose readings are looked at.
+    pub taps: Arc<Taps>,
     /// Where message ids begin; random.
     pub first_message: u64,
 }
@@ -148,6 +153,7 @@ where
             scratch: RefCell::default(),
             forgeries: RefCell::default(),
             deliveries: parts.deliveries,
+            taps: parts.taps,
             waiting: UnderWay::default(),
             draining: Cell::new(false),
             idle: parts.idle,

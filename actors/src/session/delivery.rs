@@ -14,7 +14,11 @@ use super::DeviceSession;
 use crate::coap::{Answer, ExchangeId};
 use crate::meter::Over;
 use crate::metrics::{MessageOutcome, RouteKind};
+use crate::taps::OnItsWay;
 use crate::upstream::{Deliver, MessageId, Outcome, Uplink, UpstreamHandle};
+
+/// What of a reading is kept until its outcome, while somebody looks at its board.
+type LookedAt = Option<Box<OnItsWay>>;
 
 /// A reading that the endpoint has accepted.
 pub(super) struct Reading {
@@ -27,11 +31,17 @@ pub(super) struct Reading {
 impl DeviceSession {
     pub(super) fn deliver(&mut self, reading: Reading, received: Instant, ctx: &mut Context<Self>) {
         let Reading { exchange, resource, content_format, payload } = reading;
+        let payload = Bytes::from(payload);
         let tenant = Arc::clone(&self.tenant);
+        let looked_at = self.shard.taps.is_looked_at(&self.board).then(|| {
+            let path = tenant.routes.get(resource).map(|route| route.resource.to_string());
+            let resource = path.unwrap_or_default();
+            Box::new(OnItsWay { resource, content_format, payload: payload.clone() })
+        });
         let Some((route, upstream)) =
             tenant.routes.get(resource).and_then(|route| Some((route, route.upstream.as_ref()?)))
         else {
-            self.shard.metrics.message(RouteKind::Nowhere, MessageOutcome::NoUpstream);
+            self.came_to(RouteKind::Nowhere, MessageOutcome::NoUpstream, looked_at, received);
             return self.answer(exchange, self.unavailable());
         };
         let kind = upstream.route_kind();
@@ -40,7 +50,7 @@ impl DeviceSession {
             Ok(held) => held,
             Err(Over { kind: quota, max_age_s }) => {
                 self.shard.metrics.over_quota(quota);
-                self.shard.metrics.message(kind, MessageOutcome::OverQuota);
+                self.came_to(kind, MessageOutcome::OverQuota, looked_at, received);
                 return self.answer(exchange, Answer::TooMany { max_age_s });
             }
         };
@@ -51,36 +61,42 @@ impl DeviceSession {
             message_id: MessageId(self.shard.next_message()),
             topic: route.topic.render(&tenant.id, &self.board, &route.resource),
             content_format,
-            payload: Bytes::from(payload),
+            payload,
             admitted: self.admitted,
             acknowledge: route.acknowledge,
         };
         // Nobody waits for the outcome there: what is known to be lost is not taken.
         if route.acknowledge == Acknowledge::OnReceive && !upstream.is_up() {
             let retry_after = Duration::from_secs(u64::from(self.tenant.limits.retry_after_s));
-            return self.settle(kind, exchange, Some(Outcome::Down { retry_after }), received);
+            let down = Some(Outcome::Down { retry_after });
+            return self.settle(kind, exchange, down, (received, looked_at));
         }
         let (done, mut outcome) = oneshot::channel();
         // A mailbox that is full or gone: the board is told at once, and keeps its reading.
         if upstream.deliver(Deliver { uplink, done }).is_err() {
             let retry_after = UpstreamHandle::BUSY_RETRY_AFTER;
-            return self.settle(kind, exchange, Some(Outcome::Full { retry_after }), received);
+            let full = Some(Outcome::Full { retry_after });
+            return self.settle(kind, exchange, full, (received, looked_at));
         }
         let delivery = (self.shard.deliveries.enter(), held);
         match (route.acknowledge, outcome.try_recv()) {
-            (_, Ok(at_once)) => self.settle(kind, exchange, Some(at_once), received),
-            (_, Err(TryRecvError::Closed)) => self.settle(kind, exchange, None, received),
+            (_, Ok(at_once)) => {
+                self.settle(kind, exchange, Some(at_once), (received, looked_at));
+            }
+            (_, Err(TryRecvError::Closed)) => {
+                self.settle(kind, exchange, None, (received, looked_at));
+            }
             (Acknowledge::OnReceive, Err(TryRecvError::Empty)) => {
                 self.answer(exchange, Answer::Changed);
                 let counting = outcome.into_actor(self).map(move |outcome, session, _| {
-                    session.count(kind, outcome.as_ref().ok(), received);
+                    session.count(kind, outcome.as_ref().ok(), (received, looked_at));
                     drop(delivery);
                 });
                 ctx.spawn(counting);
             }
             (Acknowledge::OnUpstream, Err(TryRecvError::Empty)) => {
                 let waiting = outcome.into_actor(self).map(move |outcome, session, ctx| {
-                    session.settle(kind, exchange, outcome.ok(), received);
+                    session.settle(kind, exchange, outcome.ok(), (received, looked_at));
                     session.perform(received, ctx);
                     drop(delivery);
                 });
@@ -95,12 +111,12 @@ impl DeviceSession {
         kind: RouteKind,
         exchange: ExchangeId,
         outcome: Option<Outcome>,
-        received: Instant,
+        about: (Instant, LookedAt),
     ) {
         let after = |wait: Duration| Answer::Unavailable {
             max_age_s: u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX),
         };
-        self.count(kind, outcome.as_ref(), received);
+        self.count(kind, outcome.as_ref(), about);
         let answer = match outcome {
             Some(Outcome::Accepted) => Answer::Changed,
             Some(Outcome::Down { retry_after } | Outcome::Full { retry_after }) => {
@@ -112,7 +128,12 @@ impl DeviceSession {
         self.answer(exchange, answer);
     }
 
-    fn count(&self, kind: RouteKind, outcome: Option<&Outcome>, received: Instant) {
+    fn count(
+        &self,
+        kind: RouteKind,
+        outcome: Option<&Outcome>,
+        (received, looked_at): (Instant, LookedAt),
+    ) {
         let metrics = &self.shard.metrics;
         let counted = match outcome {
             Some(Outcome::Accepted) => {
@@ -127,7 +148,21 @@ impl DeviceSession {
             }
             None => MessageOutcome::Lost,
         };
-        metrics.message(kind, counted);
+        self.came_to(kind, counted, looked_at, received);
+    }
+
+    /// What became of a reading, for the metrics and for who looks at the board.
+    fn came_to(
+        &self,
+        kind: RouteKind,
+        outcome: MessageOutcome,
+        looked_at: LookedAt,
+        received: Instant,
+    ) {
+        self.shard.metrics.message(kind, outcome);
+        if let Some(reading) = looked_at {
+            self.shard.taps.passed(&self.board, *reading, outcome, received);
+        }
     }
 
     pub(super) fn answer(&mut self, exchange: ExchangeId, answer: Answer) {

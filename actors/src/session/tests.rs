@@ -97,6 +97,7 @@ impl Rig {
             keeping: None,
             addresses: Addresses::default(),
             deliveries: UnderWay::default(),
+            taps: Arc::default(),
             first_message: 1,
         });
         Self { shard, tenant, supervisor, board, _dir: dir }

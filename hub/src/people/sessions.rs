@@ -102,6 +102,15 @@ impl Sessions {
         Ok(Some((digest, login)))
     }
 
+    /// Whether a session counts still; that it was asked is no use of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn still_counts(&self, session: &Digest, now: UnixSeconds) -> Result<bool, StoreError> {
+        let login = self.store.logins().find(session)?;
+        Ok(login.is_some_and(|login| self.counts(&login, now)))
+    }
+
     fn counts(&self, login: &Login, now: UnixSeconds) -> bool {
         now.0.saturating_sub(login.begun.0) <= self.absolute_s
             && now.0.saturating_sub(login.last_used.0) <= self.idle_s

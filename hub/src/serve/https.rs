@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actors::metrics::Metrics;
+use actors::taps::Taps;
 
 use super::ServeError;
 use super::credentials;
@@ -43,6 +44,8 @@ pub(super) struct Running<'a> {
     pub(super) bell: Bell,
     /// How it is.
     pub(super) watch: Arc<Watch>,
+    /// Boards whose readings are looked at.
+    pub(super) taps: Arc<Taps>,
 }
 
 impl Https {
@@ -91,7 +94,7 @@ fn api(
     running: Running<'_>,
     provider: Option<Provider>,
 ) -> Result<Api, ServeError> {
-    let Running { admin, vault, checkpoints, bell, watch } = running;
+    let Running { admin, vault, checkpoints, bell, watch, taps } = running;
     let (store, settings) = (admin.store().clone(), &config.sign_in);
     let idle = Duration::from_secs(settings.idle_min.saturating_mul(60));
     let absolute = Duration::from_secs(settings.absolute_h.saturating_mul(3600));
@@ -108,6 +111,7 @@ fn api(
         default_quota: quota::bounds(&config.quota),
         bell,
         watch,
+        taps,
     };
     Ok(Api::new(admin.clone(), sign_in, checkpoints.clone(), settings))
 }

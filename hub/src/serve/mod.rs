@@ -173,6 +173,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
             checkpoints: &checkpoints,
             bell: jobs.bell(),
             watch: Arc::clone(&watch),
+            taps: Arc::clone(&running.taps),
         };
         let https = https
             .map(|https| https.start(&config, parts, authorities, &metrics))
@@ -195,7 +196,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let shown = (pki.clone(), tls);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), shown);
         let signing = actix_rt::spawn(checkpoints::run(checkpoints, config.audit.clone()));
-        let watching = actix_rt::spawn(watch::run(watch));
+        let watching = actix_rt::spawn(watch::run(watch, admin.clone()));
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
         tokio::select! {
             _ = terminate.recv() => {}

@@ -6,6 +6,7 @@
 
 mod course;
 mod fleet;
+mod happening;
 mod host;
 
 use std::collections::BTreeMap;
@@ -14,14 +15,18 @@ use std::time::{Duration, Instant};
 
 use actors::metrics::Metrics;
 use storage::{Store, StoreError, TenantId, UnixSeconds};
+use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::course::{Course, Point, Rates};
 pub use self::fleet::{ENDING_DAYS, Fleet};
+pub use self::happening::Happening;
 pub use self::host::{Disk, Host, HostSettings};
 use crate::admin::{Admin, AdminError};
 use crate::cli;
 
+/// What has happened that waits for a listener who is slow.
+const WAITING: usize = 256;
 /// How long what was looked up is given out again.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -38,6 +43,7 @@ pub struct Watch {
     host: Kept<Host>,
     settings: HostSettings,
     since: Instant,
+    happenings: Sender<Arc<Happening>>,
 }
 
 /// What was looked up last, and when. Who comes while somebody looks waits for what they find.
@@ -75,6 +81,7 @@ impl Watch {
             host: Kept::default(),
             settings,
             since: Instant::now(),
+            happenings: broadcast::channel(WAITING).0,
         }
     }
 
@@ -113,18 +120,41 @@ impl Watch {
         found.unwrap_or_else(|never| match never {})
     }
 
+    /// What happens from now on; who is too slow misses some.
+    pub fn happenings(&self) -> Receiver<Arc<Happening>> {
+        self.happenings.subscribe()
+    }
+
+    fn tell(&self, happening: Happening) {
+        // Nobody listens: nobody hears of it.
+        let _ = self.happenings.send(Arc::new(happening));
+    }
+
     fn take(&self) {
         let totals = self.metrics.totals();
         self.course().take(cli::now(), Instant::now(), totals);
     }
 }
 
-/// Notes how it goes, from now on and for ever.
-pub async fn run(watch: Arc<Watch>) {
+/// Notes how it goes, from now on and for ever; while somebody listens, it is looked now and then what has
+/// changed.
+pub async fn run(watch: Arc<Watch>, admin: Admin) {
     let mut ticks = interval(course::EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known = happening::Known::default();
     loop {
         ticks.tick().await;
         watch.take();
+        if watch.happenings.receiver_count() == 0 {
+            known = happening::Known::default();
+            continue;
+        }
+        watch.tell(Happening::Tick(cli::now()));
+        let (looking, admin) = (Arc::clone(&watch), admin.clone());
+        let looked = tokio::task::spawn_blocking(move || known.look(&looking, &admin));
+        // A look that panicked has said so; the next one begins anew.
+        let (now_known, changes) = looked.await.unwrap_or_default();
+        known = now_known;
+        changes.into_iter().for_each(|change| watch.tell(change));
     }
 }

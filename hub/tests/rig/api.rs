@@ -216,6 +216,25 @@ impl Client {
         BufReader::new(self.tls.connect(&host, stream).unwrap())
     }
 
+    /// Listens to what goes on (server-sent events), or gives the refusal.
+    pub fn listen(&self, path: &str) -> Result<Listening, Answer> {
+        let mut said = format!("GET /api/v1{path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        if let Some(cookies) = &self.cookies {
+            let shown: Vec<_> = cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect();
+            said += &format!("Cookie: {}\r\n", shown.join("; "));
+        }
+        for (name, value) in &self.headers {
+            said += &format!("{name}: {value}\r\n");
+        }
+        let mut stream = self.connect();
+        stream.get_mut().write_all(format!("{said}\r\n").as_bytes()).unwrap();
+        let answer = Answer::read(&mut stream).unwrap();
+        match answer.header("content-type") {
+            Some("text/event-stream") => Ok(Listening(stream)),
+            _ => Err(answer),
+        }
+    }
+
     fn exchange(&self, mut stream: BufReader<SslStream<TcpStream>>, said: &[u8]) -> Option<Answer> {
         // A hub that refuses a long body may close before all of it was sent.
         let _ = stream.get_mut().write_all(said);
@@ -224,6 +243,39 @@ impl Client {
             self.stream.replace(Some(stream));
         }
         Some(answer)
+    }
+}
+
+/// Somebody who listens.
+pub struct Listening(BufReader<SslStream<TcpStream>>);
+
+impl Listening {
+    /// The next event: its name, and its content. `None` when the hub has ended it.
+    pub fn next(&mut self) -> Option<(String, Value)> {
+        let mut name = String::new();
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).ok()? == 0 || line == "0\r\n" {
+                return None;
+            }
+            // Between the lines are the lengths of chunks.
+            if let Some(of_it) = line.strip_prefix("event: ") {
+                name = of_it.trim_end().to_owned();
+            } else if let Some(content) = line.strip_prefix("data: ") {
+                return Some((name, serde_json::from_str(content).unwrap()));
+            }
+        }
+    }
+
+    /// The content of the next event of this name.
+    #[track_caller]
+    pub fn wait_for(&mut self, name: &str) -> Value {
+        loop {
+            let (found, content) = self.next().unwrap_or_else(|| panic!("no event {name} came"));
+            if found == name {
+                return content;
+            }
+        }
     }
 }
 

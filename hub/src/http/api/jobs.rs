@@ -179,7 +179,7 @@ impl From<Job> for View {
 }
 
 /// Whether it goes no further than the caller may see.
-fn may_see(reach: &Reach, job: &Job) -> bool {
+pub(super) fn may_see(reach: &Reach, job: &Job) -> bool {
     match (&job.within, reach) {
         (_, Reach::Everywhere) => true,
         (None, Reach::Tenants(_)) => false,

@@ -18,6 +18,7 @@ mod certificates;
 mod cookies;
 mod docs;
 mod etag;
+mod events;
 mod gate;
 mod headers;
 mod jobs;
@@ -34,6 +35,7 @@ mod routes;
 mod serving;
 mod session;
 mod setup;
+mod stream;
 mod system;
 mod tenants;
 mod tokens;
@@ -104,6 +106,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(jobs::resources).configure(views::resources);
     app.configure(board_sessions::resources);
     app.configure(batches::resources).configure(certificates::resources);
+    app.configure(events::resources);
     app.configure(overview::resources).configure(system::resources);
 }
 

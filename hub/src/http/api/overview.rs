@@ -1,7 +1,9 @@
 //! `/overview`: whether the fleet is well, at a glance, and what wants looking after.
 
 use actix_web::{get, web};
+use actors::upstream::Status;
 use serde::Serialize;
+use storage::{TenantId, UpstreamName};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -140,10 +142,9 @@ impl Boards {
     }
 }
 
-fn upstreams(fleet: &watch::Fleet, reach: &Reach) -> Vec<UpstreamHealth> {
-    let seen = fleet.upstreams.iter().filter(|(tenant, ..)| reach.includes(tenant));
-    let mut all: Vec<_> = seen
-        .map(|(tenant, name, status)| UpstreamHealth {
+impl UpstreamHealth {
+    pub(super) fn of(tenant: &TenantId, name: &UpstreamName, status: &Status) -> Self {
+        Self {
             tenant: tenant.to_string(),
             name: name.to_string(),
             state: match (status.up, &status.trouble) {
@@ -153,8 +154,14 @@ fn upstreams(fleet: &watch::Fleet, reach: &Reach) -> Vec<UpstreamHealth> {
             },
             since: status.since.into(),
             error: status.trouble.as_ref().map(|trouble| trouble.detail.clone()),
-        })
-        .collect();
+        }
+    }
+}
+
+fn upstreams(fleet: &watch::Fleet, reach: &Reach) -> Vec<UpstreamHealth> {
+    let seen = fleet.upstreams.iter().filter(|(tenant, ..)| reach.includes(tenant));
+    let mut all: Vec<_> =
+        seen.map(|(tenant, name, status)| UpstreamHealth::of(tenant, name, status)).collect();
     all.sort_by(|a, b| (a.state, &a.tenant, &a.name).cmp(&(b.state, &b.tenant, &b.name)));
     all.truncate(UPSTREAMS_MAX);
     all

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use storage::{Quota, Role, SignedInBy, UnixSeconds, UserName};
+use actors::taps::Taps;
+use storage::{Quota, Role, SignedInBy, UnixSeconds, UserName, UserState};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -13,11 +14,12 @@ use super::docs;
 use super::gate::Gate;
 use super::problem::{Code, Problem};
 use super::replay::Replays;
+use super::stream::Listeners;
 use crate::admin::{Admin, Author};
 use crate::config::SecondFactorFor;
 use crate::http::rate::Rate;
 use crate::jobs::Bell;
-use crate::people::SignIn;
+use crate::people::{Powers, SignIn};
 use crate::trust::Checkpoints;
 use crate::watch::Watch;
 
@@ -40,6 +42,7 @@ pub struct Api {
     rate: Rate<Who>,
     pub(super) gate: Gate,
     pub(super) replays: Replays,
+    pub(super) listeners: Listeners,
 }
 
 /// What is set of it.
@@ -60,6 +63,8 @@ pub struct ApiSettings {
     pub bell: Bell,
     /// How the hub and its fleet are.
     pub watch: Arc<Watch>,
+    /// Boards whose readings are looked at.
+    pub taps: Arc<Taps>,
 }
 
 /// Whose requests are counted together.
@@ -99,6 +104,7 @@ impl Api {
             settings,
             gate: Gate::of(docs::document()),
             replays: Replays::default(),
+            listeners: Listeners::default(),
         }
     }
 
@@ -120,6 +126,41 @@ impl Api {
     /// How the hub and its fleet are.
     pub(super) fn watch(&self) -> &Watch {
         &self.settings.watch
+    }
+
+    /// Boards whose readings are looked at.
+    pub(super) const fn taps(&self) -> &Arc<Taps> {
+        &self.settings.taps
+    }
+
+    /// What a caller may by now; nothing of who is not signed in any more, or whose token is over. That
+    /// this was asked is no use of their session.
+    pub(super) fn powers_now(&self, caller: &Caller) -> Option<Powers> {
+        let (store, now) = (self.admin.store(), self.now());
+        let scopes = match &caller.by {
+            Means::Session(own) => {
+                self.sign_in.sessions().still_counts(&own.session, now).ok()?.then_some(None)?
+            }
+            Means::Token(id) => {
+                let (_, token) = self.admin.find_api_token(id).ok()??;
+                if token.expires < now {
+                    return None;
+                }
+                Some((token.scopes, token.tenant))
+            }
+        };
+        let user = store.users().find(caller.user.as_str()).ok()??;
+        if user.state != UserState::Active {
+            return None;
+        }
+        let powers = Powers::of(&user.grants);
+        Some(match scopes {
+            None => powers,
+            Some((scopes, tenant)) => {
+                let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+                powers.within(scopes, tenant.as_ref())
+            }
+        })
     }
 
     pub(super) const fn admin(&self) -> &Admin {

@@ -5,6 +5,7 @@
 mod asked;
 mod counts;
 mod labels;
+mod messages;
 mod states;
 mod view;
 
@@ -36,6 +37,7 @@ pub(super) fn resources(app: &mut ServiceConfig) {
     // What has a name of its own comes before what has a board's.
     app.service(counts::facets);
     app.service(list).service(add).service(show).service(remove);
+    app.service(messages::listen);
     app.service(labels::show).service(labels::set);
     app.service(states::block).service(states::unblock).service(states::revoke);
 }
