@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::record::Record;
-use crate::{TenantId, UnixSeconds, UserName};
+use crate::{FileDigest, TenantId, UnixSeconds, UserName};
 
 /// An act that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -35,6 +35,26 @@ pub enum Act {
     RemoveTenant {
         /// Which.
         tenant: TenantId,
+    },
+    /// Sign a release of firmware, or have it signed.
+    SignFirmware {
+        /// Which.
+        release: u64,
+        /// What is signed: no other image takes its place meanwhile.
+        digest: FileDigest,
+        /// The name of the key in the hub's key store; `None` where the key is elsewhere.
+        key: Option<String>,
+        /// Whose release it is.
+        tenant: Option<TenantId>,
+    },
+    /// Start a rollout.
+    StartRollout {
+        /// Which.
+        rollout: u64,
+        /// Which release it gives boards.
+        release: u64,
+        /// Whose boards; `None` for those of several tenants.
+        tenant: Option<TenantId>,
     },
 }
 
@@ -81,6 +101,9 @@ impl Act {
     pub const fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::RemoveTenant { tenant } => Some(tenant),
+            Self::SignFirmware { tenant, .. } | Self::StartRollout { tenant, .. } => {
+                tenant.as_ref()
+            }
         }
     }
 }

@@ -164,7 +164,7 @@ pub(crate) fn is_slug(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-fn is_made_of(text: &str, punctuation: &[u8]) -> bool {
+pub(crate) fn is_made_of(text: &str, punctuation: &[u8]) -> bool {
     (1..=LENGTH_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || punctuation.contains(&b))
 }

@@ -2,7 +2,9 @@
 //!
 //! Invariant: a session is in no backup. Its write sequences went on after the backup was made, and
 //! a hub that went back to it would use them twice under one key; boards shake hands anew instead.
+//! Files are records of what looks like a tree, `files`: by path, NUL and number, pieces of 256 KiB.
 
+mod files;
 pub mod format;
 mod place;
 
@@ -104,8 +106,17 @@ impl Store {
         let _writer = inner.writer();
         let mut writer = Writer::new(to, &head).map_err(BackupError::BrokenOff)?;
         let mut records = 0;
-        for name in self.tree_names()?.into_iter().filter(|name| is_kept(name)) {
+        let files = files::Pieces::of(self.dir())?;
+        for name in self.names_for_backup(&files)? {
             writer.tree(&name).map_err(BackupError::BrokenOff)?;
+            if name == files::TREE {
+                files.each(|key, piece| {
+                    writer.record(key, piece).map_err(BackupError::BrokenOff)?;
+                    records += 1;
+                    Ok(())
+                })?;
+                continue;
+            }
             for entry in Tree::open(&inner.db, &name, &inner.health)?.iter() {
                 let (key, value) = entry?;
                 // The rest is about this database and its sessions.
@@ -130,13 +141,30 @@ impl Store {
     pub fn count_for_backup(&self) -> Result<u64, StoreError> {
         let inner = &self.inner;
         let mut count = 0;
-        for name in self.tree_names()?.into_iter().filter(|name| is_kept(name)) {
+        let files = files::Pieces::of(self.dir()).map_err(|error| match error {
+            BackupError::Store(error) => error,
+            error => StoreError::Unusable {
+                dir: self.dir().to_owned(),
+                source: std::io::Error::other(error),
+            },
+        })?;
+        for name in self.names_for_backup(&files)? {
             count += match name.as_str() {
                 "meta" => 1,
+                files::TREE => files.count(),
                 _ => Tree::open(&inner.db, &name, &inner.health)?.iter().count() as u64,
             };
         }
         Ok(count)
+    }
+
+    /// The names of what goes into a backup, in their order.
+    fn names_for_backup(&self, files: &files::Pieces) -> Result<Vec<String>, StoreError> {
+        let names = self.tree_names()?.into_iter().filter(|name| is_kept(name));
+        let files = (files.count() > 0).then(|| String::from(files::TREE));
+        let mut names: Vec<_> = names.chain(files).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// The names of the trees there are, in their order.
@@ -201,14 +229,16 @@ fn each(
 fn fill(file: &Path, dir: &Path, mut progress: impl FnMut(u64)) -> Result<Contents, BackupError> {
     let health = Health::new(dir);
     let db = crate::store::open::database(&dir.join(crate::store::open::DATABASE), dir)?;
-    let mut tree = None;
+    let (mut tree, mut files) = (None, files::Filling::of(dir));
     let mut records = 0;
     let contents = each(file, |frame| {
         match frame {
+            Frame::Tree(files::TREE) => tree = None,
             Frame::Tree(name) => tree = Some(Tree::open(&db, name, &health)?),
             Frame::Record { key, value } => {
-                if let Some(tree) = &tree {
-                    tree.insert(key, value)?;
+                match &tree {
+                    Some(tree) => tree.insert(key, value).map(drop)?,
+                    None => files.take(key, value)?,
                 }
                 records += 1;
                 if records % REPORT_EVERY == 0 {
@@ -220,6 +250,7 @@ fn fill(file: &Path, dir: &Path, mut progress: impl FnMut(u64)) -> Result<Conten
         Ok(())
     })?;
     progress(records % REPORT_EVERY);
+    files.finish()?;
     health.contain(|| db.flush())?;
     drop(tree);
     quietly(move || drop(db))

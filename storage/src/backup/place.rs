@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::{BackupError, Contents, fill, verify};
+use crate::store::files::FOLDER;
 use crate::store::open::{DATABASE, lock, make_folder};
 use crate::{Store, StoreError};
 
@@ -68,7 +69,7 @@ fn is_occupied(dir: &Path) -> Result<bool, BackupError> {
     }
     for entry in fs::read_dir(dir).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        if !["lock", "control.sock", UNFINISHED].iter().any(|ours| name == *ours) {
+        if !["lock", "control.sock", UNFINISHED, FOLDER].iter().any(|ours| name == *ours) {
             return Ok(true);
         }
     }
@@ -95,6 +96,13 @@ fn into_folder(
     }
     make_folder(&unfinished)?;
     let contents = fill(file, &unfinished, progress)?;
+    // Before the database, whose records name them; what such a restore left is nobody's.
+    if unfinished.join(FOLDER).exists() {
+        if dir.join(FOLDER).exists() {
+            fs::remove_dir_all(dir.join(FOLDER)).map_err(failed("remove", &dir.join(FOLDER)))?;
+        }
+        rename(&unfinished.join(FOLDER), &dir.join(FOLDER))?;
+    }
     rename(&unfinished.join(DATABASE), &dir.join(DATABASE))?;
     let _ = fs::remove_dir(&unfinished);
     sync(dir)?;

@@ -14,8 +14,9 @@ use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY,
 use crate::store::{authorities, data_keys, revoked, secrets};
 use crate::{
     ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Authority, Batch, Board,
-    Credentials, DataKey, Job, Keyring, Login, Renewal, Route, RowsState, SavedView, SealedSecret,
-    SecretName, SetupLink, StoreError, Tenant, TenantId, Token, Upstream, User,
+    BoardFirmware, Credentials, DataKey, FileDigest, Files, FirmwareKey, Job, Keyring, Login,
+    Release, Renewal, Rollout, RolloutState, Route, RowsState, SavedView, SealedSecret, SecretName,
+    SetupLink, StoreError, Targets, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -34,9 +35,13 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards/address", by_address),
     ("boards/renewal", renewals),
     (revoked::TREE, of_revoked),
+    ("firmware", releases),
+    ("firmware/boards", board_firmware),
+    ("firmware/keys", firmware_keys),
     ("jobs", jobs),
     ("logins", logins),
     ("meta", meta),
+    ("rollouts", rollouts),
     ("routes", routes),
     ("sessions/address", slots),
     ("sessions/ownerless", ownerless),
@@ -259,6 +264,60 @@ fn approvals(walk: &mut Walk<'_>) {
     walk.each(|_, key, value| {
         let approval: Approval = noun(value)?;
         its_own_key(key, &approval.number.to_be_bytes())
+    });
+}
+
+/// With its files, which are read whole.
+fn releases(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let release: Release = noun(value)?;
+        its_own_key(key, &release.number.to_be_bytes())?;
+        if let Some(tenant) = &release.tenant {
+            belongs_to(inner, tenant)?;
+        }
+        let files = Files::of(&inner.dir);
+        let whole = |what: &str, digest: &FileDigest| match files.read(digest).map_err(unread)? {
+            Some(bytes) => Ok(bytes.len()),
+            None => Err(format!("its {what} {digest} is missing or damaged")),
+        };
+        if let Some(sbom) = &release.sbom {
+            whole("SBOM", sbom)?;
+        }
+        match u32::try_from(whole("image", &release.file)?) == Ok(release.size) {
+            true => Ok(()),
+            false => Err(String::from("its image is of another size")),
+        }
+    });
+}
+
+fn board_firmware(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let said: BoardFirmware = noun(value)?;
+        its_own_key(key, said.board.as_str().as_bytes())
+    });
+}
+
+fn firmware_keys(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let known: FirmwareKey = noun(value)?;
+        its_own_key(key, &known.id.0)?;
+        match FileDigest::of(&known.spki) == known.id {
+            true => Ok(()),
+            false => Err(String::from("its key is another")),
+        }
+    });
+}
+
+fn rollouts(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let rollout: Rollout = noun(value)?;
+        its_own_key(key, &rollout.number.to_be_bytes())?;
+        if rollout.state == RolloutState::Preparing {
+            return Ok(());
+        }
+        let path = Files::of(&inner.dir).rollout(rollout.number).map_err(unread)?;
+        let unread = |error| format!("its boards cannot be read from {}: {error}", path.display());
+        Targets::open(&path).map_err(unread).map(drop)
     });
 }
 

@@ -606,6 +606,10 @@ fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<Credentials>(bytes);
     let _ = decode::<Login>(bytes);
     let _ = decode::<SetupLink>(bytes);
+    let _ = decode::<crate::Release>(bytes);
+    let _ = decode::<crate::Rollout>(bytes);
+    let _ = decode::<crate::BoardFirmware>(bytes);
+    let _ = decode::<crate::FirmwareKey>(bytes);
     let _ = parse_utf8(bytes);
 }
 
@@ -747,4 +751,158 @@ fn a_saved_views_bytes_are_frozen() {
     for name in ["", " a", "a\nb", "a/b", &"x".repeat(61)] {
         assert!(name.parse::<crate::ViewName>().is_err(), "{name:?}");
     }
+}
+
+#[test]
+fn a_releases_bytes_are_frozen() {
+    let mut release = crate::Release {
+        number: 3,
+        tenant: None,
+        product: "valve".parse().unwrap(),
+        hardware: Vec::new(),
+        version: "1.2.3+4".parse().unwrap(),
+        security_counter: 5,
+        needs: None,
+        digest: crate::FileDigest([0xab; 32]),
+        file: crate::FileDigest([0xcd; 32]),
+        size: 6,
+        notes: "n".into(),
+        sbom: None,
+        added: UnixSeconds(7),
+        by: "uid:0".into(),
+        state: crate::ReleaseState::Draft,
+    };
+    let (signed, file, by) = ("ab".repeat(32), "cd".repeat(32), text("uid:0"));
+    let tail = [&*signed, &*file, "06", &*text("n"), "00", "07", &*by].concat();
+    let head = ["03", "00", &*text("valve"), "00", "01020304", "05", "00"].concat();
+    assert_golden(&release, &["01", &head, &tail, "00"]);
+    release.tenant = Some("acme".parse().unwrap());
+    release.hardware = vec!["A".parse().unwrap()];
+    release.needs = Some("1.0.0".parse().unwrap());
+    release.sbom = Some(crate::FileDigest([1; 32]));
+    release.state =
+        crate::ReleaseState::Approved { approved_by: "a".into(), approved: UnixSeconds(8) };
+    let head = ["03", "01", &*text("acme"), &*text("valve"), "01", &*text("A"), "01020304"];
+    let head = [&*head.concat(), "05", "0101000000"].concat();
+    let sbom = ["01", &*"01".repeat(32)].concat();
+    let tail = [&*signed, &*file, "06", &*text("n"), &*sbom, "07", &*by].concat();
+    assert_golden(&release, &["01", &head, &tail, "01", &text("a"), "08"]);
+    release.state =
+        crate::ReleaseState::Signed { key: crate::FileDigest([2; 32]), signed: UnixSeconds(9) };
+    assert_golden(&release, &["01", &head, &tail, "02", &"02".repeat(32), "09"]);
+    release.state = crate::ReleaseState::Withdrawn { withdrawn: UnixSeconds(10), why: "w".into() };
+    assert_golden(&release, &["01", &head, &tail, "03", "0a", &text("w")]);
+}
+
+#[test]
+fn the_bytes_of_what_boards_say_of_their_firmware_and_of_keys_are_frozen() {
+    let said = crate::BoardFirmware {
+        board: "CB-1".parse().unwrap(),
+        product: "p".into(),
+        hardware: "h".into(),
+        version: "1.2.3".parse().unwrap(),
+        floor: 4,
+        on_trial: true,
+        battery_percent: Some(50),
+        rsrp_dbm: Some(-100),
+        reset_cause: 6,
+        fault: Some(vec![7]),
+        reported: UnixSeconds(8),
+    };
+    let names = [text("CB-1"), text("p"), text("h")].concat();
+    let golden = ["01", &names, "01020300", "04", "01", "0132", "01c7", "06", "010107", "08"];
+    assert_golden(&said, &golden);
+    let id = crate::FileDigest([3; 32]);
+    let key = crate::FirmwareKey { name: "k".into(), id, spki: vec![4], added: UnixSeconds(5) };
+    assert_golden(&key, &["01", &text("k"), &"03".repeat(32), "0104", "05"]);
+}
+
+#[test]
+fn a_rollouts_bytes_are_frozen() {
+    use crate::{Errors, Hours, RolloutGroup, RolloutState, Share, Terms};
+    let group =
+        |share, errors| RolloutGroup { name: "g".into(), share, success_percent: 90, errors };
+    let mut rollout = crate::Rollout {
+        number: 1,
+        name: "r".into(),
+        release: 2,
+        before: vec![3],
+        filter: "q=a".into(),
+        within: None,
+        dynamic: true,
+        groups: vec![
+            group(Share::Percent(5), Errors::Percent(6)),
+            group(Share::Count(7), Errors::Count(8)),
+            group(Share::Label { key: "k".into(), value: "v".into() }, Errors::Count(0)),
+            group(Share::Rest, Errors::Count(0)),
+        ],
+        terms: Terms {
+            permanent: true,
+            battery_min_percent: 1,
+            rsrp_min_dbm: -2,
+            at_once: 3,
+            at_once_per_cell: 4,
+            lost_after_s: 5,
+            begins: Some(UnixSeconds(6)),
+            windows: vec![Hours { days: 7, from_min: 8, length_min: 9 }],
+        },
+        by: "uid:0".into(),
+        created: UnixSeconds(9),
+        total: 10,
+        state: RolloutState::Preparing,
+        group: 11,
+        attempt: 12,
+    };
+    let (name, filter, by) = (text("r"), text("q=a"), text("uid:0"));
+    let group = |share: &str, errors: &str| [&*text("g"), share, "5a", errors].concat();
+    let label = ["02", &*text("k"), &*text("v")].concat();
+    let groups = [
+        "04".to_owned(),
+        group("0005", "0006"),
+        group("0107", "0108"),
+        group(&label, "0100"),
+        group("03", "0100"),
+    ];
+    let terms = ["01", "01", "03", "03", "04", "05", "0106", "01070809"].concat();
+    let head = ["01", &*name, "02", "0103", &*filter, "00", "01", &*groups.concat()].concat();
+    let head = [&*head, &*terms, &*by, "09", "0a"].concat();
+    let mut is = |state, golden: &str| {
+        rollout.state = state;
+        assert_golden(&rollout, &["01", &head, golden, "0b", "0c"]);
+    };
+    let (at, by) = (UnixSeconds(1), || String::from("b"));
+    is(RolloutState::Preparing, "00");
+    is(RolloutState::AwaitingApproval, "01");
+    is(RolloutState::Ready, "02");
+    is(RolloutState::Running { since: at }, "0301");
+    is(RolloutState::Paused { at, halted_by: by() }, "04010162");
+    is(RolloutState::Stopped { at, in_group: 2, failed: 3, allowed: 4 }, "0501020304");
+    is(RolloutState::Aborted { at, ended_by: by() }, "06010162");
+    is(RolloutState::Finished { at }, "0701");
+}
+
+#[test]
+fn the_bytes_of_what_takes_two_people_for_firmware_are_frozen() {
+    let mut approval = Approval {
+        number: 1,
+        act: Act::SignFirmware {
+            release: 2,
+            digest: crate::FileDigest([3; 32]),
+            key: Some("firmware".into()),
+            tenant: None,
+        },
+        reason: "r".into(),
+        requester: "anna".parse().unwrap(),
+        requested: UnixSeconds(4),
+        expires: UnixSeconds(5),
+        state: ApprovalState::Pending,
+    };
+    let (tail, three) = ([&*text("r"), &*text("anna"), "0405", "00"].concat(), "03".repeat(32));
+    assert_golden(
+        &approval,
+        &["01", "01", "01", "02", &three, "01", &text("firmware"), "00", &tail],
+    );
+    let tenant = Some("acme".parse().unwrap());
+    approval.act = Act::StartRollout { rollout: 6, release: 7, tenant };
+    assert_golden(&approval, &["01", "01", "02", "06", "07", "01", &text("acme"), &tail]);
 }

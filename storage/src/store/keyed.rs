@@ -11,6 +11,10 @@
 //! | `logins` | 32 bytes, SHA-256 | record |
 //! | `jobs` | job | record |
 //! | `views` | user NUL view | record |
+//! | `firmware` | u64, big-endian, from 1 | record: a release |
+//! | `firmware/keys` | 32 bytes, SHA-256 | record |
+//! | `firmware/boards` | board | record: what it said last |
+//! | `rollouts` | u64, big-endian, from 1 | record |
 
 use std::marker::PhantomData;
 use std::ops::Bound;
@@ -19,8 +23,8 @@ use super::tree::Tree;
 use super::{Inner, decode, encode};
 use crate::record::Record;
 use crate::{
-    ApiToken, Approval, AuditCheckpoint, Credentials, Job, Login, SavedView, SetupLink, Store,
-    StoreError, User,
+    ApiToken, Approval, AuditCheckpoint, BoardFirmware, Credentials, FirmwareKey, Job, Login,
+    Release, Rollout, SavedView, SetupLink, Store, StoreError, User,
 };
 
 /// SHA-256 of something random that whoever has it shows.
@@ -37,6 +41,10 @@ pub(crate) struct KeyedTrees {
     pub(crate) checkpoints: Tree,
     pub(crate) jobs: Tree,
     pub(crate) views: Tree,
+    pub(crate) releases: Tree,
+    pub(crate) firmware_keys: Tree,
+    pub(crate) board_firmware: Tree,
+    pub(crate) rollouts: Tree,
 }
 
 impl KeyedTrees {
@@ -53,6 +61,10 @@ impl KeyedTrees {
             checkpoints: tree(AuditCheckpoint::TREE)?,
             jobs: tree(Job::TREE)?,
             views: tree(SavedView::TREE)?,
+            releases: tree(Release::TREE)?,
+            firmware_keys: tree(FirmwareKey::TREE)?,
+            board_firmware: tree(BoardFirmware::TREE)?,
+            rollouts: tree(Rollout::TREE)?,
         })
     }
 }
@@ -118,7 +130,47 @@ impl KeyedNoun for SavedView {
     const TREE: &'static str = "views";
 }
 
+impl KeyedNoun for Release {
+    type Key = [u8; 8];
+    const TREE: &'static str = "firmware";
+}
+
+impl KeyedNoun for FirmwareKey {
+    type Key = Digest;
+    const TREE: &'static str = "firmware/keys";
+}
+
+impl KeyedNoun for BoardFirmware {
+    type Key = str;
+    const TREE: &'static str = "firmware/boards";
+}
+
+impl KeyedNoun for Rollout {
+    type Key = [u8; 8];
+    const TREE: &'static str = "rollouts";
+}
+
 impl Store {
+    /// Releases of firmware, by number.
+    pub fn releases(&self) -> Keyed<'_, Release> {
+        Keyed::new(&self.inner, &self.inner.keyed.releases)
+    }
+
+    /// Keys held elsewhere whose signatures on images are taken, by their SHA-256.
+    pub fn firmware_keys(&self) -> Keyed<'_, FirmwareKey> {
+        Keyed::new(&self.inner, &self.inner.keyed.firmware_keys)
+    }
+
+    /// What boards said last of their firmware.
+    pub fn board_firmware(&self) -> Keyed<'_, BoardFirmware> {
+        Keyed::new(&self.inner, &self.inner.keyed.board_firmware)
+    }
+
+    /// Rollouts, by number.
+    pub fn rollouts(&self) -> Keyed<'_, Rollout> {
+        Keyed::new(&self.inner, &self.inner.keyed.rollouts)
+    }
+
     /// Work on many boards.
     pub fn jobs(&self) -> Keyed<'_, Job> {
         Keyed::new(&self.inner, &self.inner.keyed.jobs)
@@ -175,6 +227,11 @@ impl<'a, N: KeyedNoun> Keyed<'a, N> {
         let record = encode(key.as_ref(), noun)?;
         self.tree.insert(key, record)?;
         self.inner.flush()
+    }
+
+    /// The same, without waiting for the disk, which has it with the next write that does.
+    pub fn put_soon(&self, key: &N::Key, noun: &N) -> Result<(), StoreError> {
+        self.tree.insert(key, encode(key.as_ref(), noun)?).map(drop)
     }
 
     /// The noun under this key. Reads what is in memory or on the disk, and never waits for a write.

@@ -19,7 +19,7 @@
 //! | `batches`..., `tokens` | see [`batches`] | |
 //! | `vault/keys` | see [`data_keys`] | |
 //! | `vault/secrets` | see [`secrets`] | |
-//! | `users`..., `api-tokens`, `approvals`, `logins` | see [`keyed`] | |
+//! | `users`..., `api-tokens`, `approvals`, `logins`, `firmware`..., `rollouts` | see [`keyed`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else
@@ -49,8 +49,10 @@ pub(crate) mod belongings;
 pub(crate) mod boards;
 mod building;
 mod census;
+pub(crate) mod chosen;
 pub(crate) mod data_keys;
 pub(crate) mod error;
+pub(crate) mod files;
 mod forecast;
 pub(crate) mod health;
 pub(crate) mod keyed;

@@ -1,0 +1,104 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn board(number: u32) -> BoardId {
+    format!("CB-{number:04}").parse().unwrap()
+}
+
+fn some(dir: &Path, count: u32) -> Targets {
+    let chosen = |number| Chosen { id: padded(&board(2 * number)), label: None };
+    let boards: Vec<_> = (0..count).map(|number| (chosen(number), 0)).collect();
+    Targets::create(&dir.join("1"), boards.into_iter(), UnixSeconds(5)).unwrap()
+}
+
+#[test]
+fn a_rows_bytes_are_frozen() {
+    let target = Target {
+        board: "CB-1".parse().unwrap(),
+        group: 0x0102,
+        state: TargetState::Failed,
+        why: Why::Reverted,
+        refusal: 17,
+        attempt: 3,
+        changed: UnixSeconds(0x0a0b_0c0d),
+        received: 0x0102_0304,
+        cell: Some(0x0506_0708),
+        outcome: Some(9),
+    };
+    let mut golden =
+        b"\x01\x07\x06\x03\x02\x01\x04\x11\x0d\x0c\x0b\x0a\x04\x03\x02\x01CB-1".to_vec();
+    golden.resize(48, 0);
+    golden.extend(b"\x08\x07\x06\x05\x09\x00\x01");
+    golden.resize(ROW, 0);
+    assert_eq!(encode(&target)[..], golden);
+    assert_eq!(decode(&encode(&target)), Some(target));
+    let waiting = Target::waiting("CB-1".parse().unwrap(), 7, UnixSeconds(8));
+    assert_eq!(encode(&waiting), encode_waiting(&padded(&waiting.board), 7, UnixSeconds(8)));
+}
+
+#[test]
+fn a_file_that_is_written_anew_has_every_board_and_those_that_came_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (targets, path) = (some(dir.path(), 10), dir.path().join("1"));
+    targets.add(&Target::waiting(board(9), 0, UnixSeconds(7))).unwrap();
+    let anew = targets.rewrite(&path, |target| Target { attempt: 5, ..target }).unwrap();
+    assert_eq!(anew.find(&board(9)).unwrap().unwrap().1.attempt, 5);
+    assert_eq!(anew.find(&board(18)).unwrap().unwrap().1.attempt, 5);
+    assert_eq!((anew.count(), fs::read_dir(dir.path()).unwrap().count()), (11, 1));
+}
+
+#[test]
+fn boards_are_found_changed_and_added_also_when_it_is_opened_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let targets = some(dir.path(), 100);
+    for number in 0..100 {
+        let (at, found) = targets.find(&board(2 * number)).unwrap().unwrap();
+        assert_eq!((at, found.board), (number, board(2 * number)));
+        assert_eq!(targets.find(&board(2 * number + 1)).unwrap(), None);
+    }
+    let changed =
+        Target { state: TargetState::Succeeded, ..Target::waiting(board(8), 1, UnixSeconds(6)) };
+    targets.write(4, &changed).unwrap();
+    let added = Target::waiting(board(9), 0, UnixSeconds(7));
+    assert_eq!(targets.add(&added).unwrap(), 100);
+    drop(targets);
+    let targets = Targets::open(&dir.path().join("1")).unwrap();
+    assert_eq!(targets.find(&board(8)).unwrap(), Some((4, changed)));
+    assert_eq!(targets.find(&board(9)).unwrap(), Some((100, added)));
+    assert_eq!(targets.count(), 101);
+    let mut seen = 0;
+    targets
+        .each(0, |number, _| {
+            assert_eq!(number, seen);
+            seen += 1;
+            true
+        })
+        .unwrap();
+    assert_eq!(seen, 101);
+}
+
+#[test]
+fn what_is_no_such_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(some(dir.path(), 3));
+    let path = dir.path().join("1");
+    let good = fs::read(&path).unwrap();
+    for (at, byte) in [(0, b'X'), (8, 2), (12, 4)] {
+        let mut bad = good.clone();
+        bad[at] = byte;
+        fs::write(&path, bad).unwrap();
+        assert!(Targets::open(&path).is_err());
+    }
+    fs::write(&path, &good[..20]).unwrap();
+    assert!(Targets::open(&path).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_board_or_none(row in any::<[u8; ROW]>()) {
+        if let Some(target) = decode(&row) {
+            prop_assert_eq!(decode(&encode(&target)), Some(target));
+        }
+    }
+}
