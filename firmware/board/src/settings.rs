@@ -56,6 +56,8 @@ pub struct Power {
     pub battery_percent: Option<u8>,
     /// The signal, RSRP in dBm.
     pub rsrp_dbm: Option<i16>,
+    /// The radio cell, as the modem numbers it: the hub lets a few boards of one fetch at once.
+    pub cell: Option<u32>,
 }
 
 /// What the shell has to do.

@@ -54,6 +54,8 @@ pub struct FirmwareReport<'a> {
     pub fault: Option<&'a [u8]>,
     /// It has yet to prove itself (14).
     pub on_trial: bool,
+    /// The radio cell it is in, as its modem numbers it (15).
+    pub cell: Option<u32>,
 }
 
 /// What a board is doing about an update.
@@ -141,6 +143,7 @@ impl FirmwareReport<'_> {
             self.rsrp_dbm.is_some(),
             self.fault.is_some(),
             self.on_trial,
+            self.cell.is_some(),
         ];
         let count: u64 = optional.into_iter().map(u64::from).sum();
         to.map(6 + count)?;
@@ -171,6 +174,9 @@ impl FirmwareReport<'_> {
         }
         if self.on_trial {
             to.u8(14)?.bool(true)?;
+        }
+        if let Some(cell) = self.cell {
+            to.u8(15)?.u32(cell)?;
         }
         Ok(())
     }
@@ -206,6 +212,7 @@ impl<'a> FirmwareReport<'a> {
                 12 => report.rsrp_dbm = Some(from.i16().ok()?),
                 13 => report.fault = Some(from.bytes().ok().filter(|f| f.len() <= FAULT_MAX)?),
                 14 => report.on_trial = from.bool().ok()?,
+                15 => report.cell = Some(from.u32().ok()?),
                 _ => skip(cbor, from)?,
             }
             seen |= 1_u16.checked_shl(key).unwrap_or_default();

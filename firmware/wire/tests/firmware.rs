@@ -19,6 +19,7 @@ fn report() -> FirmwareReport<'static> {
         rsrp_dbm: Some(-110),
         fault: Some(b"oops"),
         on_trial: true,
+        cell: Some(0x0123_4567),
     }
 }
 
@@ -42,8 +43,8 @@ fn hex(bytes: &[u8]) -> String {
 fn a_report_has_these_bytes() {
     let mut out = [0; REPORT_MAX];
     let length = report().encode(&mut out).unwrap();
-    let expected = "ae016470756d700261420384010203040407050206480102030405060708071910000883\
-                    02040c098401030000 0a1a000100000b18280c386d0d446f6f70730ef5";
+    let expected = "af016470756d700261420384010203040407050206480102030405060708071910000883\
+                    02040c098401030000 0a1a000100000b18280c386d0d446f6f70730ef50f1a01234567";
     assert_eq!(hex(&out[..length]), expected.replace(' ', ""));
     assert_eq!(FirmwareReport::decode(&out[..length]), Some(report()));
 }
@@ -116,6 +117,7 @@ proptest! {
             rsrp_dbm,
             fault: fault.as_deref(),
             on_trial: permanent,
+            cell: outcome.map(|_| floor),
         };
         let mut out = [0; REPORT_MAX];
         let length = report.encode(&mut out).unwrap();

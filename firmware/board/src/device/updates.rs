@@ -75,6 +75,7 @@ impl<F: MultiwriteNorFlash, P: Product> Device<'_, F, P> {
             rsrp_dbm: self.power.rsrp_dbm,
             fault: self.fault.as_deref(),
             on_trial: self.trial != Trial::Over,
+            cell: self.power.cell,
         };
         let mut bytes = vec![0; REPORT_MAX];
         let length = report.encode(&mut bytes)?;

@@ -175,7 +175,8 @@ impl<'f, P: Product> Life<'f, P> {
     }
 
     pub(crate) fn power(&mut self, battery_percent: u8, rsrp_dbm: i16) {
-        let power = Power { battery_percent: Some(battery_percent), rsrp_dbm: Some(rsrp_dbm) };
+        let (battery_percent, rsrp_dbm) = (Some(battery_percent), Some(rsrp_dbm));
+        let power = Power { battery_percent, rsrp_dbm, cell: None };
         self.device.handle_power(power);
     }
 }
