@@ -18,6 +18,7 @@ use storage::{AuthorityNumber, BoardId};
 
 use crate::barred::Moment;
 use crate::coap::{Effect, Endpoint};
+use crate::firmware;
 use crate::hub::SessionSeen;
 use crate::link::addresses::Place;
 use crate::link::shard::{Datagram, Shard};
@@ -32,6 +33,7 @@ mod delivery;
 mod enrolling;
 mod records;
 pub mod secured;
+mod updating;
 
 use delivery::Reading;
 use secured::Secured;
@@ -245,7 +247,11 @@ impl DeviceSession {
                     let reading = Reading { exchange, resource, content_format, payload };
                     self.deliver(reading, received, ctx);
                 }
+                Effect::Serve { exchange, ask } if firmware::is_report(ask.local) => {
+                    self.report(exchange, ask.body, received, ctx);
+                }
                 Effect::Serve { exchange, ask } => self.enrol(exchange, *ask, received, ctx),
+                Effect::Read { exchange, part } => self.read(exchange, part, received, ctx),
             }
         }
         self.arm(ctx);

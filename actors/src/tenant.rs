@@ -15,6 +15,7 @@ use storage::{Acknowledge, AuthorityNumber, BoardId, ResourcePath, TenantId, Top
 use crate::barred::{Barred, Moment, Whose};
 use crate::coap::{Limits, Resources};
 use crate::enrolment;
+use crate::firmware;
 use crate::link::table::Serial;
 use crate::meter::TenantMeter;
 use crate::recorder::{Recorder, Seen};
@@ -88,6 +89,8 @@ pub struct Tenant {
     pub renewal_resources: Resources,
     /// Requests for certificates that wait for an answer.
     pub enrolling: UnderWay,
+    /// Reports on firmware and requests for blocks of images that wait for an answer.
+    pub updating: UnderWay,
     /// Bounds for each of its boards.
     pub limits: Limits,
     /// The same while the hub drains: nothing new is taken.
@@ -137,7 +140,10 @@ impl Tenant {
         let with_est = |resources: Resources| {
             resources.with_locals(wire::resource::EST, id.as_str(), enrolment::RESOURCES)
         };
-        let (resources, plain_resources) = (with_est(paths()), paths());
+        let with_firmware = |resources: Resources| {
+            resources.with_locals("", "", firmware::RESOURCES).with_files(wire::resource::FIRMWARE)
+        };
+        let (resources, plain_resources) = (with_firmware(with_est(paths())), paths());
         let renewal_resources = with_est(Resources::default());
         let draining_limits = Limits { in_flight_max: 0, ..limits.clone() };
         let supervisor = RwLock::new(supervisor);
@@ -148,6 +154,7 @@ impl Tenant {
             plain_resources,
             renewal_resources,
             enrolling: UnderWay::default(),
+            updating: UnderWay::default(),
             limits,
             draining_limits,
             meter,

@@ -22,7 +22,9 @@ const RESOURCE_TYPE: &str = "hub.uplink";
 pub struct Resources {
     /// Sorted by path; the number is the place in the list given to `new`.
     by_path: Box<[(Box<str>, usize)]>,
-    locals: Locals,
+    locals: Vec<Locals>,
+    /// Below which the hub gives out files.
+    files: Option<&'static str>,
     links: String,
 }
 
@@ -34,8 +36,8 @@ impl Resources {
             paths.into_iter().enumerate().map(|(at, path)| (path.as_ref().into(), at)).collect();
         by_path.sort();
         by_path.dedup_by(|later, earlier| later.0 == earlier.0);
-        let locals = Locals::default();
-        let mut resources = Self { by_path: by_path.into(), locals, links: String::new() };
+        let by_path = by_path.into();
+        let mut resources = Self { by_path, locals: Vec::new(), files: None, links: String::new() };
         resources.links = resources.links_where(|_, _| true);
         resources
     }
@@ -43,14 +45,39 @@ impl Resources {
     /// The same with what the hub itself answers under `base`, and under `label` below it.
     #[must_use]
     pub fn with_locals(mut self, base: &'static str, label: &str, list: &'static [Local]) -> Self {
-        self.locals = Locals::new(base, label, list);
+        self.locals.push(Locals::new(base, label, list));
         self.links = self.links_where(|_, _| true);
         self
     }
 
-    /// The local resource at a path, and its place in the list.
+    /// The same with files below `base`, each by the first eight bytes of its SHA-256 in hexadecimal.
+    #[must_use]
+    pub fn with_files(mut self, base: &'static str) -> Self {
+        self.files = Some(base);
+        self
+    }
+
+    /// The local resource at a path, and its place in the lists, one behind the other.
     pub(super) fn local(&self, path: &[u8]) -> Option<(usize, &'static Local)> {
-        self.locals.find(path)
+        let mut before = 0;
+        for locals in &self.locals {
+            if let Some((place, local)) = locals.find(path) {
+                return Some((before + place, local));
+            }
+            before += locals.count();
+        }
+        None
+    }
+
+    /// The file at a path, whether there is one or not.
+    pub(super) fn file(&self, path: &[u8]) -> Option<[u8; 8]> {
+        let path = str::from_utf8(path).ok()?;
+        let name = path.strip_prefix(self.files?)?.strip_prefix('/')?;
+        let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if name.len() != 16 || !name.bytes().all(is_lower_hex) {
+            return None;
+        }
+        Some(u64::from_str_radix(name, 16).ok()?.to_be_bytes())
     }
 
     /// The place of a path.
@@ -80,7 +107,8 @@ impl Resources {
             .filter(|(path, kind)| wanted(path, kind))
             .map(|(path, kind)| format!("</{path}>;rt=\"{kind}\""))
             .collect();
-        let locals = self.locals.each().filter(|(path, local)| wanted(path, local.kind));
+        let locals = self.locals.iter().flat_map(Locals::each);
+        let locals = locals.filter(|(path, local)| wanted(path, local.kind));
         links.extend(locals.map(|(path, local)| {
             let formats: Vec<String> = local.gives.iter().map(ToString::to_string).collect();
             format!("</{path}>;rt=\"{}\";ct=\"{}\"", local.kind, formats.join(" "))

@@ -56,6 +56,38 @@ pub struct Ask {
     pub body: Vec<u8>,
 }
 
+/// A part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first bytes of the file's SHA-256.
+    pub file: [u8; 8],
+    /// Where it begins.
+    pub at: u32,
+    /// At most so many bytes.
+    pub length: u16,
+}
+
+/// What became of a request for a part of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The part.
+    Read {
+        /// Its bytes; fewer than asked for at the file's end alone.
+        bytes: Vec<u8>,
+        /// Those of the whole file.
+        size: u32,
+        /// What tells the file from another: the first bytes of its SHA-256.
+        etag: [u8; 8],
+    },
+    /// There is no such file for this board.
+    Unknown,
+    /// Not now.
+    Later {
+        /// Max-Age in seconds.
+        max_age_s: u16,
+    },
+}
+
 /// What the shell has to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -78,6 +110,15 @@ pub enum Effect {
         exchange: ExchangeId,
         /// What is asked.
         ask: Box<Ask>,
+    },
+    /// Read a part of a file, to be answered with [`Endpoint::handle_piece`].
+    ///
+    /// [`Endpoint::handle_piece`]: super::Endpoint::handle_piece
+    Read {
+        /// To be named in the answer.
+        exchange: ExchangeId,
+        /// What is asked for.
+        part: Part,
     },
     /// Count an answered request by its code; repeated answers are not counted.
     Counted {

@@ -38,7 +38,7 @@ impl Method {
     }
 }
 
-/// Local resources under one base path, with or without a label between.
+/// Local resources under one base path, or none, with or without a label between.
 #[derive(Debug, Default)]
 pub(super) struct Locals {
     base: &'static str,
@@ -51,10 +51,18 @@ impl Locals {
         Self { base, label: label.into(), list }
     }
 
+    /// How many there are.
+    pub(super) const fn count(&self) -> usize {
+        self.list.len()
+    }
+
     /// The resource at `path`, and its place.
     pub(super) fn find(&self, path: &[u8]) -> Option<(usize, &'static Local)> {
         let path = str::from_utf8(path).ok()?;
-        let rest = path.strip_prefix(self.base)?.strip_prefix('/')?;
+        let rest = match self.base {
+            "" => path,
+            base => path.strip_prefix(base)?.strip_prefix('/')?,
+        };
         let labelled = rest.strip_prefix(&*self.label).and_then(|rest| rest.strip_prefix('/'));
         let name = labelled.unwrap_or(rest);
         self.list.iter().enumerate().find(|(_, local)| local.name == name)
@@ -62,6 +70,9 @@ impl Locals {
 
     /// Each with its path, the label left out: the shortest is what a board should use.
     pub(super) fn each(&self) -> impl Iterator<Item = (String, &'static Local)> {
-        self.list.iter().map(|local| (format!("{}/{}", self.base, local.name), local))
+        self.list.iter().map(|local| match self.base {
+            "" => (local.name.to_owned(), local),
+            base => (format!("{base}/{}", local.name), local),
+        })
     }
 }

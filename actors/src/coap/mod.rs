@@ -8,6 +8,7 @@ pub mod echo;
 mod effect;
 mod endpoint;
 mod exchanges;
+mod files;
 mod kept;
 mod limits;
 mod local;
@@ -23,7 +24,7 @@ mod tests;
 
 pub use discovery::Resources;
 pub use echo::{Challenge, Verdict};
-pub use effect::{Answer, Ask, DropReason, Effect};
+pub use effect::{Answer, Ask, DropReason, Effect, Part, Piece};
 pub use endpoint::Endpoint;
 pub use exchanges::ExchangeId;
 pub use kept::Content;

@@ -47,6 +47,9 @@ impl Endpoint {
         if let Some(local) = request.path().and_then(|path| resources.local(path)) {
             return self.local(now, message, &request, local, limits);
         }
+        if let Some(file) = request.path().and_then(|path| resources.file(path)) {
+            return self.file(now, message, &request, file, limits);
+        }
         let Some(resource) = request.path().and_then(|path| resources.find(path)) else {
             return self.reply(message, &Reply::new(code::NOT_FOUND, ""));
         };

@@ -17,6 +17,7 @@ use crate::admission::Registry;
 use crate::coap::Limits;
 use crate::credentials::Credentials;
 use crate::enrolment::{Desk, Enrolment};
+use crate::firmware::{Counter, Librarian};
 use crate::handshake_quota::{HandshakeQuota, Metered};
 use crate::hub::{Hub, Reloadable, tenants};
 use crate::keeper::{BeginWith, Keep, Keeper, Keeping, Resuming, Waker};
@@ -40,6 +41,7 @@ use crate::link::steering;
 use crate::metrics::Metrics;
 use crate::paced::Paced;
 use crate::recorder::Recorder;
+use crate::rollout::Rollouts;
 use crate::taps::Taps;
 use crate::under_way::UnderWay;
 
@@ -81,6 +83,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What answers boards that ask for certificates.
     pub enrolment: Arc<dyn Enrolment>,
+    /// What boards should run.
+    pub rollouts: Arc<Rollouts>,
     /// For how long after its certificate has ended a board may still renew it.
     pub renew_after_expiry: Duration,
     /// Quotas of tenants and boards where the tenant has none of its own.
@@ -338,7 +342,15 @@ fn keep(
         let (keep, enrolment) = (keep.clone(), Arc::clone(&settings.enrolment));
         Desk::start_in_arbiter(&Arbiter::new().handle(), |_| Desk::new(enrolment, keep))
     };
-    Ok(Keeping { keep, keeper, waker, desk })
+    let counter = {
+        let (rollouts, metrics) = (Arc::clone(&settings.rollouts), Arc::clone(metrics));
+        Counter::start_in_arbiter(&Arbiter::new().handle(), |_| Counter::new(rollouts, metrics))
+    };
+    let librarian = {
+        let (rollouts, metrics) = (Arc::clone(&settings.rollouts), Arc::clone(metrics));
+        Librarian::start_in_arbiter(&Arbiter::new().handle(), |_| Librarian::new(rollouts, metrics))
+    };
+    Ok(Keeping { keep, keeper, waker, desk, counter, librarian })
 }
 
 /// The stored sessions that are known by their boards' addresses, by the arbiter that owns them.

@@ -7,6 +7,7 @@
 use actix::Addr;
 
 use crate::enrolment::Desk;
+use crate::firmware::{Counter, Librarian};
 
 pub mod keep;
 pub mod resuming;
@@ -29,4 +30,8 @@ pub struct Keeping {
     pub waker: Addr<Waker>,
     /// Who has their boards' enrolments answered.
     pub desk: Addr<Desk>,
+    /// Who takes what they say of their firmware.
+    pub counter: Addr<Counter>,
+    /// Who reads images for them.
+    pub librarian: Addr<Librarian>,
 }

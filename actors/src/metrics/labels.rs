@@ -203,6 +203,34 @@ labels! {
 }
 
 labels! {
+    /// What a board was told to its report on its firmware.
+    pub enum ReportEnd {
+        /// To run something else.
+        Offered = "offered",
+        /// To go on as it is.
+        Nothing = "nothing",
+        /// To come again: others are before it.
+        Later = "later",
+        /// That it is no report.
+        Malformed = "malformed",
+        /// To come again: the hub failed.
+        Failed = "failed",
+    }
+}
+
+labels! {
+    /// What became of a request for a block of an image.
+    pub enum BlockEnd {
+        /// The board was given it.
+        Given = "given",
+        /// There is no such image for the board.
+        Unknown = "unknown",
+        /// It could not be read.
+        Failed = "failed",
+    }
+}
+
+labels! {
     /// What is published of revocations.
     pub enum Publication {
         /// A list (RFC 5280).
@@ -522,5 +550,7 @@ mod tests {
         is_a_closed_set::<ActorKind>();
         is_a_closed_set::<ConnectionEnd>();
         is_a_closed_set::<DropReason>();
+        is_a_closed_set::<ReportEnd>();
+        is_a_closed_set::<BlockEnd>();
     }
 }

@@ -2,6 +2,7 @@
 //! Invariant: a label's value comes from a closed enum or from the configuration (tenant, upstream);
 //! never from a board, a payload or an address. Every series of the hot path is resolved once, here.
 
+mod firmware;
 mod labels;
 mod series;
 mod tenant;
@@ -18,10 +19,11 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
+use firmware::FirmwareSeries;
 pub use labels::{
-    ActorKind, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd, EnrolmentKind,
+    ActorKind, BlockEnd, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd, EnrolmentKind,
     EnrolmentWay, HandshakeEnd, KeyKind, Label, MessageOutcome, Publication, PublicationEnd,
-    QuotaKind, RecordDrop, RouteKind, SessionEnd,
+    QuotaKind, RecordDrop, ReportEnd, RouteKind, SessionEnd,
 };
 use series::{CodeSeries, DepthSeries, Series};
 pub use tenant::TenantMetrics;
@@ -64,6 +66,7 @@ pub struct Metrics {
     upstream_connections_ended: IntCounterVec,
     tenants: TenantSeries,
     trust: TrustSeries,
+    firmware: FirmwareSeries,
 }
 
 impl Metrics {
@@ -225,6 +228,7 @@ impl Metrics {
             )?,
             tenants: TenantSeries::new(&to)?,
             trust: TrustSeries::new(&to)?,
+            firmware: FirmwareSeries::new(&to)?,
             store_healthy: {
                 let healthy = gauge(
                     &to,
@@ -282,6 +286,21 @@ impl Metrics {
     /// A certificate was asked for.
     pub fn enrolment(&self, way: EnrolmentWay, kind: EnrolmentKind, end: EnrolmentEnd) {
         self.trust.enrolment(way, kind, end);
+    }
+
+    /// A board reported on its firmware.
+    pub fn firmware_report(&self, end: ReportEnd) {
+        self.firmware.reports.of(end).inc();
+    }
+
+    /// A board asked for a block of an image.
+    pub fn firmware_block(&self, end: BlockEnd) {
+        self.firmware.blocks.of(end).inc();
+    }
+
+    /// A board was given so many bytes of an image.
+    pub fn firmware_bytes(&self, count: usize) {
+        self.firmware.bytes.inc_by(count as u64);
     }
 
     /// Somebody asked what is revoked.

@@ -5,6 +5,7 @@ mod blocks;
 mod echo;
 mod exchanges;
 mod fetching;
+mod files;
 mod locals;
 mod refusals;
 mod rig;

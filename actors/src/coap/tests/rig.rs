@@ -5,7 +5,7 @@ use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
 use crate::coap::message::code;
 use crate::coap::{
     Answer, Ask, Content, DropReason, Effect, Endpoint, ExchangeId, Limits, Local, Method, Millis,
-    Resources, UnixMillis,
+    Part, Piece, Resources, UnixMillis,
 };
 
 pub(super) const LIMITS: Limits = Limits {
@@ -43,6 +43,7 @@ pub(super) struct Rig {
     pub(super) sent: Vec<Packet>,
     pub(super) delivered: Vec<Delivery>,
     pub(super) asked: Vec<(ExchangeId, Ask)>,
+    pub(super) read: Vec<(ExchangeId, Part)>,
     pub(super) dropped: Vec<DropReason>,
     pub(super) counted: Vec<u8>,
 }
@@ -57,6 +58,7 @@ impl Rig {
             sent: Vec::new(),
             delivered: Vec::new(),
             asked: Vec::new(),
+            read: Vec::new(),
             dropped: Vec::new(),
             counted: Vec::new(),
         }
@@ -79,6 +81,7 @@ impl Rig {
                     self.delivered.push(Delivery { exchange, resource, content_format, payload });
                 }
                 Effect::Serve { exchange, ask } => self.asked.push((exchange, *ask)),
+                Effect::Read { exchange, part } => self.read.push((exchange, part)),
                 Effect::Counted { code } => self.counted.push(code),
                 Effect::Dropped { reason } => self.dropped.push(reason),
             }
@@ -111,6 +114,14 @@ impl Rig {
         let max_age_s = if code == code::UNAVAILABLE { 30 } else { 0 };
         let content = Content { code, format, max_age_s, body: body.into() };
         self.endpoint.handle_content(self.now, *exchange, content);
+        self.drain();
+        self
+    }
+
+    /// Answers the n-th request for a part of a file.
+    pub(super) fn piece(&mut self, read: usize, piece: Piece) -> &mut Self {
+        let (exchange, _) = self.read[read];
+        self.endpoint.handle_piece(self.now, exchange, piece);
         self.drain();
         self
     }
