@@ -11,6 +11,7 @@ pub mod control;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod factory;
+pub mod firmware;
 pub mod fixture;
 pub mod http;
 pub mod jobs;
@@ -18,6 +19,7 @@ pub mod origin;
 pub mod people;
 pub mod privacy;
 pub mod quota;
+pub mod rollouts;
 pub mod serve;
 pub mod trust;
 pub mod vault;

@@ -13,12 +13,12 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("firmware-stories", &["image"]),
     ("board", &["image", "wire"]),
     ("storage", &["wire"]),
-    ("actors", &["storage", "wire"]),
+    ("actors", &["image", "storage", "wire"]),
     ("virtual-board", &["board", "wire"]),
     // The demo starts virtual boards as a program of their own.
     ("cellular-hub", &["actors", "image", "storage", "web-ui", "wire"]),
     ("web-ui", &[]),
-    ("benches", &["actors", "board", "storage", "virtual-board", "wire"]),
+    ("benches", &["actors", "board", "image", "storage", "virtual-board", "wire"]),
 ];
 
 /// Which crates of others have one home, and where that is.

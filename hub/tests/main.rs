@@ -39,6 +39,7 @@ mod disk_full;
 mod enrolment;
 mod enrolment_https;
 mod factory;
+mod firmware;
 mod fixture;
 mod flood;
 mod interop_dtls;

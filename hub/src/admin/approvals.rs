@@ -7,6 +7,7 @@ use serde_json::json;
 use storage::{Act, Approval, ApprovalState, UnixSeconds, UserName};
 
 use super::{Admin, AdminError, refused, unknown};
+use crate::trust::keys::KeyLabel;
 
 /// What waits at a time.
 const PENDING_MAX: usize = 1000;
@@ -107,7 +108,7 @@ impl Admin {
             approval
         };
         let (by, at) = (decider.who.clone(), decider.now);
-        let state = match self.carry_out(&approval.act) {
+        let state = match self.carry_out(&approval.act, decider) {
             Ok(()) => ApprovalState::Done { by, at },
             Err(error) => ApprovalState::Failed { by, at, why: crate::cli::in_one_line(&error) },
         };
@@ -183,12 +184,33 @@ impl Admin {
                     ))),
                 }
             }
+            Act::SignFirmware { release, digest, key, .. } => {
+                if self.unsigned(*release)?.digest != *digest {
+                    return Err(refused(format!("release {release} is another image now")));
+                }
+                match key.as_deref().map(str::parse::<KeyLabel>) {
+                    Some(Err(invalid)) => Err(refused(invalid.to_string())),
+                    Some(Ok(_)) | None => Ok(()),
+                }
+            }
+            Act::StartRollout { rollout, release, .. } => self.can_be_started(*rollout, *release),
         }
     }
 
-    fn carry_out(&self, act: &Act) -> Result<(), AdminError> {
+    fn carry_out(&self, act: &Act, decider: &Decider) -> Result<(), AdminError> {
+        // What was asked for may not be what it is about any more.
+        self.can_be_done(act)?;
         match act {
             Act::RemoveTenant { tenant } => self.remove_tenant(tenant),
+            Act::SignFirmware { release, key, .. } => {
+                match key.as_deref().and_then(|key| key.parse::<KeyLabel>().ok()) {
+                    Some(key) => self.sign_release(*release, &key, decider.now).map(drop),
+                    None => self.allow_signature(*release, &decider.who, decider.now),
+                }
+            }
+            Act::StartRollout { rollout, .. } => {
+                self.start_rollout(*rollout, true, decider.now).map(drop)
+            }
         }
     }
 

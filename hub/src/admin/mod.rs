@@ -10,28 +10,33 @@ mod authorities;
 mod batches;
 mod boards;
 mod certificates;
+mod firmware;
 mod forecast;
 mod jobs;
 mod journal;
 mod people;
+mod rollouts;
 mod routes;
 mod sessions;
 mod tenants;
 mod upstreams;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use actors::hub::{AwakePage, EndSession, FindSessions, Of, Tried, TryUpstream};
 use actors::refusal::Refusal;
+use actors::rollout::Rollouts;
 use actors::upstream::{Status, UpstreamError};
 use storage::{Board, BoardId, Store, StoreError, Tenant, TenantId, UpstreamName};
 
+use crate::trust::keys::KeyStore;
 use crate::vault::VaultError;
 
 pub use self::approvals::{Decider, Wanted};
 pub use self::authorities::{AuthorityEnded, Boards};
 pub use self::boards::{Ended, Selection};
 pub use self::certificates::{CertificateRevoked, Which};
+pub use self::firmware::{SigningKey, Upload};
 pub use self::forecast::{AuthorityEnd, Forecast, ServerEnd};
 pub use self::journal::Author;
 
@@ -141,13 +146,29 @@ pub struct Admin {
     live: Option<Arc<dyn Live>>,
     author: Author,
     changing: Arc<Mutex<()>>,
+    /// With which firmware is signed.
+    keys: Option<Arc<dyn KeyStore>>,
+    rollouts: Arc<OnceLock<Arc<Rollouts>>>,
 }
 
 impl Admin {
     /// Changes the store of a hub that does not run.
     #[must_use]
     pub fn stopped(store: Store, author: Author) -> Self {
-        Self { store, live: None, author, changing: Arc::default() }
+        let (changing, rollouts) = (Arc::default(), Arc::default());
+        Self { store, live: None, author, changing, keys: None, rollouts }
+    }
+
+    /// The same, which can sign firmware with these keys.
+    #[must_use]
+    pub fn signing_with(self, keys: &Arc<dyn KeyStore>) -> Self {
+        Self { keys: Some(Arc::clone(keys)), ..self }
+    }
+
+    /// The same, with the rollouts that the running hub has open.
+    #[must_use]
+    pub fn rolling_out(self, rollouts: &Arc<Rollouts>) -> Self {
+        Self { rollouts: Arc::new(Arc::clone(rollouts).into()), ..self }
     }
 
     /// Changes a running hub.

@@ -19,6 +19,10 @@ impl Admin {
             let taken = format!("the hub itself serves {resource}, the time of day");
             return Err(refused(format!("{taken}; choose another path")));
         }
+        if resource.as_str().split('/').next() == Some(wire::resource::FIRMWARE) {
+            let taken = format!("the hub itself serves {resource}, boards' firmware");
+            return Err(refused(format!("{taken}; choose another path")));
+        }
         self.upstream(tenant, &route.upstream)?;
         if self.store.routes().find(tenant, resource)?.is_some() {
             return Err(refused(format!("{tenant} has a route {resource} already")));

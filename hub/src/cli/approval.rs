@@ -64,6 +64,13 @@ fn list(hub: &Invocation) -> Result<(), Failure> {
         let asked = output::moment(approval.requested);
         let act = match &approval.act {
             Act::RemoveTenant { tenant } => format!("remove tenant {tenant}"),
+            Act::SignFirmware { release, key: Some(key), .. } => {
+                format!("sign release {release} with {key}")
+            }
+            Act::SignFirmware { release, key: None, .. } => {
+                format!("have release {release} signed")
+            }
+            Act::StartRollout { rollout, .. } => format!("start rollout {rollout}"),
         };
         let (number, by, state) = (approval.number, &approval.requester, words(approval, now()));
         format!("{number:>8} {asked:<20} {by:<24} {act:<28} {state}")

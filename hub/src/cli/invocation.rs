@@ -95,7 +95,9 @@ impl Invocation {
     /// The store's admin; it must be there: a mistyped --config makes no empty store.
     pub(super) fn admin(&self) -> Result<Admin, Failure> {
         match &self.place {
-            Place::Here(_) => Ok(Admin::stopped(self.store()?, author())),
+            Place::Here(_) => {
+                Ok(Admin::stopped(self.store()?, author()).signing_with(self.pki()?.keys()))
+            }
             Place::Hub(hub) => Ok(hub.admin.clone()),
         }
     }

@@ -17,6 +17,7 @@ mod configuration;
 mod demo;
 mod factory;
 mod failure;
+mod firmware;
 mod fixture;
 mod invocation;
 mod key;
@@ -25,6 +26,7 @@ mod output;
 mod quota;
 mod remote;
 mod restore;
+mod rollout;
 mod route;
 mod secret;
 mod serve;
@@ -144,6 +146,12 @@ enum Command {
     /// The keys that sign for the hub, in files or in a hardware security module.
     #[command(subcommand)]
     Key(key::Key),
+    /// Firmware of boards: images, who signs them, and what boards may be given.
+    #[command(subcommand)]
+    Firmware(firmware::Firmware),
+    /// Releases for many boards, group by group, which stop by themselves when too many fail.
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     /// The log of what was done to keys, certificates and tenants.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -217,6 +225,8 @@ impl Command {
             Self::Certificate(certificate) => Some(certificate.files()),
             Self::Upstream(upstream) => Some(upstream.files()),
             Self::Key(key) => Some(key.files()),
+            Self::Firmware(firmware) => Some(firmware.files()),
+            Self::Rollout(_) => Some(Files::default()),
             Self::Audit(audit) => Some(audit.files()),
             Self::Route(_) => Some(Files::default()),
             Self::Ca(ca) => Some(ca.files()),
@@ -251,6 +261,8 @@ impl Command {
             Self::Ca(ca) => ca.run(hub),
             Self::Authority(authority) => authority.run(hub),
             Self::Key(key) => key.run(hub),
+            Self::Firmware(firmware) => firmware.run(hub),
+            Self::Rollout(rollout) => rollout.run(hub),
             Self::Audit(audit) => audit.run(hub),
             Self::Batch(batch) => batch.run(hub),
             Self::Station(station) => station.run(hub),

@@ -37,6 +37,16 @@ pub enum Permission {
     BatchesRead,
     /// Add and close batches; make tokens and certificates for stations.
     BatchesWrite,
+    /// See releases of firmware, and the keys that sign them.
+    FirmwareRead,
+    /// Upload and withdraw releases.
+    FirmwareWrite,
+    /// Have releases signed, and allow that others do.
+    FirmwareSign,
+    /// See rollouts, and how far each board is.
+    RolloutsRead,
+    /// Make, start, halt and end rollouts.
+    RolloutsWrite,
     /// See how the hub itself is.
     SystemRead,
     /// See people, their roles and tokens.
@@ -56,7 +66,7 @@ const N: bool = false;
 
 /// Which role may what, in the order of [`Role::ALL`]. What is not `Y` here is forbidden.
 #[rustfmt::skip]
-const TABLE: [(Permission, &str, [bool; Role::ALL.len()]); 19] = {
+const TABLE: [(Permission, &str, [bool; Role::ALL.len()]); 24] = {
     use Permission::*;
     [
     //                                          platform tenant
@@ -74,11 +84,16 @@ const TABLE: [(Permission, &str, [bool; Role::ALL.len()]); 19] = {
     (RoutesWrite,       "routes:write",          [ Y,    Y,    N,       N,     N,         N,      N ]),
     (BatchesRead,       "batches:read",          [ Y,    Y,    N,       N,     Y,         N,      Y ]),
     (BatchesWrite,      "batches:write",         [ Y,    Y,    N,       N,     Y,         N,      N ]),
+    (FirmwareRead,      "firmware:read",         [ Y,    Y,    Y,       Y,     N,         N,      Y ]),
+    (FirmwareWrite,     "firmware:write",        [ Y,    Y,    N,       Y,     N,         N,      N ]),
+    (FirmwareSign,      "firmware:sign",         [ Y,    N,    N,       Y,     N,         N,      N ]),
+    (RolloutsRead,      "rollouts:read",         [ Y,    Y,    Y,       Y,     N,         N,      Y ]),
+    (RolloutsWrite,     "rollouts:write",        [ Y,    Y,    Y,       N,     N,         N,      N ]),
     (SystemRead,        "system:read",           [ Y,    N,    Y,       N,     N,         N,      Y ]),
     (UsersRead,         "users:read",            [ Y,    Y,    N,       N,     N,         N,      Y ]),
     (UsersWrite,        "users:write",           [ Y,    Y,    N,       N,     N,         N,      N ]),
     (ApprovalsRead,     "approvals:read",        [ Y,    Y,    N,       Y,     N,         N,      Y ]),
-    (ApprovalsDecide,   "approvals:decide",      [ Y,    Y,    N,       N,     N,         N,      N ]),
+    (ApprovalsDecide,   "approvals:decide",      [ Y,    Y,    N,       Y,     N,         N,      N ]),
     (AuditRead,         "audit:read",            [ Y,    Y,    N,       N,     N,         N,      Y ]),
     ]
 };

@@ -108,6 +108,7 @@ fn api(
         requests_per_caller_s: config.https.requests_per_caller_s,
         second_factor: settings.second_factor,
         approvals_expire_s: config.approvals.expire_h.saturating_mul(3600),
+        approve_rollouts_above: config.approvals.rollout_boards,
         default_quota: quota::bounds(&config.quota),
         bell,
         watch,

@@ -19,6 +19,7 @@ use actors::coap::Limits;
 use actors::credentials::Credentials;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
+use actors::rollout::{RolloutError, Rollouts};
 use storage::{RowsState, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,6 +84,9 @@ pub enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Rollouts cannot be gone on with.
+    #[error(transparent)]
+    Rollouts(#[from] RolloutError),
     /// A socket that was handed over is for nothing.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
@@ -142,7 +146,9 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let vault = Vault::unlock(&config, &store, cli::now())?;
     let authorities = Authorities::new(pki.clone(), store.clone());
     let enrolment = BoardEnrolment::new(authorities.clone());
-    let settings = settings(&config, credentials, &vault, enrolment, inherited);
+    let rollouts = Rollouts::open(&store, crate::rollouts::parse)?;
+    let settings =
+        settings(&config, credentials, &vault, enrolment, Arc::clone(&rollouts), inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -164,6 +170,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let running = actors::hub::start(settings, &store, &metrics)?;
         let live = Arc::new(live::Told(running.clone()));
         let admin = Admin::running(store.clone(), cli::author(), live);
+        let admin = admin.signing_with(pki.keys()).rolling_out(&rollouts);
         let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
         let jobs = Jobs::start(admin.clone(), cli::now).map_err(ServeError::System)?;
         let watch = Arc::new(Watch::new(Arc::clone(&metrics), HostSettings::of(&config, &pki)));
@@ -274,6 +281,7 @@ fn settings(
     credentials: Credentials,
     vault: &Vault,
     enrolment: Arc<BoardEnrolment>,
+    rollouts: Arc<Rollouts>,
     inherited: Inherited,
 ) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -309,6 +317,7 @@ fn settings(
             ..Limits::default()
         },
         enrolment,
+        rollouts,
         renew_after_expiry: Duration::from_secs(
             config.trust.renew_after_expiry_days.saturating_mul(24 * 60 * 60),
         ),

@@ -55,6 +55,28 @@ pub(super) enum Act {
         #[schema(value_type = String, example = "acme")]
         tenant: TenantId,
     },
+    /// Sign a release of firmware; asked for with `POST /firmware/{release}/sign`.
+    SignFirmware {
+        /// Which.
+        release: u64,
+        /// What is signed: SHA-256, in hexadecimal.
+        digest: String,
+        /// The key in the hub's key store; none where it is elsewhere.
+        key: Option<String>,
+        /// Whose release it is; none is every tenant's.
+        #[schema(value_type = Option<String>)]
+        tenant: Option<TenantId>,
+    },
+    /// Start a rollout; asked for with `POST /rollouts/{rollout}/start`.
+    StartRollout {
+        /// Which.
+        rollout: u64,
+        /// Which release it gives boards.
+        release: u64,
+        /// Whose boards; none for those of several tenants.
+        #[schema(value_type = Option<String>)]
+        tenant: Option<TenantId>,
+    },
 }
 
 /// What has become of what was asked for.
@@ -76,32 +98,42 @@ pub(super) enum State {
     Withdrawn,
 }
 
-impl From<Act> for storage::Act {
-    fn from(act: Act) -> Self {
-        match act {
-            Act::RemoveTenant { tenant } => Self::RemoveTenant { tenant },
-        }
-    }
-}
-
 impl From<storage::Act> for Act {
     fn from(act: storage::Act) -> Self {
         match act {
             storage::Act::RemoveTenant { tenant } => Self::RemoveTenant { tenant },
+            storage::Act::SignFirmware { release, digest, key, tenant } => {
+                Self::SignFirmware { release, digest: digest.to_string(), key, tenant }
+            }
+            storage::Act::StartRollout { rollout, release, tenant } => {
+                Self::StartRollout { rollout, release, tenant }
+            }
         }
     }
 }
 
-/// What it takes to ask for an act, and to allow it; all of these are the hub's, not a tenant's.
+/// What it takes to ask for an act, and to allow it.
 const fn permission(act: &storage::Act) -> Permission {
     match act {
         storage::Act::RemoveTenant { .. } => Permission::TenantsWrite,
+        storage::Act::SignFirmware { .. } => Permission::FirmwareSign,
+        storage::Act::StartRollout { .. } => Permission::RolloutsWrite,
     }
 }
 
 /// Whether these powers are enough to allow an act.
 fn suffice(powers: &Powers, act: &storage::Act) -> bool {
-    powers.has_everywhere(Permission::ApprovalsDecide) && powers.has_everywhere(permission(act))
+    let may = |permission| match act {
+        // That a tenant is removed is not for its own people to allow.
+        storage::Act::RemoveTenant { .. } => powers.has_everywhere(permission),
+        storage::Act::SignFirmware { tenant, .. } | storage::Act::StartRollout { tenant, .. } => {
+            match tenant {
+                Some(tenant) => powers.has_in(permission, tenant),
+                None => powers.has_everywhere(permission),
+            }
+        }
+    };
+    may(Permission::ApprovalsDecide) && may(permission(act))
 }
 
 impl View {
@@ -246,12 +278,29 @@ pub(super) async fn ask(
     api: web::Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let NewApproval { act, reason } = said.into_inner();
-    let act = storage::Act::from(act);
+    let act = match act {
+        Act::RemoveTenant { tenant } => storage::Act::RemoveTenant { tenant },
+        Act::SignFirmware { .. } | Act::StartRollout { .. } => {
+            let detail = "that is asked for where it is done: POST /firmware/{release}/sign, \
+                          POST /rollouts/{rollout}/start";
+            return Err(Problem::new(Code::Invalid, detail));
+        }
+    };
     caller.require(permission(&act), &Scope::Hub)?;
-    let (reason, now) = (line(&reason, REASON_MAX)?, api.now());
+    ask_in(&caller, act, &reason, &api).await
+}
+
+/// Has an act wait for a second person; the caller may ask for it.
+pub(super) async fn ask_in(
+    caller: &Caller,
+    act: storage::Act,
+    reason: &str,
+    api: &Api,
+) -> Result<HttpResponse, Problem> {
+    let (reason, now) = (line(reason, REASON_MAX)?, api.now());
     let expires = UnixSeconds(now.0.saturating_add(api.approvals_expire_s()));
     let requester = caller.user.clone();
-    let asked = api.run(&caller, move |admin| {
+    let asked = api.run(caller, move |admin| {
         if !somebody_else_may(admin, &requester, &act)? {
             let way_out = on_the_host(&act);
             let detail = format_args!(
@@ -263,13 +312,19 @@ pub(super) async fn ask(
     });
     let approval = asked.await?;
     let location = format!("{}/approvals/{}", super::BASE, approval.number);
-    let view = View::seen(approval, &caller, now);
+    let view = View::seen(approval, caller, now);
     Ok(HttpResponse::Created().insert_header(("Location", location)).json(view))
 }
 
 fn on_the_host(act: &storage::Act) -> String {
     match act {
         storage::Act::RemoveTenant { tenant } => format!("`cellular-hub tenant remove {tenant}`"),
+        storage::Act::SignFirmware { release, .. } => {
+            format!("`cellular-hub firmware sign {release}`")
+        }
+        storage::Act::StartRollout { rollout, .. } => {
+            format!("`cellular-hub rollout start {rollout}`")
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod cookies;
 mod docs;
 mod etag;
 mod events;
+mod firmware;
 mod gate;
 mod headers;
 mod jobs;
@@ -31,6 +32,7 @@ mod passkeys;
 mod problem;
 mod provider;
 mod replay;
+mod rollouts;
 mod routes;
 mod serving;
 mod session;
@@ -43,9 +45,9 @@ mod upstreams;
 mod users;
 mod views;
 
-use actix_web::web::{self, JsonConfig, PathConfig, QueryConfig};
+use actix_web::web::{self, JsonConfig, PathConfig, PayloadConfig, QueryConfig};
 use actix_web::{Error, HttpRequest, middleware::from_fn};
-use storage::{BoardFilter, TenantId};
+use storage::{BoardFilter, FILE_BYTES_MAX, TenantId};
 use utoipa::OpenApi as _;
 use utoipa_actix_web::scope::scope;
 
@@ -108,6 +110,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(batches::resources).configure(certificates::resources);
     app.configure(events::resources);
     app.configure(overview::resources).configure(system::resources);
+    app.configure(firmware::resources).configure(rollouts::resources);
 }
 
 /// The boards that a query asks for which was kept, in these tenants or in all.
@@ -126,6 +129,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig, api: &web::Data<Api>) {
         scope(BASE)
             .app_data(api.clone())
             .app_data(JsonConfig::default().limit(BODY_MAX).error_handler(refuse_json))
+            .app_data(PayloadConfig::new(FILE_BYTES_MAX))
             .app_data(PathConfig::default().error_handler(refuse_path))
             .app_data(QueryConfig::default().error_handler(refuse_query))
             .configure(resources)

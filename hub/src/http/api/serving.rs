@@ -57,6 +57,8 @@ pub struct ApiSettings {
     pub second_factor: SecondFactorFor,
     /// Seconds within which what takes two people has to be allowed.
     pub approvals_expire_s: u64,
+    /// Boards above which another person has to allow a rollout; 0 is for none.
+    pub approve_rollouts_above: u64,
     /// What tenants and boards may take that have no bounds of their own.
     pub default_quota: Quota,
     /// What tells of a job.
@@ -182,6 +184,10 @@ impl Api {
 
     pub(super) const fn approvals_expire_s(&self) -> u64 {
         self.settings.approvals_expire_s
+    }
+
+    pub(super) const fn approve_rollouts_above(&self) -> u64 {
+        self.settings.approve_rollouts_above
     }
 
     pub(super) fn origin(&self) -> &str {

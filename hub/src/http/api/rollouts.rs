@@ -1,0 +1,637 @@
+//! `/rollouts`: releases for many boards, group by group.
+
+use actix_web::{HttpResponse, get, post, web};
+use actors::rollout::{Counts, NewRollout, Standing};
+use serde::{Deserialize, Serialize};
+use storage::{
+    Rollout, RolloutGroup, RolloutState, Target, TargetState, TenantId, Terms, WINDOWS_MAX,
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::approvals::ask_in;
+use super::boards::Asked;
+use super::caller::Caller;
+use super::moment::Moment;
+use super::page::{Page, Paging};
+use super::problem::{Code, Problem};
+use super::serving::Api;
+use super::users::line;
+use crate::admin::{Admin, AdminError};
+use crate::people::{Permission, Reach};
+use crate::rollouts::{group, hours, hours_text, target_state, why};
+
+/// Characters of the longest name and reason.
+const LINE_MAX: usize = 200;
+/// Characters of the longest filter.
+const FILTER_MAX: usize = 2000;
+
+/// The handlers.
+pub(super) fn resources(app: &mut ServiceConfig) {
+    app.service(list).service(add).service(show).service(boards).service(start);
+    app.service(pause).service(resume).service(retry).service(abort);
+}
+
+/// A rollout.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rollout)]
+pub(super) struct View {
+    /// Its number.
+    id: u64,
+    /// What people call it.
+    name: String,
+    /// The release, by number.
+    release: u64,
+    /// Releases that it was begun with before.
+    before: Vec<u64>,
+    /// Which boards, as the list of boards is asked for them.
+    filter: String,
+    /// The tenants it goes no further than; none is all.
+    within: Option<Vec<String>>,
+    /// Whether boards that come to fit later belong to it as well.
+    dynamic: bool,
+    /// Who wants it.
+    by: String,
+    /// When it was made.
+    created: Moment,
+    /// Boards there were when it was made.
+    total: u64,
+    /// How it is.
+    state: State,
+    /// Since when, where it runs, was halted or is over.
+    since: Option<Moment>,
+    /// Why it is no further, in words.
+    why: Option<String>,
+    /// The group that began last, from 0.
+    group: u16,
+    /// The groups, in the order in which they begin.
+    groups: Vec<GroupView>,
+    /// On which terms boards are given the release.
+    terms: TermsView,
+}
+
+/// How a rollout is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = RolloutState)]
+pub(super) enum State {
+    /// A second person has to allow it.
+    AwaitingApproval,
+    /// It can be started.
+    Ready,
+    /// Boards are given the release.
+    Running,
+    /// Somebody halted it.
+    Paused,
+    /// It stopped itself: more boards of a group failed than may.
+    Stopped,
+    /// Somebody ended it.
+    Aborted,
+    /// Every board has come to an end.
+    Finished,
+}
+
+/// A group, and how far its boards are.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutGroup)]
+pub(super) struct GroupView {
+    /// What people call it.
+    name: String,
+    /// Percent that must have succeeded before the next group begins.
+    success_percent: u8,
+    /// How many may fail; with one more, the rollout stops itself.
+    may_fail: u32,
+    /// How many there are.
+    boards: u32,
+    /// Not offered anything yet.
+    waiting: u32,
+    /// Offered the release.
+    offered: u32,
+    /// Fetching it.
+    fetching: u32,
+    /// Waiting for battery, signal or product.
+    held: u32,
+    /// Restarting.
+    restarting: u32,
+    /// Running it, yet to prove itself.
+    on_trial: u32,
+    /// Running it.
+    succeeded: u32,
+    /// Not running it.
+    failed: u32,
+    /// The release is not for them.
+    skipped: u32,
+}
+
+/// On which terms boards are given a release.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RolloutTerms)]
+pub(super) struct TermsView {
+    /// Boards keep it without a trial.
+    permanent: bool,
+    /// Percent of the battery without which it is not put in place.
+    #[schema(maximum = 100)]
+    battery_min_percent: u8,
+    /// RSRP in dBm without which it is not fetched.
+    rsrp_min_dbm: i16,
+    /// Boards that fetch it at once; 0 is without bound.
+    at_once: u32,
+    /// Boards of one radio cell that fetch it at once; 0 is without bound.
+    at_once_per_cell: u32,
+    /// Seconds after which a board that has begun and is silent counts as failed.
+    #[schema(minimum = 60)]
+    lost_after_s: u32,
+    /// Not before then.
+    begins: Option<Moment>,
+    /// Boards begin in these windows alone, UTC; empty is at any time.
+    #[schema(example = json!(["mon-fri/22:00/6h"]))]
+    windows: Vec<String>,
+}
+
+impl Default for TermsView {
+    fn default() -> Self {
+        Terms::default().into()
+    }
+}
+
+impl From<Terms> for TermsView {
+    fn from(terms: Terms) -> Self {
+        Self {
+            permanent: terms.permanent,
+            battery_min_percent: terms.battery_min_percent,
+            rsrp_min_dbm: terms.rsrp_min_dbm,
+            at_once: terms.at_once,
+            at_once_per_cell: terms.at_once_per_cell,
+            lost_after_s: terms.lost_after_s,
+            begins: terms.begins.map(Moment::from),
+            windows: terms.windows.iter().map(hours_text).collect(),
+        }
+    }
+}
+
+impl TermsView {
+    fn checked(self) -> Result<Terms, Problem> {
+        let invalid = |why: String| Problem::new(Code::Invalid, why);
+        if self.windows.len() > WINDOWS_MAX {
+            return Err(invalid(format!("at most {WINDOWS_MAX} windows")));
+        }
+        if self.battery_min_percent > 100 || self.lost_after_s < 60 {
+            let why = "a battery has at most 100 percent, and a board 60 seconds at least";
+            return Err(invalid(String::from(why)));
+        }
+        let windows = self.windows.iter().map(|text| hours(text)).collect::<Result<_, _>>();
+        Ok(Terms {
+            permanent: self.permanent,
+            battery_min_percent: self.battery_min_percent,
+            rsrp_min_dbm: self.rsrp_min_dbm,
+            at_once: self.at_once,
+            at_once_per_cell: self.at_once_per_cell,
+            lost_after_s: self.lost_after_s,
+            begins: self.begins.map(|begins| begins.0),
+            windows: windows.map_err(invalid)?,
+        })
+    }
+}
+
+impl GroupView {
+    fn of(group: &RolloutGroup, counts: Counts) -> Self {
+        Self {
+            name: group.name.clone(),
+            success_percent: group.success_percent,
+            may_fail: group.errors.allowed(counts.meant()),
+            boards: counts.total(),
+            waiting: counts.of(TargetState::Waiting),
+            offered: counts.of(TargetState::Offered),
+            fetching: counts.of(TargetState::Fetching),
+            held: counts.of(TargetState::Held),
+            restarting: counts.of(TargetState::Restarting),
+            on_trial: counts.of(TargetState::OnTrial),
+            succeeded: counts.of(TargetState::Succeeded),
+            failed: counts.of(TargetState::Failed),
+            skipped: counts.of(TargetState::Skipped),
+        }
+    }
+}
+
+impl From<Standing> for View {
+    fn from(Standing { rollout, counts }: Standing) -> Self {
+        let group = |number: u16| rollout.groups.get(usize::from(number)).map(|it| it.name.clone());
+        let (state, since, why) = match &rollout.state {
+            RolloutState::Preparing | RolloutState::AwaitingApproval => {
+                (State::AwaitingApproval, None, None)
+            }
+            RolloutState::Ready => (State::Ready, None, None),
+            RolloutState::Running { since } => (State::Running, Some(*since), None),
+            RolloutState::Paused { at, halted_by } => {
+                (State::Paused, Some(*at), Some(format!("paused by {halted_by}")))
+            }
+            RolloutState::Stopped { at, in_group, failed, allowed } => {
+                let name = group(*in_group).unwrap_or_default();
+                let why = format!("{failed} boards of group {name} failed, and {allowed} may");
+                (State::Stopped, Some(*at), Some(why))
+            }
+            RolloutState::Aborted { at, ended_by } => {
+                (State::Aborted, Some(*at), Some(format!("ended by {ended_by}")))
+            }
+            RolloutState::Finished { at } => (State::Finished, Some(*at), None),
+        };
+        let groups = rollout.groups.iter().enumerate();
+        let groups = groups
+            .map(|(at, group)| GroupView::of(group, counts.get(at).copied().unwrap_or_default()));
+        Self {
+            id: rollout.number,
+            name: rollout.name.clone(),
+            release: rollout.release,
+            before: rollout.before.clone(),
+            filter: rollout.filter.clone(),
+            within: rollout
+                .within
+                .as_ref()
+                .map(|all| all.iter().map(ToString::to_string).collect()),
+            dynamic: rollout.dynamic,
+            by: rollout.by.clone(),
+            created: rollout.created.into(),
+            total: rollout.total,
+            state,
+            since: since.map(Moment::from),
+            why,
+            group: rollout.group,
+            groups: groups.collect(),
+            terms: rollout.terms.clone().into(),
+        }
+    }
+}
+
+/// Whether it goes no further than the caller may see.
+fn may_see(reach: &Reach, rollout: &Rollout) -> bool {
+    match (&rollout.within, reach) {
+        (_, Reach::Everywhere) => true,
+        (None, Reach::Tenants(_)) => false,
+        (Some(within), reach) => within.iter().all(|tenant| reach.includes(tenant)),
+    }
+}
+
+/// The rollout, where the caller may see it and do this to it.
+fn found(
+    admin: &Admin,
+    caller: &Caller,
+    number: u64,
+    permission: Permission,
+) -> Result<Standing, Problem> {
+    let standing = admin.rollouts()?.show(number).map_err(AdminError::from)?;
+    if !may_see(&caller.reach(Permission::RolloutsRead)?, &standing.rollout) {
+        return Err(Problem::unknown("rollout", number));
+    }
+    match may_see(&caller.reach(permission)?, &standing.rollout) {
+        true => Ok(standing),
+        false => Err(Caller::forbidden(permission)),
+    }
+}
+
+/// The rollouts that you may see, the newest first.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "list_rollouts",
+    extensions(("x-permission" = json!("rollouts:read"))),
+    params(Paging),
+    responses((status = 200, body = Page<View>)),
+)]
+#[get("/rollouts")]
+pub(super) async fn list(
+    caller: Caller,
+    paging: web::Query<Paging>,
+    api: web::Data<Api>,
+) -> Result<web::Json<Page<View>>, Problem> {
+    let reach = caller.reach(Permission::RolloutsRead)?;
+    let (limit, before) = (paging.limit()?, paging.after()?);
+    let page = api.run(&caller, move |admin| {
+        let rollouts = admin.rollouts()?;
+        let all = rollouts.list().map_err(AdminError::from)?.into_iter().rev();
+        let keyed = all.map(|it| (it.number.to_be_bytes(), it)).filter(|(key, rollout)| {
+            may_see(&reach, rollout) && before.as_ref().is_none_or(|before| key[..] < before[..])
+        });
+        let views = keyed.map(|(key, rollout)| {
+            let standing = rollouts.show(rollout.number).map_err(AdminError::from)?;
+            Ok::<_, Problem>((key, View::from(standing)))
+        });
+        Page::of(views, limit)
+    });
+    Ok(web::Json(page.await?))
+}
+
+/// A rollout to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRolloutView {
+    /// What to call it.
+    #[schema(example = "valves, spring", max_length = 200)]
+    name: String,
+    /// The release, by number; it is signed.
+    release: u64,
+    /// Which boards: what stands behind `?` where boards are listed, without a page.
+    #[schema(example = "tenant=acme&label=site%3Anorth", max_length = 2000)]
+    filter: String,
+    /// Boards that come to fit later belong to it as well.
+    #[serde(default)]
+    dynamic: bool,
+    /// The groups, in the order in which they begin: `NAME:WHO[:SUCCESS[:ERRORS]]`. WHO is `5%`, `100`,
+    /// `label:KEY=VALUE` or `rest`; SUCCESS the percentage that must have succeeded before the next
+    /// begins; ERRORS how many may fail, as `5%` or `20`. Whoever is in no group is in the last.
+    #[schema(example = json!(["canary:5%:95%:2%", "others:rest:90%:5%"]))]
+    groups: Vec<String>,
+    /// On which terms.
+    #[serde(default)]
+    terms: TermsView,
+}
+
+/// Make a rollout: its boards are written down, and nothing is given to any before it is started.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "add_rollout",
+    extensions(("x-permission" = json!("rollouts:write"))),
+    request_body = NewRolloutView,
+    responses((status = 201, body = View)),
+)]
+#[post("/rollouts")]
+pub(super) async fn add(
+    caller: Caller,
+    new: web::Json<NewRolloutView>,
+    api: web::Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let NewRolloutView { name, release, filter, dynamic, groups, terms } = new.into_inner();
+    let reach = caller.reach(Permission::RolloutsWrite)?;
+    let (name, terms, now) = (line(&name, LINE_MAX)?, terms.checked()?, api.now());
+    if filter.len() > FILTER_MAX {
+        let detail = format_args!("a filter has at most {FILTER_MAX} bytes");
+        return Err(Problem::new(Code::Invalid, detail));
+    }
+    // What is wrong with it is said in the list's own words.
+    Asked::parse(&filter)?.filter(&reach)?;
+    let groups = groups.iter().map(|text| group(text)).collect::<Result<Vec<_>, _>>();
+    let groups = groups.map_err(|why| Problem::new(Code::Invalid, why))?;
+    let within: Option<Vec<TenantId>> = match &reach {
+        Reach::Everywhere => None,
+        Reach::Tenants(tenants) => Some(tenants.iter().cloned().collect()),
+    };
+    let (by, approve_above) = (caller.who(), api.approve_rollouts_above());
+    let new =
+        NewRollout { name, release, filter, within, dynamic, groups, terms, by, approve_above };
+    let made = api.run(&caller, move |admin| {
+        let release = admin.release(new.release)?;
+        if release.tenant.as_ref().is_some_and(|tenant| !reach.includes(tenant)) {
+            return Err(Problem::unknown("release", release.number));
+        }
+        let rollout = admin.add_rollout(new, now)?;
+        Ok(admin.rollouts()?.show(rollout.number).map_err(AdminError::from)?)
+    });
+    let standing = made.await?;
+    let place = format!("{}/rollouts/{}", super::BASE, standing.rollout.number);
+    Ok(HttpResponse::Created().insert_header(("Location", place)).json(View::from(standing)))
+}
+
+/// One rollout, and how far its groups are.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "show_rollout",
+    extensions(("x-permission" = json!("rollouts:read"))),
+    params(("rollout" = u64, Path, description = "Its number")),
+    responses((status = 200, body = View)),
+)]
+#[get("/rollouts/{rollout}")]
+pub(super) async fn show(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    api: web::Data<Api>,
+) -> Result<web::Json<View>, Problem> {
+    let (number, who) = (*rollout, caller.clone());
+    let found = api.run(&caller, move |admin| found(admin, &who, number, Permission::RolloutsRead));
+    Ok(web::Json(found.await?.into()))
+}
+
+/// A board of a rollout.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutBoard)]
+pub(super) struct BoardView {
+    /// The board.
+    board: String,
+    /// Its group, from 0.
+    group: u16,
+    /// How far it is.
+    #[schema(value_type = String, example = "fetching")]
+    state: TargetState,
+    /// Why it is no further, in words; empty for nothing.
+    #[schema(example = "its battery is too low")]
+    why: String,
+    /// When it was heard of last there.
+    changed: Moment,
+    /// Bytes of the image that it has.
+    received: u32,
+}
+
+impl From<Target> for BoardView {
+    fn from(target: Target) -> Self {
+        Self {
+            board: target.board.to_string(),
+            group: target.group,
+            state: target.state,
+            why: why(&target),
+            changed: target.changed.into(),
+            received: target.received,
+        }
+    }
+}
+
+/// Which boards of a rollout.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// How many items at most: 50 where nothing is said.
+    #[param(minimum = 1, maximum = 500, required = false)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    #[param(required = false)]
+    after: Option<String>,
+    /// Only those in this state.
+    #[param(required = false, example = "failed")]
+    state: Option<String>,
+}
+
+/// A rollout's boards, how far each is, and why it is no further.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "list_rollout_boards",
+    extensions(("x-permission" = json!("rollouts:read"))),
+    params(("rollout" = u64, Path, description = "Its number"), Which),
+    responses((status = 200, body = Page<BoardView>)),
+)]
+#[get("/rollouts/{rollout}/boards")]
+pub(super) async fn boards(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    which: web::Query<Which>,
+    api: web::Data<Api>,
+) -> Result<web::Json<Page<BoardView>>, Problem> {
+    let Which { limit, after, state } = which.into_inner();
+    let paging = Paging { limit, after };
+    let (limit, from) = (paging.limit()?, paging.after_text::<u32>()?.unwrap_or(0));
+    let state = state.as_deref().map(target_state).transpose();
+    let state = state.map_err(|why| Problem::new(Code::Invalid, why))?;
+    let (number, who) = (*rollout, caller.clone());
+    let page = api.run(&caller, move |admin| {
+        found(admin, &who, number, Permission::RolloutsRead)?;
+        let states: Vec<_> = state.into_iter().collect();
+        let page = admin.rollouts()?.targets(number, &states, from, limit);
+        Ok::<_, Problem>(page.map_err(AdminError::from)?)
+    });
+    let (targets, next) = page.await?;
+    let items = targets.into_iter().map(BoardView::from).collect();
+    let next = next.map(|row| Paging::cursor(row.to_string().as_bytes()));
+    Ok(web::Json(Page { items, next }))
+}
+
+/// Why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Starting {
+    /// Why, for whoever has to allow it, where the rollout is large enough for that.
+    #[schema(example = "fixes the leak", max_length = 200)]
+    reason: Option<String>,
+}
+
+/// Start a rollout. A large one has to be allowed by another person first: the answer is then the
+/// approval that is waited for.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "start_rollout",
+    extensions(("x-permission" = json!("rollouts:write"))),
+    params(("rollout" = u64, Path, description = "Its number")),
+    request_body = Starting,
+    responses(
+        (status = 200, body = View),
+        (status = 201, description = "The approval that is waited for"),
+    ),
+)]
+#[post("/rollouts/{rollout}/start")]
+pub(super) async fn start(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    said: web::Json<Starting>,
+    api: web::Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let (number, who, now) = (*rollout, caller.clone(), api.now());
+    let find = move |admin: &Admin| found(admin, &who, number, Permission::RolloutsWrite);
+    let rollout = api.run(&caller, find).await?.rollout;
+    if rollout.state == RolloutState::AwaitingApproval {
+        let tenant = match rollout.within.as_deref() {
+            Some([tenant]) => Some(tenant.clone()),
+            _ => None,
+        };
+        let act = storage::Act::StartRollout { rollout: number, release: rollout.release, tenant };
+        let reason = said.reason.clone().unwrap_or_default();
+        return ask_in(&caller, act, &reason, &api).await;
+    }
+    let started = api.run(&caller, move |admin| {
+        admin.start_rollout(number, false, now)?;
+        Ok::<_, Problem>(admin.rollouts()?.show(number).map_err(AdminError::from)?)
+    });
+    Ok(HttpResponse::Ok().json(View::from(started.await?)))
+}
+
+async fn change(
+    caller: Caller,
+    number: u64,
+    api: &Api,
+    change: impl FnOnce(&Admin) -> Result<Rollout, AdminError> + Send + 'static,
+) -> Result<web::Json<View>, Problem> {
+    let who = caller.clone();
+    let changed = api.run(&caller, move |admin| {
+        found(admin, &who, number, Permission::RolloutsWrite)?;
+        change(admin)?;
+        Ok::<_, Problem>(admin.rollouts()?.show(number).map_err(AdminError::from)?)
+    });
+    Ok(web::Json(changed.await?.into()))
+}
+
+/// Halt a rollout: offers are taken back, what boards have fetched they keep.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "pause_rollout",
+    extensions(("x-permission" = json!("rollouts:write"))),
+    params(("rollout" = u64, Path, description = "Its number")),
+    responses((status = 200, body = View)),
+)]
+#[post("/rollouts/{rollout}/pause")]
+pub(super) async fn pause(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    api: web::Data<Api>,
+) -> Result<web::Json<View>, Problem> {
+    let (number, now) = (*rollout, api.now());
+    change(caller, number, &api, move |admin| admin.pause_rollout(number, now)).await
+}
+
+/// With what it goes on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resuming {
+    /// Another release of the same product: all boards begin anew with it.
+    release: Option<u64>,
+}
+
+/// Go on with a rollout that was halted; or, with another release, begin anew with all its boards.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "resume_rollout",
+    extensions(("x-permission" = json!("rollouts:write"))),
+    params(("rollout" = u64, Path, description = "Its number")),
+    request_body = Resuming,
+    responses((status = 200, body = View)),
+)]
+#[post("/rollouts/{rollout}/resume")]
+pub(super) async fn resume(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    said: web::Json<Resuming>,
+    api: web::Data<Api>,
+) -> Result<web::Json<View>, Problem> {
+    let (number, now, release) = (*rollout, api.now(), said.release);
+    change(caller, number, &api, move |admin| admin.resume_rollout(number, release, now)).await
+}
+
+/// Have the boards that failed try again, and go on.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "retry_rollout",
+    extensions(("x-permission" = json!("rollouts:write"))),
+    params(("rollout" = u64, Path, description = "Its number")),
+    responses((status = 200, body = View)),
+)]
+#[post("/rollouts/{rollout}/retry")]
+pub(super) async fn retry(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    api: web::Data<Api>,
+) -> Result<web::Json<View>, Problem> {
+    let (number, now) = (*rollout, api.now());
+    change(caller, number, &api, move |admin| admin.retry_rollout(number, now)).await
+}
+
+/// End a rollout for good; boards that have the release keep it.
+#[utoipa::path(
+    tag = "rollouts",
+    operation_id = "abort_rollout",
+    extensions(("x-permission" = json!("rollouts:write"))),
+    params(("rollout" = u64, Path, description = "Its number")),
+    responses((status = 200, body = View)),
+)]
+#[post("/rollouts/{rollout}/abort")]
+pub(super) async fn abort(
+    caller: Caller,
+    rollout: web::Path<u64>,
+    api: web::Data<Api>,
+) -> Result<web::Json<View>, Problem> {
+    let (number, now) = (*rollout, api.now());
+    change(caller, number, &api, move |admin| admin.abort_rollout(number, now)).await
+}
