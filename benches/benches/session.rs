@@ -39,7 +39,10 @@ fn exchange(
                 endpoint.handle_outcome(now, exchange, Answer::Changed);
             }
             Effect::Send(bytes) => answer = bytes,
-            Effect::Counted { .. } | Effect::Dropped { .. } | Effect::Serve { .. } => {}
+            Effect::Counted { .. }
+            | Effect::Dropped { .. }
+            | Effect::Serve { .. }
+            | Effect::Read { .. } => {}
         }
     }
     answer

@@ -10,7 +10,7 @@ use std::time::Duration;
 use benches::load::error::LoadError;
 use benches::scenario::error::ScenarioError;
 use benches::scenario::{
-    Size, Verdict, crash, enrol, flood, lists, restart, scale, sleep, suspend,
+    Size, Verdict, crash, enrol, flood, lists, restart, rollout, scale, sleep, suspend,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -62,6 +62,10 @@ enum Name {
     /// A million boards in the store, of several tenants, with labels and states: listed, searched,
     /// filtered, sorted and counted. Target: 200 ms for 95 of 100 questions of each kind
     Lists,
+    /// 10,000 boards are given a release that fails on one in twenty: the rollout stops itself in the
+    /// group and at the failure that it should, and resumed with a better one it completes; the hub is
+    /// killed five times. Before that a rollout of a million boards is made. Target: that, in 10 s
+    Rollout,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -125,6 +129,11 @@ fn run(arguments: &Arguments) -> Result<Verdict, ScenarioError> {
             let boards = arguments.boards.unwrap_or(usual.boards);
             lists::run(&lists::Options { boards, ..usual })
         }
+        Name::Rollout => {
+            let usual = rollout::Options::of(size, arguments.seed);
+            let boards = arguments.boards.unwrap_or(usual.boards);
+            rollout::run(&rollout::Options { boards, ..usual })
+        }
         Name::Scale => {
             let mut options = scale::Options::of(size);
             if let Some(most) = arguments.boards {
@@ -148,6 +157,7 @@ fn told(arguments: &Arguments, verdict: &Verdict) -> Result<bool, ScenarioError>
         Name::Scale => "scale",
         Name::Enrol => "enrol",
         Name::Lists => "lists",
+        Name::Rollout => "rollout",
     };
     let mut out = io::stdout().lock();
     verdict.report.write_table(&mut out)?;

@@ -9,6 +9,7 @@ pub mod flood;
 pub mod hub;
 pub mod lists;
 pub mod restart;
+pub mod rollout;
 pub mod scale;
 pub mod site;
 pub mod sleep;

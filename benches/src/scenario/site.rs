@@ -135,11 +135,19 @@ impl Site {
     /// # Errors
     /// [`ScenarioError::Command`] with its last words.
     pub fn command(&self, command: &'static str, with: &[&str]) -> Result<(), ScenarioError> {
+        self.said(command, with).map(drop)
+    }
+
+    /// The same, with what it says.
+    ///
+    /// # Errors
+    /// As [`Site::command`].
+    pub fn said(&self, command: &'static str, with: &[&str]) -> Result<Vec<u8>, ScenarioError> {
         let mut program = self.program(command);
         program.args(with).arg("--config").arg(self.config());
         let done = program.output().map_err(system("run the hub's program"))?;
         match done.status.success() {
-            true => Ok(()),
+            true => Ok(done.stdout),
             false => Err(ScenarioError::Command { command, words: last_words(&done.stderr) }),
         }
     }
