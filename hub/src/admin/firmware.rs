@@ -124,7 +124,7 @@ impl Admin {
     ///
     /// # Errors
     /// [`AdminError::Unknown`].
-    pub fn release(&self, number: u64) -> Result<Release, AdminError> {
+    pub fn firmware(&self, number: u64) -> Result<Release, AdminError> {
         let found = self.store.releases().find(&number.to_be_bytes())?;
         let way_out = "`cellular-hub firmware list` shows all";
         found.ok_or_else(|| unknown("release", &number, way_out))
@@ -228,7 +228,7 @@ impl Admin {
         sbom: Option<Vec<u8>>,
     ) -> Result<Release, AdminError> {
         let _changing = self.changing();
-        let mut release = self.release(number)?;
+        let mut release = self.firmware(number)?;
         release.notes = notes;
         if let Some(sbom) = sbom {
             release.sbom = Some(self.store.files().put(&sbom)?);
@@ -249,7 +249,7 @@ impl Admin {
         now: UnixSeconds,
     ) -> Result<Release, AdminError> {
         let _changing = self.changing();
-        let mut release = self.release(number)?;
+        let mut release = self.firmware(number)?;
         if let ReleaseState::Withdrawn { .. } = release.state {
             return Err(refused(format!("release {number} is withdrawn already")));
         }
@@ -334,7 +334,7 @@ impl Admin {
 
     /// The release, where it can be signed: not yet, and still later than what boards may run.
     pub(super) fn unsigned(&self, number: u64) -> Result<Release, AdminError> {
-        let release = self.release(number)?;
+        let release = self.firmware(number)?;
         match release.state {
             ReleaseState::Draft | ReleaseState::Approved { .. } => {}
             ReleaseState::Signed { .. } => {

@@ -132,12 +132,12 @@ impl Firmware {
             Self::Add(add) => add.run(hub),
             Self::List { product } => list(hub, product.as_ref()),
             Self::Show { release } => {
-                let release = hub.admin()?.release(release)?;
+                let release = hub.admin()?.firmware(release)?;
                 hub.output.answer(&release, || shown(&release))
             }
             Self::Digest { release, out } => {
                 hub.must_be_new(&out)?;
-                let release = hub.admin()?.release(release)?;
+                let release = hub.admin()?.firmware(release)?;
                 if let Some(out) = &out {
                     hub.write_new(out, &release.digest.0)?;
                 }
@@ -160,7 +160,7 @@ impl Firmware {
             Self::Export { release, out } => {
                 hub.must_be_new([&out])?;
                 let admin = hub.admin()?;
-                let release = admin.release(release)?;
+                let release = admin.firmware(release)?;
                 hub.write_new(&out, &admin.image(&release)?)?;
                 hub.output.answer(&release, || {
                     format!("{}: {} bytes, {}", out.display(), release.size, release.file)

@@ -60,7 +60,7 @@ impl Rig {
                     name: String::new(),
                     state: TenantState::Active,
                     created: NOW,
-                    authority: None,
+                    issuer: None,
                     quota: storage::Quota::default(),
                 })
                 .unwrap();

@@ -24,7 +24,7 @@ pub(super) fn run(boards: usize) -> Result<Duration, ScenarioError> {
         name: String::new(),
         state: TenantState::Active,
         created: NOW,
-        authority: None,
+        issuer: None,
         quota: Quota::default(),
     })?;
     let bar = progress::counting("boards", boards);

@@ -140,7 +140,7 @@ fn found(
     number: u64,
     permission: Permission,
 ) -> Result<Release, Problem> {
-    let release = admin.release(number)?;
+    let release = admin.firmware(number)?;
     if !is_seen(&caller.reach(Permission::FirmwareRead)?, &release) {
         return Err(Problem::unknown("release", number));
     }

@@ -378,7 +378,7 @@ pub(super) async fn add(
     let new =
         NewRollout { name, release, filter, within, dynamic, groups, terms, by, approve_above };
     let made = api.run(&caller, move |admin| {
-        let release = admin.release(new.release)?;
+        let release = admin.firmware(new.release)?;
         if release.tenant.as_ref().is_some_and(|tenant| !reach.includes(tenant)) {
             return Err(Problem::unknown("release", release.number));
         }
