@@ -288,6 +288,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards/{board}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A board's readings as they pass, from now on, as server-sent events `message`: what they are and what
+         *     becomes of them, and what they say (`messages:read`). The hub keeps none of it. It ends with the
+         *     sign-in.
+         */
+        get: operations["listen_to_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/boards/{board}/revoke": {
         parameters: {
             query?: never;
@@ -388,6 +409,172 @@ export interface paths {
         };
         /** When boards' certificates and authorities end, as of some seconds ago. */
         get: operations["forecast_certificates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changes, from now on, as server-sent events: `rates` every two seconds, as a point of the
+         *     overview's series; `upstream` when one goes up or down, as the overview shows it; `attention` when
+         *     what wants looking after may have changed; `job` when one has gone on, as it is shown. It ends with the
+         *     sign-in. At most eight of a caller's at a time.
+         */
+        get: operations["listen_to_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The releases that you may see, the newest first. */
+        get: operations["list_releases"];
+        put?: never;
+        /**
+         * Take an image in: the body, at most 4 MiB, in MCUboot's format, signed or not.
+         * @description It is read as boards read it, and refused with the reason: not an image, changed, signed with a key
+         *     that is not known, or no later than what boards may run already.
+         */
+        post: operations["add_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One release. */
+        get: operations["show_release"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A release's image as it is now. */
+        get: operations["release_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say what is new in a release, and what it is made of; without a bill of materials, the one that was
+         *     there stays.
+         */
+        put: operations["describe_release"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask that a release is signed: another person has to allow it, and then it is. */
+        post: operations["sign_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring the signature of a key that is held elsewhere, once it is allowed that the release is signed. */
+        post: operations["attach_signature"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a release to no board any more; those that run it go on. */
+        post: operations["withdraw_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys whose signatures on images are taken. */
+        get: operations["list_firmware_keys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -657,6 +844,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rollouts that you may see, the newest first. */
+        get: operations["list_rollouts"];
+        put?: never;
+        /** Make a rollout: its boards are written down, and nothing is given to any before it is started. */
+        post: operations["add_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rollout, and how far its groups are. */
+        get: operations["show_rollout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a rollout for good; boards that have the release keep it. */
+        post: operations["abort_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}/boards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A rollout's boards, how far each is, and why it is no further. */
+        get: operations["list_rollout_boards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Halt a rollout: offers are taken back, what boards have fetched they keep. */
+        post: operations["pause_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a rollout that was halted; or, with another release, begin anew with all its boards. */
+        post: operations["resume_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have the boards that failed try again, and go on. */
+        post: operations["retry_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a rollout. A large one has to be allowed by another person first: the answer is then the
+         *     approval that is waited for.
+         */
+        post: operations["start_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes": {
         parameters: {
             query?: never;
@@ -793,6 +1120,46 @@ export interface paths {
         /** Go on with a code of an authenticator app. */
         post: operations["sign_in_totp"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sessions that are awake, by tenant and board. A page may be shorter than wanted where a session has
+         *     just ended, or few of many fit.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{board}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends a board's session that is awake. The board may begin another at once: `POST
+         *     /boards/{board}/block` keeps it from that.
+         */
+        delete: operations["end_board_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1247,6 +1614,35 @@ export interface components {
              * @example acme
              */
             tenant: string;
+        } | {
+            /** @description What is signed: SHA-256, in hexadecimal. */
+            digest: string;
+            /** @description The key in the hub's key store; none where it is elsewhere. */
+            key?: string | null;
+            /** @enum {string} */
+            kind: "sign-firmware";
+            /**
+             * Format: int64
+             * @description Which.
+             */
+            release: number;
+            /** @description Whose release it is; none is every tenant's. */
+            tenant?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "start-rollout";
+            /**
+             * Format: int64
+             * @description Which release it gives boards.
+             */
+            release: number;
+            /**
+             * Format: int64
+             * @description Which.
+             */
+            rollout: number;
+            /** @description Whose boards; none for those of several tenants. */
+            tenant?: string | null;
         };
         /** @description A person who was added, with the link they begin with. */
         AddedUser: {
@@ -1372,6 +1768,32 @@ export interface components {
          * @enum {string}
          */
         AuthorityState: "active" | "retiring" | "retired" | "revoked";
+        /** @description A session that is awake. */
+        Awake: {
+            /**
+             * @description Where the board is, as the hub sees it.
+             * @example 198.51.100.7:40123
+             */
+            address: string;
+            /**
+             * @description The board.
+             * @example CB-0001
+             */
+            board: string;
+            /** @description Its Connection ID (RFC 9146), in hexadecimal; none where the board is known by its address. */
+            cid?: string | null;
+            /** @description When its board was last heard. */
+            last_heard: components["schemas"]["Moment"];
+            /** @description Whether it is CoAP over DTLS, or plain. */
+            secured: boolean;
+            /** @description Since when it is awake: it began then, or woke. */
+            since: components["schemas"]["Moment"];
+            /**
+             * @description Whose it is.
+             * @example acme
+             */
+            tenant: string;
+        };
         /** @description A production batch: which boards of a tenant a station may enrol. */
         Batch: {
             /** @description Whether a station may give another certificate to boards that were heard already. */
@@ -1643,6 +2065,15 @@ export interface components {
             total: number;
             /** @description By the values of the labels that were asked for. */
             values: components["schemas"]["Values"][];
+        };
+        /** @description A key whose signatures on images are taken. */
+        FirmwareKey: {
+            /** @description SHA-256 of the key, as images name it. */
+            id: string;
+            /** @description Whether it is in the hub's key store. */
+            in_key_store: boolean;
+            /** @description What people call it; that of the hub's key store is its name there. */
+            name: string;
         };
         /** @description How many boards there are of which kind. */
         FleetCounts: {
@@ -2011,6 +2442,38 @@ export interface components {
              */
             label: string;
         };
+        /** @description A rollout to be made. */
+        NewRolloutView: {
+            /** @description Boards that come to fit later belong to it as well. */
+            dynamic?: boolean;
+            /**
+             * @description Which boards: what stands behind `?` where boards are listed, without a page.
+             * @example tenant=acme&label=site%3Anorth
+             */
+            filter: string;
+            /**
+             * @description The groups, in the order in which they begin: `NAME:WHO[:SUCCESS[:ERRORS]]`. WHO is `5%`, `100`,
+             *     `label:KEY=VALUE` or `rest`; SUCCESS the percentage that must have succeeded before the next
+             *     begins; ERRORS how many may fail, as `5%` or `20`. Whoever is in no group is in the last.
+             * @example [
+             *       "canary:5%:95%:2%",
+             *       "others:rest:90%:5%"
+             *     ]
+             */
+            groups: string[];
+            /**
+             * @description What to call it.
+             * @example valves, spring
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description The release, by number; it is signed.
+             */
+            release: number;
+            /** @description On which terms. */
+            terms?: components["schemas"]["RolloutTerms"];
+        };
         /** @description A route to be added. */
         NewRoute: {
             /**
@@ -2190,6 +2653,37 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_Awake: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /**
+                 * @description Where the board is, as the hub sees it.
+                 * @example 198.51.100.7:40123
+                 */
+                address: string;
+                /**
+                 * @description The board.
+                 * @example CB-0001
+                 */
+                board: string;
+                /** @description Its Connection ID (RFC 9146), in hexadecimal; none where the board is known by its address. */
+                cid?: string | null;
+                /** @description When its board was last heard. */
+                last_heard: components["schemas"]["Moment"];
+                /** @description Whether it is CoAP over DTLS, or plain. */
+                secured: boolean;
+                /** @description Since when it is awake: it began then, or woke. */
+                since: components["schemas"]["Moment"];
+                /**
+                 * @description Whose it is.
+                 * @example acme
+                 */
+                tenant: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Batch: {
             /** @description Its items, in the list's order. */
             items: {
@@ -2329,6 +2823,147 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_Release: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description When it was uploaded. */
+                added: components["schemas"]["Moment"];
+                /** @description By whom. */
+                by: string;
+                /** @description SHA-256 of what is signed, in hexadecimal. */
+                digest: string;
+                /** @description SHA-256 of the image as it is now. */
+                file: string;
+                /** @description The revisions of the hardware it is for; empty for all. */
+                hardware: string[];
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                id: number;
+                /** @description SHA-256 of the key that has signed it. */
+                key?: string | null;
+                /** @description The version that has to run before it is put in place. */
+                needs?: string | null;
+                /** @description What is new. */
+                notes: string;
+                /**
+                 * @description The kind of product it is for.
+                 * @example valve
+                 */
+                product: string;
+                /** @description SHA-256 of its software bill of materials. */
+                sbom?: string | null;
+                /**
+                 * Format: int32
+                 * @description Its security counter: boards that run it run no image with a lower one again.
+                 */
+                security_counter: number;
+                since?: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: int32
+                 * @description Bytes of the image.
+                 */
+                size: number;
+                /** @description How far it is. */
+                state: components["schemas"]["ReleaseState"];
+                /** @description The tenant whose boards may have it; none is every tenant's. */
+                tenant?: string | null;
+                /**
+                 * @description Its version.
+                 * @example 1.4.0
+                 */
+                version: string;
+                /** @description Why it was withdrawn. */
+                why?: string | null;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Rollout: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description Releases that it was begun with before. */
+                before: number[];
+                /** @description Who wants it. */
+                by: string;
+                /** @description When it was made. */
+                created: components["schemas"]["Moment"];
+                /** @description Whether boards that come to fit later belong to it as well. */
+                dynamic: boolean;
+                /** @description Which boards, as the list of boards is asked for them. */
+                filter: string;
+                /**
+                 * Format: int32
+                 * @description The group that began last, from 0.
+                 */
+                group: number;
+                /** @description The groups, in the order in which they begin. */
+                groups: components["schemas"]["RolloutGroup"][];
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                id: number;
+                /** @description What people call it. */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description The release, by number.
+                 */
+                release: number;
+                since?: components["schemas"]["Moment"] | null;
+                /** @description How it is. */
+                state: components["schemas"]["RolloutState"];
+                /** @description On which terms boards are given the release. */
+                terms: components["schemas"]["RolloutTerms"];
+                /**
+                 * Format: int64
+                 * @description Boards there were when it was made.
+                 */
+                total: number;
+                /** @description Why it is no further, in words. */
+                why?: string | null;
+                /** @description The tenants it goes no further than; none is all. */
+                within?: string[] | null;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_RolloutBoard: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description The board. */
+                board: string;
+                /** @description When it was heard of last there. */
+                changed: components["schemas"]["Moment"];
+                /**
+                 * Format: int32
+                 * @description Its group, from 0.
+                 */
+                group: number;
+                /**
+                 * Format: int32
+                 * @description Bytes of the image that it has.
+                 */
+                received: number;
+                /**
+                 * @description How far it is.
+                 * @example fetching
+                 */
+                state: string;
+                /**
+                 * @description Why it is no further, in words; empty for nothing.
+                 * @example its battery is too low
+                 */
+                why: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Route: {
             /** @description Its items, in the list's order. */
             items: {
@@ -2448,6 +3083,32 @@ export interface components {
             }[];
             /** @description What to give as `after` for the next page; none behind the last. */
             next?: string | null;
+        };
+        /** @description A reading that has just passed, or has not: the content of an event `message`. */
+        PassingMessage: {
+            /** @description When its outcome was known. */
+            at: components["schemas"]["Moment"];
+            /**
+             * Format: int32
+             * @description Its CoAP Content-Format.
+             */
+            content_format?: number | null;
+            /**
+             * Format: int64
+             * @description Milliseconds from its arrival to that.
+             */
+            latency_ms: number;
+            /**
+             * @description What became of it, as in the metrics: `accepted`, `down`, `full`, `refused`, `lost`,
+             *     `no_upstream`, `over_quota`.
+             */
+            outcome: string;
+            /** @description What it says, in base64; for who may read messages alone. */
+            payload?: string | null;
+            /** @description Its CoAP path. */
+            resource: string;
+            /** @description Bytes of it. */
+            size: number;
         };
         /** @description A passkey of one's own. */
         Passkey: {
@@ -2581,12 +3242,276 @@ export interface components {
              */
             reason: string;
         };
+        /** @description A release of firmware. */
+        Release: {
+            /** @description When it was uploaded. */
+            added: components["schemas"]["Moment"];
+            /** @description By whom. */
+            by: string;
+            /** @description SHA-256 of what is signed, in hexadecimal. */
+            digest: string;
+            /** @description SHA-256 of the image as it is now. */
+            file: string;
+            /** @description The revisions of the hardware it is for; empty for all. */
+            hardware: string[];
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description SHA-256 of the key that has signed it. */
+            key?: string | null;
+            /** @description The version that has to run before it is put in place. */
+            needs?: string | null;
+            /** @description What is new. */
+            notes: string;
+            /**
+             * @description The kind of product it is for.
+             * @example valve
+             */
+            product: string;
+            /** @description SHA-256 of its software bill of materials. */
+            sbom?: string | null;
+            /**
+             * Format: int32
+             * @description Its security counter: boards that run it run no image with a lower one again.
+             */
+            security_counter: number;
+            since?: components["schemas"]["Moment"] | null;
+            /**
+             * Format: int32
+             * @description Bytes of the image.
+             */
+            size: number;
+            /** @description How far it is. */
+            state: components["schemas"]["ReleaseState"];
+            /** @description The tenant whose boards may have it; none is every tenant's. */
+            tenant?: string | null;
+            /**
+             * @description Its version.
+             * @example 1.4.0
+             */
+            version: string;
+            /** @description Why it was withdrawn. */
+            why?: string | null;
+        };
+        /** @description Text and bill of materials of a release. */
+        ReleaseNotes: {
+            /** @description What is new, for people. */
+            notes: string;
+            /** @description What it is made of: a software bill of materials, any JSON. */
+            sbom?: unknown;
+        };
+        /**
+         * @description How far a release is.
+         * @enum {string}
+         */
+        ReleaseState: "draft" | "approved" | "signed" | "withdrawn";
+        /** @description With what it goes on. */
+        Resuming: {
+            /**
+             * Format: int64
+             * @description Another release of the same product: all boards begin anew with it.
+             */
+            release?: number | null;
+        };
         /** @description What the revocation of a certificate did. */
         RevokedView: {
             /** @description The board that had it. */
             board?: string | null;
             /** @description Sessions that were awake and end now. */
             sessions_ended?: number | null;
+        };
+        /** @description A rollout. */
+        Rollout: {
+            /** @description Releases that it was begun with before. */
+            before: number[];
+            /** @description Who wants it. */
+            by: string;
+            /** @description When it was made. */
+            created: components["schemas"]["Moment"];
+            /** @description Whether boards that come to fit later belong to it as well. */
+            dynamic: boolean;
+            /** @description Which boards, as the list of boards is asked for them. */
+            filter: string;
+            /**
+             * Format: int32
+             * @description The group that began last, from 0.
+             */
+            group: number;
+            /** @description The groups, in the order in which they begin. */
+            groups: components["schemas"]["RolloutGroup"][];
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The release, by number.
+             */
+            release: number;
+            since?: components["schemas"]["Moment"] | null;
+            /** @description How it is. */
+            state: components["schemas"]["RolloutState"];
+            /** @description On which terms boards are given the release. */
+            terms: components["schemas"]["RolloutTerms"];
+            /**
+             * Format: int64
+             * @description Boards there were when it was made.
+             */
+            total: number;
+            /** @description Why it is no further, in words. */
+            why?: string | null;
+            /** @description The tenants it goes no further than; none is all. */
+            within?: string[] | null;
+        };
+        /** @description A board of a rollout. */
+        RolloutBoard: {
+            /** @description The board. */
+            board: string;
+            /** @description When it was heard of last there. */
+            changed: components["schemas"]["Moment"];
+            /**
+             * Format: int32
+             * @description Its group, from 0.
+             */
+            group: number;
+            /**
+             * Format: int32
+             * @description Bytes of the image that it has.
+             */
+            received: number;
+            /**
+             * @description How far it is.
+             * @example fetching
+             */
+            state: string;
+            /**
+             * @description Why it is no further, in words; empty for nothing.
+             * @example its battery is too low
+             */
+            why: string;
+        };
+        /** @description A group, and how far its boards are. */
+        RolloutGroup: {
+            /**
+             * Format: int32
+             * @description How many there are.
+             */
+            boards: number;
+            /**
+             * Format: int32
+             * @description Not running it.
+             */
+            failed: number;
+            /**
+             * Format: int32
+             * @description Fetching it.
+             */
+            fetching: number;
+            /**
+             * Format: int32
+             * @description Waiting for battery, signal or product.
+             */
+            held: number;
+            /**
+             * Format: int32
+             * @description How many may fail; with one more, the rollout stops itself.
+             */
+            may_fail: number;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Offered the release.
+             */
+            offered: number;
+            /**
+             * Format: int32
+             * @description Running it, yet to prove itself.
+             */
+            on_trial: number;
+            /**
+             * Format: int32
+             * @description Restarting.
+             */
+            restarting: number;
+            /**
+             * Format: int32
+             * @description The release is not for them.
+             */
+            skipped: number;
+            /**
+             * Format: int32
+             * @description Running it.
+             */
+            succeeded: number;
+            /**
+             * Format: int32
+             * @description Percent that must have succeeded before the next group begins.
+             */
+            success_percent: number;
+            /**
+             * Format: int32
+             * @description Not offered anything yet.
+             */
+            waiting: number;
+        };
+        /**
+         * @description How a rollout is.
+         * @enum {string}
+         */
+        RolloutState: "awaiting-approval" | "ready" | "running" | "paused" | "stopped" | "aborted" | "finished";
+        /** @description On which terms boards are given a release. */
+        RolloutTerms: {
+            /**
+             * Format: int32
+             * @description Boards that fetch it at once; 0 is without bound.
+             * @default 0
+             */
+            at_once: number;
+            /**
+             * Format: int32
+             * @description Boards of one radio cell that fetch it at once; 0 is without bound.
+             * @default 0
+             */
+            at_once_per_cell: number;
+            /**
+             * Format: int32
+             * @description Percent of the battery without which it is not put in place.
+             * @default 30
+             */
+            battery_min_percent: number;
+            /** @default null */
+            begins: components["schemas"]["Moment"] | null;
+            /**
+             * Format: int32
+             * @description Seconds after which a board that has begun and is silent counts as failed.
+             * @default 604800
+             */
+            lost_after_s: number;
+            /**
+             * @description Boards keep it without a trial.
+             * @default false
+             */
+            permanent: boolean;
+            /**
+             * Format: int32
+             * @description RSRP in dBm without which it is not fetched.
+             * @default -120
+             */
+            rsrp_min_dbm: number;
+            /**
+             * @description Boards begin in these windows alone, UTC; empty is at any time.
+             * @default []
+             * @example [
+             *       "mon-fri/22:00/6h"
+             *     ]
+             */
+            windows: string[];
         };
         /** @description Where the readings of one resource go. */
         Route: {
@@ -2727,6 +3652,11 @@ export interface components {
             /** @description Sessions that were awake and end now. */
             sessions_ended?: number | null;
         };
+        /** @description A signature that was made elsewhere. */
+        Signed: {
+            /** @description ECDSA over the release's digest by a known key, DER, in base64. */
+            signature: string;
+        };
         /** @description A name and a password. */
         SignIn: {
             /**
@@ -2740,11 +3670,32 @@ export interface components {
              */
             user: string;
         };
+        /** @description Why, and with which key. */
+        Signing: {
+            /**
+             * @description The key in the hub's key store; none where it is elsewhere, and the signature will be brought.
+             * @example firmware
+             */
+            key?: string | null;
+            /**
+             * @description Why, for whoever allows it.
+             * @example tested on all boards of the lab
+             */
+            reason: string;
+        };
         /**
          * @description A way to prove who one is.
          * @enum {string}
          */
         SignInMethod: "password" | "totp" | "recovery-code" | "passkey" | "provider";
+        /** @description Why. */
+        Starting: {
+            /**
+             * @description Why, for whoever has to allow it, where the rollout is large enough for that.
+             * @example fixes the leak
+             */
+            reason?: string | null;
+        };
         /** @description How the store is. */
         StoreHealth: {
             /**
@@ -3110,6 +4061,14 @@ export interface components {
             /**
              * @description In words, for the audit log.
              * @example the key was copied at the depot
+             */
+            reason: string;
+        };
+        /** @description Why. */
+        Withdrawal: {
+            /**
+             * @description For whoever wonders.
+             * @example the pump does not start
              */
             reason: string;
         };
@@ -3680,6 +4639,28 @@ export interface operations {
             };
         };
     };
+    listen_to_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["PassingMessage"];
+                };
+            };
+        };
+    };
     revoke_board: {
         parameters: {
             query?: never;
@@ -3847,6 +4828,251 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Forecast"];
+                };
+            };
+        };
+    };
+    listen_to_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+        };
+    };
+    list_releases: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Release"];
+                };
+            };
+        };
+    };
+    add_release: {
+        parameters: {
+            query: {
+                /**
+                 * @description Revisions of the hardware, with commas between; all where none is named.
+                 * @example A,B
+                 */
+                hardware?: string;
+                /**
+                 * @description The kind of product, as its boards call themselves.
+                 * @example valve
+                 */
+                product: string;
+                /** @description The tenant whose boards may have it; every tenant's where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+        };
+    };
+    show_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+        };
+    };
+    release_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+        };
+    };
+    describe_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseNotes"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+        };
+    };
+    sign_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Signing"];
+            };
+        };
+        responses: {
+            /** @description The approval that is waited for */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    attach_signature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Signed"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+        };
+    };
+    withdraw_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Withdrawal"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+        };
+    };
+    list_firmware_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirmwareKey"][];
                 };
             };
         };
@@ -4229,6 +5455,232 @@ export interface operations {
             };
         };
     };
+    list_rollouts: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Rollout"];
+                };
+            };
+        };
+    };
+    add_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRolloutView"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+        };
+    };
+    show_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+        };
+    };
+    abort_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+        };
+    };
+    list_rollout_boards: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /**
+                 * @description Only those in this state.
+                 * @example failed
+                 */
+                state?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RolloutBoard"];
+                };
+            };
+        };
+    };
+    pause_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+        };
+    };
+    resume_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resuming"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+        };
+    };
+    retry_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+        };
+    };
+    start_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                rollout: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Starting"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rollout"];
+                };
+            };
+            /** @description The approval that is waited for */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_routes: {
         parameters: {
             query?: {
@@ -4442,6 +5894,55 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Session"];
                 };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description With this in the board's id, whatever the case; 1 to 32 characters. */
+                q?: string;
+                /** @description Of this tenant; of all that you may see where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Awake"];
+                };
+            };
+        };
+    };
+    end_board_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
