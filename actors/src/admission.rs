@@ -4,6 +4,7 @@
 //! Invariant: a refused board leaves no trace but a counter and a log line; all that is ever written here
 //! is whose a certificate has become, once its session is established.
 
+mod clones;
 mod newcomers;
 mod twin;
 
@@ -16,6 +17,8 @@ use storage::{
     Store, Tenant, TenantId, TenantState, UnixSeconds,
 };
 
+use self::clones::Clones;
+pub use self::clones::SessionMark;
 pub use self::newcomers::{First, Standing};
 use crate::identity::{self, Identity, IdentityError};
 use crate::refusal::Refusal;
@@ -89,6 +92,7 @@ pub struct Registry {
     store: Store,
     /// For how long after its end a certificate may still be renewed.
     grace_s: u64,
+    clones: Clones,
 }
 
 impl Registry {
@@ -96,7 +100,7 @@ impl Registry {
     /// certificate. Whoever gives such a board a session lets it renew that, and nothing else.
     #[must_use]
     pub fn new(store: Store, grace: Duration) -> Arc<Self> {
-        Arc::new(Self { store, grace_s: grace.as_secs() })
+        Arc::new(Self { store, grace_s: grace.as_secs(), clones: Clones::default() })
     }
 
     /// A session of the board is to begin with this certificate: if it was a new one, it is the
@@ -105,13 +109,18 @@ impl Registry {
     /// # Errors
     /// [`Refusal`] where a newcomer is not taken after all.
     pub fn used(&self, admitted: &Admitted) -> Result<(), Refusal> {
+        if admitted.standing == Standing::GaveUp {
+            let why = "a certificate that it had given up for another was used again";
+            return Err(self.hold(&admitted.board, why));
+        }
         self.take_in(admitted).map_err(|error| unreadable(&error))??;
         if let Some(serial) = &admitted.serial {
             self.learn(admitted, serial);
         }
         match self.store.renewals().complete(&admitted.board, admitted.fingerprint) {
-            Ok(false) => {}
-            Ok(true) => {
+            Ok(None) => {}
+            Ok(Some(before)) => {
+                self.clones.gave_up(&admitted.board, before, wall_clock::seconds());
                 tracing::info!(board = %admitted.board, certificate = %admitted.fingerprint, "renewed: the board uses its new certificate");
             }
             // Both are admitted until it can be written down.
@@ -120,6 +129,42 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// A full handshake has proved the board's key, offered this session to be resumed, and been given
+    /// that one.
+    ///
+    /// # Errors
+    /// [`Refusal::Held`] where there are two of the board: from now on it is held.
+    pub fn shook_hands(
+        &self,
+        board: &BoardId,
+        offered: Option<&SessionMark>,
+        given: Option<&SessionMark>,
+    ) -> Result<(), Refusal> {
+        match self.clones.are_two(board, offered, given) {
+            true => Err(self.hold(board, "two devices with its certificate take turns")),
+            false => Ok(()),
+        }
+    }
+
+    /// Holds a board until an admin releases it.
+    fn hold(&self, board: &BoardId, why: &str) -> Refusal {
+        self.clones.forget(board);
+        let since = wall_clock::seconds();
+        let held = self.store.boards().change(board, |known| {
+            if known.state == BoardState::Active {
+                known.state = BoardState::Held { reason: why.to_owned(), since };
+            }
+        });
+        match held {
+            Ok(_) => {
+                let way_out = "find out which of the two is the board; `cellular-hub board release` lets it in again";
+                tracing::error!(%board, reason = why, way_out, "held: there seem to be two of a board");
+                Refusal::Held
+            }
+            Err(error) => unreadable(&error),
+        }
     }
 
     /// Writes down which serial number a board's certificate has that was registered without: a list of
@@ -200,7 +245,11 @@ impl Registry {
                     other => other,
                 })
             }
-            Err(Refusal::OtherCertificate) => self.succeeds(identity, authority, board),
+            Err(Refusal::OtherCertificate) => match self.clones.given_up(&board.id, &fingerprint) {
+                // Once the board has spoken under its new one, it knows that that is in force.
+                Some(at) if board.last_seen.is_some_and(|heard| heard > at) => Ok(Standing::GaveUp),
+                Some(_) | None => self.succeeds(identity, authority, board),
+            },
             Err(other) => Err(other),
         }
     }

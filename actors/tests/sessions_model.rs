@@ -185,6 +185,7 @@ impl World {
             final_flight: Some(FinalFlight { finished: Vec::new(), next_plain_sequence: 9 }),
             datagrams: Vec::new(),
             early: Vec::new(),
+            offered: None,
             resumption: None,
         };
         let kept = hub.keep.establish(established, place, address, NOW).unwrap();

@@ -32,6 +32,7 @@ mod architecture;
 mod authorities;
 mod backup;
 mod cli;
+mod clones;
 mod config;
 mod delivery_mqtt;
 mod delivery_tenants;

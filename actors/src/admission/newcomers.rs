@@ -30,6 +30,9 @@ pub enum Standing {
         /// The new one's serial number.
         serial: Serial,
     },
+    /// The board gave it up for another that it has used since: whoever proves to have its key is not
+    /// the board, or has gone back in time.
+    GaveUp,
 }
 
 /// What a board is to be registered with that comes for the first time.
@@ -102,6 +105,8 @@ impl Registry {
     pub(super) fn take_in(&self, admitted: &Admitted) -> Result<Result<(), Refusal>, StoreError> {
         match &admitted.standing {
             Standing::Known => Ok(Ok(())),
+            // Nobody gets so far with it.
+            Standing::GaveUp => Ok(Err(Refusal::OtherCertificate)),
             Standing::First(first) => self.register(admitted, first),
             Standing::Successor { replaces, serial } => {
                 let certificate = certificate(admitted, serial);
@@ -114,6 +119,7 @@ impl Registry {
                 if !changed.is_some_and(is_its) {
                     return Ok(Err(Refusal::OtherCertificate));
                 }
+                self.clones.gave_up(&admitted.board, *replaces, wall_clock::seconds());
                 tracing::info!(board = %admitted.board, certificate = %admitted.fingerprint, "the board comes with another certificate of its authority");
                 Ok(Ok(()))
             }

@@ -43,6 +43,7 @@ use crate::paced::Paced;
 use crate::recorder::Recorder;
 use crate::rollout::Rollouts;
 use crate::taps::Taps;
+use crate::tenant::Directory;
 use crate::under_way::UnderWay;
 
 /// How much longer a handshake is known at the front door than to its worker, which looks once a
@@ -198,7 +199,7 @@ pub fn start(
     };
     let tenants = serving.all()?;
     let registry = Registry::new(store.clone(), settings.renew_after_expiry);
-    let keeping = keep(&settings, store, &registry, metrics, &sender)?;
+    let keeping = keep(&settings, store, &registry, &tenants, metrics, &sender)?;
     let quota = HandshakeQuota::new(Arc::clone(&tenants), Arc::clone(metrics));
     let metered = Metered { admission: registry, quota: Arc::clone(&quota) };
     let reloadable = Reloadable {
@@ -322,6 +323,7 @@ fn keep(
     settings: &Settings,
     store: &Store,
     registry: &Arc<Registry>,
+    tenants: &Arc<Directory>,
     metrics: &Arc<Metrics>,
     sender: &Sender,
 ) -> Result<Keeping, StartError> {
@@ -331,8 +333,10 @@ fn keep(
     let ids = ConnectionIds::new(settings.node, &keyring.naming().first_half());
     let keep = Keep::new(sessions, Arc::clone(registry), ids);
     let keeper = {
-        let (keep, metrics) = (keep.clone(), Arc::clone(metrics));
-        Keeper::start_in_arbiter(&Arbiter::new().handle(), |_| Keeper::new(keep, metrics))
+        let (keep, tenants) = (keep.clone(), Arc::clone(tenants));
+        let metrics = Arc::clone(metrics);
+        let arbiter = Arbiter::new().handle();
+        Keeper::start_in_arbiter(&arbiter, |_| Keeper::new(keep, tenants, metrics))
     };
     let waker = {
         let (keep, metrics, sender) = (keep.clone(), Arc::clone(metrics), sender.clone());

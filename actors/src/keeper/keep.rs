@@ -171,6 +171,12 @@ impl Keep {
         let Place { lease, generation, .. } = place;
         let admitted = established.admitted.clone();
         self.registry.used(&admitted).map_err(NotKept::NotAdmitted)?;
+        if !established.is_resumed() {
+            let given = established.resumption.as_ref().and_then(|it| it.session_id.first_chunk());
+            let shook =
+                self.registry.shook_hands(&admitted.board, established.offered.as_ref(), given);
+            shook.map_err(NotKept::NotAdmitted)?;
+        }
         let authenticated = established.resumption.as_ref().and_then(|it| it.authenticated);
         let authenticated = authenticated.unwrap_or(now);
         let resumption = established.resumption.as_ref().map(|resumption| Resumption {

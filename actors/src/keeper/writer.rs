@@ -10,12 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
-use storage::Slot;
+use storage::{BoardId, Slot, TenantId};
 
 use super::keep::{Keep, Kept, NotKept, Place};
+use crate::admission::Admitted;
+use crate::barred::Whose;
 use crate::link::established::Established;
 use crate::link::priority;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
+use crate::refusal::Refusal;
+use crate::tenant::{Directory, EndSessions};
 use crate::wall_clock;
 
 const MAILBOX: usize = 16_384;
@@ -30,6 +34,7 @@ const GATHERING: Duration = Duration::from_millis(5);
 /// Writes sessions to the store.
 pub struct Keeper {
     keep: Keep,
+    tenants: Arc<Directory>,
     metrics: Arc<Metrics>,
     /// The links of every arbiter, by index.
     links: Vec<Recipient<Begin>>,
@@ -135,8 +140,9 @@ pub struct Close;
 impl Keeper {
     /// A keeper that writes to `keep`.
     #[must_use]
-    pub const fn new(keep: Keep, metrics: Arc<Metrics>) -> Self {
-        Self { keep, metrics, links: Vec::new(), waiting: Vec::new(), due: false, flushed: None }
+    pub fn new(keep: Keep, tenants: Arc<Directory>, metrics: Arc<Metrics>) -> Self {
+        let (links, waiting) = (Vec::new(), Vec::new());
+        Self { keep, tenants, metrics, links, waiting, due: false, flushed: None }
     }
 
     /// Flushes behind what is in the mailbox already, so that all of it is one, and not sooner after
@@ -196,6 +202,20 @@ impl Keeper {
     }
 }
 
+impl Keeper {
+    /// Ends what a board has that was just held: whichever of the two it is.
+    fn shut_out(&self, board: &BoardId, tenant: &TenantId) {
+        self.metrics.board_held();
+        let Some(tenant) = self.tenants.find(tenant) else { return };
+        let whose = Whose::Board(board.clone());
+        tenant.barred.bar(&whose, Instant::now());
+        if let Err(error) = tenant.supervisor().try_send(EndSessions(whose)) {
+            // It is held, so its next session is refused, and a sleeping one is not woken.
+            tracing::error!(%board, %error, "the session of a board that is held goes on");
+        }
+    }
+}
+
 impl Actor for Keeper {
     type Context = Context<Self>;
 
@@ -213,12 +233,16 @@ impl Handler<Store> for Keeper {
         let flight = std::mem::take(&mut established.datagrams);
         let early = std::mem::take(&mut established.early);
         let end = established.end();
+        let Admitted { board, tenant, .. } = established.admitted.clone();
         match self.keep.establish(*established, place, peer, wall_clock::seconds()) {
             Ok(kept) => {
                 let stored = Stored { peer, kept, flight, early };
                 self.waiting.push(Waiting { owner, stored, end });
             }
             Err(NotKept::NotAdmitted(refusal)) => {
+                if refusal == Refusal::Held {
+                    self.shut_out(&board, &tenant);
+                }
                 self.metrics.handshake_ended(refusal.end());
                 return tracing::info!(%peer, reason = %refusal, "handshake refused");
             }

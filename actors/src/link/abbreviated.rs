@@ -254,6 +254,7 @@ impl Abbreviated {
             final_flight: None,
             datagrams: Vec::new(),
             early: std::mem::take(&mut self.early),
+            offered: None,
             resumption: Some(Resumption {
                 session_id: self.session_id,
                 master: self.resumable.master.clone(),

@@ -322,6 +322,7 @@ impl Engine {
             final_flight: Some(FinalFlight { finished, next_plain_sequence: self.next_sequence }),
             datagrams,
             early: Vec::new(),
+            offered: None,
             resumption: resumption(self.stream.ssl()),
         }))
     }

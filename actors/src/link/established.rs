@@ -1,6 +1,6 @@
 //! What a finished handshake hands over to the association that follows it.
 
-use crate::admission::Admitted;
+use crate::admission::{Admitted, SessionMark};
 use crate::link::cipher::DirectionKey;
 use crate::link::connection_id::ConnectionId;
 use crate::link::resumptions::Resumption;
@@ -31,6 +31,8 @@ pub struct Established {
     pub datagrams: Vec<Vec<u8>>,
     /// Records of data that came before the handshake was over, still sealed: the session's first.
     pub early: Vec<Vec<u8>>,
+    /// The session that a full handshake was offered to resume, and did not.
+    pub offered: Option<SessionMark>,
     /// What the next handshake may begin with; `None` without the extended master secret (RFC 7627).
     pub resumption: Option<Resumption>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use storage::BoardId;
 
+use crate::admission::SessionMark;
 use crate::link::abbreviated::{Abbreviated, Terms};
 use crate::link::connection_id::{self, ConnectionId};
 use crate::link::cookie::COOKIE_LEN;
@@ -19,6 +20,8 @@ use crate::refusal::Refusal;
 /// A handshake in progress.
 pub struct Handshake {
     random: [u8; 32],
+    /// The session that its hello offers to resume.
+    offered: Option<SessionMark>,
     stage: Stage,
 }
 
@@ -56,7 +59,8 @@ impl Handshake {
             ours,
         };
         let stage = Stage::Assembling(Box::new(assembling));
-        let mut handshake = Self { random: *hello.random, stage };
+        let offered = hello.session_id.first_chunk().copied();
+        let mut handshake = Self { random: *hello.random, offered, stage };
         let progress = handshake.handle_datagram(datagram);
         Some((handshake, progress))
     }
@@ -74,7 +78,7 @@ impl Handshake {
             let alert = engine::alert(refusal, terms.next_plain_sequence);
             (Stage::Refused(alert), Progress::Refused(refusal))
         };
-        (Self { random: *offer.random, stage }, progress)
+        (Self { random: *offer.random, offered: None, stage }, progress)
     }
 
     /// Whether a ClientHello with this random began this handshake.
@@ -97,7 +101,13 @@ impl Handshake {
     /// Takes any other datagram of the peer.
     pub fn handle_datagram(&mut self, datagram: &[u8]) -> Progress {
         let assembling = match &mut self.stage {
-            Stage::Full(engine) => return engine.handle_datagram(datagram),
+            Stage::Full(engine) => {
+                let mut progress = engine.handle_datagram(datagram);
+                if let Progress::Established(established) = &mut progress {
+                    established.offered = self.offered;
+                }
+                return progress;
+            }
             Stage::Abbreviated(handshake) => return handshake.handle_datagram(datagram),
             Stage::Refused(_) => return Progress::Pending,
             Stage::Assembling(assembling) => assembling,

@@ -67,6 +67,7 @@ pub struct Metrics {
     tenants: TenantSeries,
     trust: TrustSeries,
     firmware: FirmwareSeries,
+    boards_held: IntCounter,
 }
 
 impl Metrics {
@@ -229,6 +230,11 @@ impl Metrics {
             tenants: TenantSeries::new(&to)?,
             trust: TrustSeries::new(&to)?,
             firmware: FirmwareSeries::new(&to)?,
+            boards_held: counter(
+                &to,
+                "hub_boards_held_total",
+                "Boards that were held because there seemed to be two of them.",
+            )?,
             store_healthy: {
                 let healthy = gauge(
                     &to,
@@ -281,6 +287,11 @@ impl Metrics {
     /// Something was refused because a quota is used up.
     pub fn over_quota(&self, kind: QuotaKind) {
         self.tenants.refused.of(kind).inc();
+    }
+
+    /// A board was held, for there seem to be two of it.
+    pub fn board_held(&self) {
+        self.boards_held.inc();
     }
 
     /// A certificate was asked for.

@@ -36,12 +36,16 @@ impl<'a> Renewals<'a> {
         Ok(Some(renewal).filter(|it| board.fingerprint == Some(it.replaces)))
     }
 
-    /// The new certificate was used: it is the board's from now on, and the old one nobody's. Says
-    /// whether anything has changed; durable on return.
-    pub fn complete(self, id: &BoardId, used: Fingerprint) -> Result<bool, StoreError> {
-        let Some(board) = self.store.boards().find(id)? else { return Ok(false) };
+    /// The new certificate was used: it is the board's from now on, and the old one nobody's. Gives
+    /// that one, where anything has changed; durable on return.
+    pub fn complete(
+        self,
+        id: &BoardId,
+        used: Fingerprint,
+    ) -> Result<Option<Fingerprint>, StoreError> {
+        let Some(board) = self.store.boards().find(id)? else { return Ok(None) };
         let Some(renewal) = self.of(&board)?.filter(|it| it.fingerprint == used) else {
-            return Ok(false);
+            return Ok(None);
         };
         let changed = self.store.boards().change(id, |board| {
             if board.fingerprint == Some(renewal.replaces) {
@@ -50,7 +54,8 @@ impl<'a> Renewals<'a> {
         })?;
         // Were this lost, what is left would mean nothing.
         self.inner.renewals.remove(id.as_str())?;
-        Ok(changed.is_some_and(|board| board.fingerprint == Some(used)))
+        let is_its = changed.is_some_and(|board| board.fingerprint == Some(used));
+        Ok(is_its.then_some(renewal.replaces))
     }
 
     /// How many there are.

@@ -38,6 +38,7 @@ fn pair() -> Pair {
         final_flight: Some(FinalFlight { finished: vec![20], next_plain_sequence: 5 }),
         datagrams: Vec::new(),
         early: Vec::new(),
+        offered: None,
         resumption: None,
     };
     Pair { board: client, hub: Association::new(established, PEER, 7) }

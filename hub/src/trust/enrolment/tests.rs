@@ -105,11 +105,11 @@ fn a_new_certificate_waits_for_its_first_use_and_then_is_the_boards() {
     let second = fingerprint(&scene.renew()).unwrap();
     assert_eq!(scene.registered().fingerprint, Some(scene.own), "the old one is still its own");
     let renewals = scene.store.renewals();
-    assert!(!renewals.complete(&scene.board, first).unwrap(), "replaced by the second");
-    assert!(renewals.complete(&scene.board, second).unwrap());
+    assert_eq!(renewals.complete(&scene.board, first).unwrap(), None, "replaced by the second");
+    assert_eq!(renewals.complete(&scene.board, second).unwrap(), Some(scene.own));
     assert_eq!(scene.registered().fingerprint, Some(second));
     assert_eq!((renewals.count(), renewals.of(&scene.registered()).unwrap()), (0, None));
-    assert!(!renewals.complete(&scene.board, second).unwrap());
+    assert_eq!(renewals.complete(&scene.board, second).unwrap(), None);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_renewal_means_nothing_once_the_board_has_another_certificate() {
     let new = fingerprint(&scene.renew()).unwrap();
     let given = Some(Fingerprint([9; 32]));
     scene.store.boards().change(&scene.board, |board| board.fingerprint = given).unwrap();
-    assert!(!scene.store.renewals().complete(&scene.board, new).unwrap());
+    assert_eq!(scene.store.renewals().complete(&scene.board, new).unwrap(), None);
     assert_eq!(scene.registered().fingerprint, given);
 }
 
