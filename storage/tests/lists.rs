@@ -243,6 +243,10 @@ fn facets_agree(counts: &FacetCounts, filter: &BoardFilter, all: &[Board]) {
     assert_eq!(as_map(&counts.keys), counted(keys));
 }
 
+/// Before these moments boards' certificates have ended, or are soon to.
+const ENDED: u64 = 3;
+const ENDING: u64 = 7;
+
 /// Every bound between two of the moments that boards are heard at.
 fn census_agrees(store: &Store) {
     let all = store.boards().list(None, usize::MAX).unwrap();
@@ -260,12 +264,15 @@ fn census_agrees(store: &Store) {
             counts.unheard += one(heard == 0);
             counts.active += one(heard >= active);
             counts.silent += one(may && heard != 0 && heard < active && heard < silent);
+            let end = board.not_after;
+            counts.ended += one(end.is_some_and(|end| end.0 < ENDED));
+            counts.ending += one(end.is_some_and(|end| (ENDED..ENDING).contains(&end.0)));
         }
         let moments = CensusMoments {
             active_since: UnixSeconds(active),
             silent_since: UnixSeconds(silent),
-            ended_before: UnixSeconds(1),
-            ending_before: UnixSeconds(2),
+            ended_before: UnixSeconds(ENDED),
+            ending_before: UnixSeconds(ENDING),
         };
         assert_eq!(store.boards().census(&moments).unwrap(), expected);
     }
