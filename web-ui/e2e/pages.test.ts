@@ -14,6 +14,7 @@ const SHOTS = `${process.env["CARGO_TARGET_DIR"] ?? `${ROOT}target`}/ui-screensh
 const PAGES: Readonly<Record<string, string>> = {
   boards: "/boards",
   board: "/boards/CB-00000000",
+  sessions: "/sessions",
   tenants: "/tenants",
   tenant: "/tenants/tenant-0",
   routes: "/routes",

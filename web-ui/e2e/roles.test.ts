@@ -22,7 +22,7 @@ afterAll(async () => {
   await site.end();
 });
 
-const EVERYBODY = ["Overview", "Boards", "Tenants", "API tokens"];
+const EVERYBODY = ["Overview", "Boards", "Sessions", "Tenants", "API tokens"];
 
 const DAYS: readonly (readonly [role: string, tenant: string | undefined, sees: readonly string[]])[] = [
   ["Tenant admin", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Certificates", "Production", "Users", "Approvals", "Audit log"]],

@@ -77,6 +77,7 @@ const tree = root.addChildren([
     home,
     boards,
     page("/boards/$board", () => import("./pages/board/Board.tsx")),
+    page("/sessions", () => import("./pages/sessions/Sessions.tsx")),
     page("/tenants", () => import("./pages/tenants/Tenants.tsx")),
     page("/tenants/$tenant", () => import("./pages/tenants/Tenant.tsx")),
     page("/routes", () => import("./pages/routes/Routes.tsx")),

@@ -21,6 +21,7 @@ export const de: Catalogue = {
 
   "place.overview": "Übersicht",
   "place.boards": "Boards",
+  "place.sessions": "Sitzungen",
   "place.tenants": "Mandanten",
   "place.routes": "Routen und Upstreams",
   "place.certificates": "Zertifikate",
@@ -303,6 +304,23 @@ export const de: Catalogue = {
   "board-state.registered": "nie gehört",
 
   "history.when": "Wann",
+
+  "sessions.lead": "Boards, die gerade im Speicher sind. Ein schlafendes Board behält seine Sitzung und wacht mit der nächsten Nachricht auf.",
+  "sessions.list": "Wache Sitzungen",
+  "sessions.search": "Sitzungen finden",
+  "sessions.none": "Keine Sitzung ist wach",
+  "sessions.none-why": "Sitzungen erscheinen hier, sobald Boards sprechen.",
+
+  "session.board": "Board",
+  "session.address": "Adresse",
+  "session.cid": "Connection ID",
+  "session.since": "Seit",
+  "session.heard": "Zuletzt gehört",
+  "session.plain": "ohne DTLS",
+  "session.end": "Sitzung beenden",
+  "session.end-title": "Sitzung von {id} beenden?",
+  "session.end-what": "Dieses eine Board hört einen Alarm und handelt neu aus; das darf es sofort.",
+  "session.ended": "Sitzung beendet",
 
   "tenant.id": "ID",
   "tenant.id-rule": "1 bis 32 aus a-z, 0-9 und -, mit Buchstabe oder Ziffer am Anfang; steht in Topics und Zertifikaten und ändert sich nie",

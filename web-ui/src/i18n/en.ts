@@ -19,6 +19,7 @@ export const en = {
 
   "place.overview": "Overview",
   "place.boards": "Boards",
+  "place.sessions": "Sessions",
   "place.tenants": "Tenants",
   "place.routes": "Routes and upstreams",
   "place.certificates": "Certificates",
@@ -301,6 +302,23 @@ export const en = {
   "board-state.registered": "never heard",
 
   "history.when": "When",
+
+  "sessions.lead": "Boards that are in memory now. A board that sleeps keeps its session in the store and wakes with its next message.",
+  "sessions.list": "Awake sessions",
+  "sessions.search": "Find sessions",
+  "sessions.none": "No session is awake",
+  "sessions.none-why": "Sessions of boards appear here as soon as they speak.",
+
+  "session.board": "Board",
+  "session.address": "Address",
+  "session.cid": "Connection ID",
+  "session.since": "Since",
+  "session.heard": "Last heard",
+  "session.plain": "without DTLS",
+  "session.end": "End session",
+  "session.end-title": "End the session of {id}?",
+  "session.end-what": "This one board hears an alert and shakes hands again, which it may at once.",
+  "session.ended": "Session ended",
 
   "tenant.id": "Id",
   "tenant.id-rule": "1 to 32 of a-z, 0-9 and -, beginning with a letter or digit; it stands in topics and certificates and never changes",

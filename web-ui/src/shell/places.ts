@@ -10,6 +10,7 @@ import {
   IconHistory,
   IconKey,
   IconLayoutDashboard,
+  IconPlugConnected,
   IconUsers,
   type Icon,
 } from "@tabler/icons-react";
@@ -33,6 +34,7 @@ export type Place = {
 export const PLACES: readonly Place[] = [
   { to: "/", name: "place.overview", icon: IconLayoutDashboard, keys: "g o", group: "group.fleet", needs: "boards:read" },
   { to: "/boards", name: "place.boards", icon: IconCpu, keys: "g b", group: "group.fleet", needs: "boards:read" },
+  { to: "/sessions", name: "place.sessions", icon: IconPlugConnected, keys: "g s", group: "group.fleet", needs: "boards:read" },
   { to: "/tenants", name: "place.tenants", icon: IconBuilding, keys: "g t", group: "group.customers", needs: "tenants:read" },
   { to: "/routes", name: "place.routes", icon: IconArrowsSplit2, keys: "g r", group: "group.customers", needs: "routes:read" },
   { to: "/certificates", name: "place.certificates", icon: IconCertificate, keys: "g c", group: "group.customers", needs: "certificates:read" },
