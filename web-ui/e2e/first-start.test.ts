@@ -2,7 +2,7 @@
 // works once.
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { places, setUp, signIn } from "./rig/acts.ts";
+import { chooseAccount, invite, places, setUp, signIn } from "./rig/acts.ts";
 import { People } from "./rig/browser.ts";
 import { run } from "./rig/process.ts";
 import { Site } from "./rig/site.ts";
@@ -36,6 +36,26 @@ test("the printed link sets up the first admin, who sees everything, and the fir
   site.boards(4);
   await heard.says(/tenant-0\/CB-00000000\/telemetry/);
   await anna.getByText("Heard from 4 of 4 boards within the hour. Every upstream is up.").waitFor({ timeout: 40_000 });
+  expect(people.faults).toEqual([]);
+});
+
+test("a board's readings are seen as they pass, what they say by who may read them", async () => {
+  const anna = await people.person(site.url);
+  await signIn(anna, "anna");
+  const link = await invite(anna, "otto", "Operator", "Tenant 0");
+  const otto = await people.person(site.url);
+  await chooseAccount(otto, link, null, "");
+  for (const [who, sees] of [
+    [anna, "not for your role"],
+    [otto, "temperature"],
+  ] as const) {
+    await who.goto("/boards/CB-00000000");
+    const passing = who.getByRole("region", { name: "Messages as they pass" });
+    await passing.getByText("at the broker").first().waitFor();
+    await passing.getByText(sees, { exact: false }).first().waitFor();
+  }
+  await otto.getByRole("button", { name: "Stop" }).click();
+  await otto.getByText("stopped", { exact: true }).waitFor();
   expect(people.faults).toEqual([]);
 });
 

@@ -72,6 +72,7 @@ test.each(Object.entries(PAGES))("%s", async (name, path) => {
     await page.goto(path);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await page.locator("[aria-busy=true]").first().waitFor({ state: "hidden" });
+    if (name === "board") await page.getByText("at the broker").first().waitFor();
     if (name === "overview") await page.locator("canvas").last().waitFor();
     await look(page, name, theme, width);
     if (name !== "not-found") expect(await page.locator("main [role=alert]").allInnerTexts(), name).toEqual([]);

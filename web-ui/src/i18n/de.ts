@@ -61,6 +61,10 @@ export const de: Catalogue = {
   "time.no-end": "ohne bekanntes Ende",
 
   "unit.ms": "{n} ms",
+
+  "live.on": "live",
+  "live.off": "alle 15 Sekunden",
+
   "unit.per-second": "/s",
 
   "plot.said": "{name}: jetzt {last} {unit}, höchstens {most} {unit}.",
@@ -304,6 +308,28 @@ export const de: Catalogue = {
   "board-state.registered": "nie gehört",
 
   "history.when": "Wann",
+
+  "messages.title": "Nachrichten, wie sie vorbeikommen",
+  "messages.live": "live; nichts wird gespeichert",
+  "messages.still": "angehalten",
+  "messages.connecting": "verbindet",
+  "messages.stop": "Anhalten",
+  "messages.go-on": "Weiter",
+  "messages.none": "Nichts, seit Sie hier sind",
+  "messages.none-why": "Der nächste Messwert dieses Boards erscheint hier, während Sie zusehen. Der Hub behält keinen.",
+  "messages.resource": "Ressource",
+  "messages.size": "Größe",
+  "messages.outcome": "Ausgang",
+  "messages.payload": "Inhalt",
+  "messages.not-yours": "nicht für Ihre Rolle",
+
+  "outcome.accepted": "beim Broker",
+  "outcome.down": "Broker nicht erreichbar",
+  "outcome.full": "Warteschlange voll",
+  "outcome.refused": "vom Broker abgelehnt",
+  "outcome.lost": "unterwegs verloren",
+  "outcome.no_upstream": "kein Upstream",
+  "outcome.over_quota": "über dem Kontingent",
 
   "sessions.lead": "Boards, die gerade im Speicher sind. Ein schlafendes Board behält seine Sitzung und wacht mit der nächsten Nachricht auf.",
   "sessions.list": "Wache Sitzungen",

@@ -59,6 +59,10 @@ export const en = {
   "time.no-end": "without a known end",
 
   "unit.ms": "{n} ms",
+
+  "live.on": "live",
+  "live.off": "every 15 seconds",
+
   "unit.per-second": "/s",
 
   "plot.said": "{name}: {last} {unit} now, {most} {unit} at most.",
@@ -302,6 +306,28 @@ export const en = {
   "board-state.registered": "never heard",
 
   "history.when": "When",
+
+  "messages.title": "Messages as they pass",
+  "messages.live": "live; nothing is stored",
+  "messages.still": "stopped",
+  "messages.connecting": "connecting",
+  "messages.stop": "Stop",
+  "messages.go-on": "Go on",
+  "messages.none": "Nothing since you came here",
+  "messages.none-why": "The next reading of this board appears here while you look. The hub keeps none of them.",
+  "messages.resource": "Resource",
+  "messages.size": "Size",
+  "messages.outcome": "Outcome",
+  "messages.payload": "Payload",
+  "messages.not-yours": "not for your role",
+
+  "outcome.accepted": "at the broker",
+  "outcome.down": "broker away",
+  "outcome.full": "queue full",
+  "outcome.refused": "refused by the broker",
+  "outcome.lost": "lost on the way",
+  "outcome.no_upstream": "no upstream",
+  "outcome.over_quota": "over quota",
 
   "sessions.lead": "Boards that are in memory now. A board that sleeps keeps its session in the store and wakes with its next message.",
   "sessions.list": "Awake sessions",

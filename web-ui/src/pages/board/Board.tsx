@@ -18,6 +18,7 @@ import { act } from "../../parts/said.ts";
 import { Time } from "../../parts/Time.tsx";
 import { EditLabels } from "./EditLabels.tsx";
 import { Held } from "./Held.tsx";
+import { Messages } from "./Messages.tsx";
 
 export default function Board() {
   const { board: id } = useParams({ from: "/signed-in/boards/$board" });
@@ -42,6 +43,7 @@ export default function Board() {
     <Page title={of.id} over={over} lead={<InWords of={of} />} actions={<Acts of={of} />}>
       {of.state === "held" && <Held board={of.id} reason={of.reason ?? ""} />}
       <Identity of={of} />
+      <Messages board={of.id} />
     </Page>
   );
 }

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
-import { overview, type Overview as Seen } from "../../api/overview.ts";
+import { overview, useLive, type Overview as Seen } from "../../api/overview.ts";
 import { useMay } from "../../api/me.ts";
 import { t } from "../../i18n/index.ts";
 import { FaultNote } from "../../parts/FaultNote.tsx";
@@ -16,6 +16,7 @@ import { Upstreams } from "./Upstreams.tsx";
 
 export default function Overview() {
   const seen = useQuery(overview);
+  const { live, rates } = useLive();
   if (seen.data === undefined) {
     return (
       <Page title={t("place.overview")}>{seen.error === null ? <Waiting /> : <FaultNote error={seen.error} again={() => void seen.refetch()} />}</Page>
@@ -23,10 +24,18 @@ export default function Overview() {
   }
   const at = seen.data;
   return (
-    <Page title={t("place.overview")} lead={inWords(at)}>
+    <Page
+      title={t("place.overview")}
+      lead={inWords(at)}
+      actions={
+        <span className="live faint" data-on={live}>
+          {live ? t("live.on") : t("live.off")}
+        </span>
+      }
+    >
       {/* What was read before stays where the hub is away for a moment. */}
       {seen.error !== null && <FaultNote error={seen.error} again={() => void seen.refetch()} />}
-      {at.boards.total === 0 ? <FirstSteps /> : <Fleet of={at} />}
+      {at.boards.total === 0 ? <FirstSteps /> : <Fleet of={rates === null ? at : { ...at, rates }} />}
     </Page>
   );
 }
