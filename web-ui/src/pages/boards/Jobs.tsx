@@ -14,12 +14,15 @@ export function Jobs() {
   const queries = useQueryClient();
   const list = useQuery(jobs);
   const active = (list.data?.items ?? []).filter((job) => !ends(job));
-  const before = useRef<ReadonlySet<string>>(new Set());
+  // A job may be over before it was ever seen to run.
+  const over = useRef<ReadonlySet<string> | null>(null);
   useEffect(() => {
-    const over = (list.data?.items ?? []).filter((job) => ends(job) && before.current.has(job.id));
-    for (const job of over) say(`${named("job-work", job.work)}: ${outcome(job)}`);
-    if (over.length > 0) void queries.invalidateQueries({ queryKey: ["boards"] });
-    before.current = new Set((list.data?.items ?? []).filter((job) => !ends(job)).map((job) => job.id));
+    if (list.data === undefined) return;
+    const ended = list.data.items.filter(ends);
+    const fresh = over.current === null ? [] : ended.filter((job) => over.current?.has(job.id) === false);
+    for (const job of fresh) say(`${named("job-work", job.work)}: ${outcome(job)}`);
+    if (fresh.length > 0) void queries.invalidateQueries({ queryKey: ["boards"] });
+    over.current = new Set(ended.map((job) => job.id));
   }, [list.data, queries]);
   return (
     <>
