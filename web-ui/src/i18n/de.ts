@@ -626,7 +626,7 @@ export const de: Catalogue = {
   "approvals.count": { one: "ein Antrag", other: "{n} Anträge" },
   "approvals.decided": "Entschieden",
   "approvals.none": "Nichts wartet",
-  "approvals.none-why": "Wer einen Mandanten löscht oder eine Stelle widerruft, bittet hier um eine zweite Person.",
+  "approvals.none-why": "Wer einen Mandanten löscht, Firmware unterschreibt oder einen großen Rollout startet, bittet hier um eine zweite Person.",
   "approvals.asked": "beantragt von {who}",
   "approvals.until": "bis",
   "approvals.own": "Ihr Antrag: eine andere Person entscheidet",
@@ -640,7 +640,10 @@ export const de: Catalogue = {
   "approvals.rejected": "Abgelehnt",
   "approvals.withdraw": "Zurückziehen",
   "approvals.withdrawn": "Zurückgezogen",
-  "approvals.approve-what": "{who} beantragt: „{reason}“. Der Mandant {tenant} ist dann fort, mit Upstreams, Routen und Losen. Zurück führt nur eine Sicherung.",
+  "approvals.asks": "{who} beantragt: „{reason}“.",
+  "approvals.remove-tenant": "Der Mandant {tenant} ist dann fort, mit Upstreams, Routen und Losen. Zurück führt nur eine Sicherung.",
+  "approvals.sign-firmware": "Ausgabe {release} ({whose}) ist dann unterschrieben, und Boards halten sie für echt. Das ist der Digest dessen, was unterschrieben wird:",
+  "approvals.start-rollout": "Rollout {rollout} beginnt dann, Boards die Ausgabe {release} zu geben ({whose}). Er lässt sich anhalten; Boards, die sie haben, behalten sie.",
 
   "approval-state.rejected": "abgelehnt",
   "approval-state.expired": "abgelaufen",
@@ -663,6 +666,8 @@ export const de: Catalogue = {
   "audit.none-why": "Suchen Sie nach weniger oder leeren Sie die Felder oben.",
 
   "approval-action.remove-tenant": "Mandanten löschen",
+  "approval-action.sign-firmware": "Firmware-Ausgabe unterschreiben",
+  "approval-action.start-rollout": "Rollout starten",
 
   "totp.left": { one: "Ein Wiederherstellungscode ist übrig.", other: "{n} Wiederherstellungscodes sind übrig." },
   "totp.title": "Zweiter Faktor",

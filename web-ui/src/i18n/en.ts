@@ -624,7 +624,7 @@ export const en = {
   "approvals.count": { one: "one request", other: "{n} requests" },
   "approvals.decided": "Decided",
   "approvals.none": "Nothing waits",
-  "approvals.none-why": "Whoever deletes a tenant or revokes an authority asks here for a second person.",
+  "approvals.none-why": "Whoever deletes a tenant, signs firmware or starts a large rollout asks here for a second person.",
   "approvals.asked": "asked by {who}",
   "approvals.until": "until",
   "approvals.own": "yours: another person decides",
@@ -638,7 +638,10 @@ export const en = {
   "approvals.rejected": "Rejected",
   "approvals.withdraw": "Withdraw",
   "approvals.withdrawn": "Withdrawn",
-  "approvals.approve-what": "{who} asks: “{reason}”. The tenant {tenant} is then gone, with its upstreams, routes and batches. There is no way back but a backup.",
+  "approvals.asks": "{who} asks: “{reason}”.",
+  "approvals.remove-tenant": "The tenant {tenant} is then gone, with its upstreams, routes and batches. There is no way back but a backup.",
+  "approvals.sign-firmware": "Release {release} ({whose}) is then signed, and boards take it for genuine. This is the digest of what is signed:",
+  "approvals.start-rollout": "Rollout {rollout} then begins to give boards release {release} ({whose}). It can be stopped; boards that have it keep it.",
 
   "approval-state.rejected": "rejected",
   "approval-state.expired": "expired",
@@ -661,6 +664,8 @@ export const en = {
   "audit.none-why": "Search for less, or clear the fields above.",
 
   "approval-action.remove-tenant": "Delete a tenant",
+  "approval-action.sign-firmware": "Sign a release of firmware",
+  "approval-action.start-rollout": "Start a rollout",
 
   "totp.left": { one: "One recovery code is left.", other: "{n} recovery codes are left." },
   "totp.title": "Second factor",

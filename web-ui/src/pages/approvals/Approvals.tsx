@@ -52,12 +52,35 @@ export default function Approvals() {
   );
 }
 
+/** What it is done to; what has to be typed before it is allowed. */
+function subject(act: Approval["act"]): string {
+  switch (act.kind) {
+    case "remove-tenant":
+      return act.tenant;
+    case "sign-firmware":
+      return String(act.release);
+    case "start-rollout":
+      return String(act.rollout);
+  }
+}
+
+function consequence(act: Approval["act"]): string {
+  switch (act.kind) {
+    case "remove-tenant":
+      return t("approvals.remove-tenant", { tenant: act.tenant });
+    case "sign-firmware":
+      return t("approvals.sign-firmware", { release: String(act.release), whose: act.tenant ?? t("tenant.everywhere") });
+    case "start-rollout":
+      return t("approvals.start-rollout", { rollout: String(act.rollout), release: String(act.release), whose: act.tenant ?? t("tenant.everywhere") });
+  }
+}
+
 function One({ of, children }: { of: Approval; children?: ReactNode }) {
   return (
     <li className="approval">
       <div>
         <Mark tone={TONES[of.state] ?? "idle"}>
-          <strong>{named("approval-action", of.act.kind)}</strong> <code>{of.act.tenant}</code>
+          <strong>{named("approval-action", of.act.kind)}</strong> <code>{subject(of.act)}</code>
         </Mark>
         <p>“{of.reason}”</p>
         {of.why != null && <p className="tone-bad">{of.why}</p>}
@@ -104,10 +127,16 @@ function Decide({ of, ask }: { of: Approval; ask: (question: Question) => void }
         onClick={() =>
           ask({
             title: t("approvals.approve-title", { what: named("approval-action", of.act.kind) }),
-            consequence: t("approvals.approve-what", { who: of.requester, reason: of.reason, tenant: of.act.tenant }),
+            consequence: (
+              <>
+                <p>{t("approvals.asks", { who: of.requester, reason: of.reason })}</p>
+                <p>{consequence(of.act)}</p>
+                {of.act.kind === "sign-firmware" && <code>{of.act.digest}</code>}
+              </>
+            ),
             action: t("approvals.approve-do"),
-            typed: of.act.tenant,
-            run: () => act(api.POST("/api/v1/approvals/{approval}/approve", path), t("approvals.approved"), "approvals", "tenants", "authorities"),
+            typed: subject(of.act),
+            run: () => act(api.POST("/api/v1/approvals/{approval}/approve", path), t("approvals.approved"), "approvals", "tenants", "authorities", "boards"),
           })
         }
       >
