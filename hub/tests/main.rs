@@ -27,6 +27,7 @@ mod api_provider;
 mod api_sessions;
 mod api_sign_in;
 mod api_skeleton;
+mod api_tenancy;
 mod api_tenants;
 mod architecture;
 mod authorities;

@@ -306,6 +306,19 @@ pub(super) struct NewBatchToken {
     hours: Option<u32>,
 }
 
+impl NewBatchToken {
+    /// From a body, which there need not be.
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(body).map_err(|error| match error.is_data() {
+            true => Problem::new(Code::Invalid, format_args!("the body does not fit: {error}")),
+            false => Problem::new(Code::Malformed, "the body is not JSON"),
+        })
+    }
+}
+
 /// A one-time token. It is shown now and never again.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BatchToken {
@@ -335,12 +348,12 @@ pub(super) struct BatchToken {
 pub(super) async fn token(
     caller: Caller,
     place: web::Path<(TenantId, BatchName)>,
-    new: Option<web::Json<NewBatchToken>>,
+    body: web::Bytes,
     api: web::Data<Api>,
 ) -> Result<HttpResponse, Problem> {
     let ((tenant, batch), created) = (place.into_inner(), api.now());
     caller.require(Permission::BatchesWrite, &Scope::Tenant(tenant.clone()))?;
-    let hours = new.and_then(|new| new.hours).unwrap_or(HOURS);
+    let hours = NewBatchToken::read(&body)?.hours.unwrap_or(HOURS);
     if !(1..=HOURS_MAX).contains(&hours) {
         let detail = format_args!("a token is good for 1 to {HOURS_MAX} hours");
         return Err(Problem::new(Code::Invalid, detail));

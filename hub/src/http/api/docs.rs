@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, Responder, get, web};
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::Config;
 
@@ -25,8 +25,27 @@ pub(super) fn document() -> &'static OpenApi {
             .openapi(super::head())
             .service(utoipa_actix_web::scope::scope(BASE).configure(resources))
             .split_for_parts();
-        collected
+        refusing(collected)
     })
+}
+
+/// The same with what every operation answers to what it refuses.
+fn refusing(mut document: OpenApi) -> OpenApi {
+    let refusal = || {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        ResponseBuilder::new()
+            .description("It is refused, for a reason of the list of codes")
+            .content("application/problem+json", problem)
+            .build()
+    };
+    for item in document.paths.paths.values_mut() {
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        for operation in [get, put, post, delete, patch].into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.entry(String::from("default")).or_insert_with(|| RefOr::T(refusal()));
+        }
+    }
+    document
 }
 
 /// The document as it is published; the same bytes for the same handlers.
