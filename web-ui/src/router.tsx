@@ -70,6 +70,13 @@ const boards = createRoute({
   component: lazyRouteComponent(() => import("./pages/boards/Boards.tsx")),
 });
 
+const newRollout = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/rollouts/new",
+  validateSearch: (search) => ({ ...boardFilter(search), ...text(search, "release") }),
+  component: lazyRouteComponent(() => import("./pages/rollouts/NewRollout.tsx")),
+});
+
 const tree = root.addChildren([
   signIn,
   outside("/setup", () => import("./pages/sign-in/Setup.tsx")),
@@ -83,6 +90,11 @@ const tree = root.addChildren([
     page("/routes", () => import("./pages/routes/Routes.tsx")),
     page("/certificates", () => import("./pages/certificates/Certificates.tsx")),
     page("/production", () => import("./pages/production/Production.tsx")),
+    page("/firmware", () => import("./pages/firmware/Firmware.tsx")),
+    page("/firmware/$release", () => import("./pages/firmware/Release.tsx")),
+    page("/rollouts", () => import("./pages/rollouts/Rollouts.tsx")),
+    newRollout,
+    page("/rollouts/$rollout", () => import("./pages/rollouts/Rollout.tsx")),
     page("/users", () => import("./pages/people/Users.tsx")),
     page("/tokens", () => import("./pages/people/Tokens.tsx")),
     page("/approvals", () => import("./pages/approvals/Approvals.tsx")),

@@ -10,7 +10,9 @@ import {
   IconHistory,
   IconKey,
   IconLayoutDashboard,
+  IconPackage,
   IconPlugConnected,
+  IconStairsUp,
   IconUsers,
   type Icon,
 } from "@tabler/icons-react";
@@ -39,6 +41,8 @@ export const PLACES: readonly Place[] = [
   { to: "/routes", name: "place.routes", icon: IconArrowsSplit2, keys: "g r", group: "group.customers", needs: "routes:read" },
   { to: "/certificates", name: "place.certificates", icon: IconCertificate, keys: "g c", group: "group.customers", needs: "certificates:read" },
   { to: "/production", name: "place.production", icon: IconBuildingFactory2, keys: "g p", group: "group.customers", needs: "batches:read" },
+  { to: "/firmware", name: "place.firmware", icon: IconPackage, keys: "g f", group: "group.customers", needs: "firmware:read" },
+  { to: "/rollouts", name: "place.rollouts", icon: IconStairsUp, keys: "g w", group: "group.customers", needs: "rollouts:read" },
   { to: "/users", name: "place.users", icon: IconUsers, keys: "g u", group: "group.people", needs: "users:read" },
   { to: "/tokens", name: "place.tokens", icon: IconKey, keys: "g k", group: "group.people" },
   { to: "/approvals", name: "place.approvals", icon: IconChecks, keys: "g a", group: "group.people", needs: "approvals:read" },
