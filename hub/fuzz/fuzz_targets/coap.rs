@@ -10,7 +10,8 @@ use coap_lite::Packet;
 use libfuzzer_sys::fuzz_target;
 use surface::coap::echo::{ANSWER_MAX, Challenge, Verdict};
 use surface::coap::{
-    Answer, Content, Effect, Endpoint, ExchangeId, Limits, Local, Method, Resources, UnixMillis,
+    Answer, Content, Effect, Endpoint, ExchangeId, Limits, Local, Method, Part, Piece, Resources,
+    UnixMillis,
 };
 
 const LOCALS: &[Local] = &[
@@ -25,16 +26,18 @@ struct Rig {
     now: u64,
     delivered: Vec<ExchangeId>,
     asked: Vec<ExchangeId>,
+    reading: Vec<(ExchangeId, Part)>,
 }
 
 fuzz_target!(|data: &[u8]| {
     let mut rig = Rig {
         endpoint: Endpoint::new(0x9000),
-        resources: Resources::new(["t", "d", "r/x"]).with_locals("l", "a", LOCALS),
+        resources: Resources::new(["t", "d", "r/x"]).with_locals("l", "a", LOCALS).with_files("f"),
         limits: Limits { payload_max: 4096, in_flight_max: 4, ..Limits::default() },
         now: 1_000_000,
         delivered: Vec::new(),
         asked: Vec::new(),
+        reading: Vec::new(),
     };
     let mut rest = data;
     while let Some((&step, after)) = rest.split_first() {
@@ -52,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
 impl Rig {
     fn step<'a>(&mut self, step: u8, rest: &'a [u8]) -> &'a [u8] {
         let Some((&argument, after)) = rest.split_first() else { return rest };
-        match step % 5 {
+        match step % 6 {
             0 => {
                 let (message, after) = after.split_at(usize::from(argument).min(after.len()));
                 if let Verdict::Answer(answer) = Challenge::new([argument; 8]).judge(message, 0) {
@@ -86,6 +89,18 @@ impl Rig {
                 }
                 after
             }
+            5 => {
+                if let Some((exchange, part)) = self.reading.pop() {
+                    let piece = match argument % 4 {
+                        0 => Piece::Unknown,
+                        1 => Piece::Later { max_age_s: u16::from(argument) },
+                        2 => Self::part(part.length.min(argument.into()), part),
+                        _ => Self::part(part.length, part),
+                    };
+                    self.endpoint.handle_piece(self.now, exchange, piece);
+                }
+                after
+            }
             2 => {
                 self.pass(u64::from(argument) * 16);
                 after
@@ -95,6 +110,12 @@ impl Rig {
                 after
             }
         }
+    }
+
+    /// So many bytes of a file that goes on by as many.
+    fn part(length: u16, part: Part) -> Piece {
+        let size = part.at.saturating_add(u32::from(length) * 2);
+        Piece::Read { bytes: vec![7; length.into()], size, etag: part.file }
     }
 
     fn pass(&mut self, ms: u64) {
@@ -129,6 +150,10 @@ impl Rig {
                 Effect::Serve { exchange, ask } => {
                     assert!(ask.local < LOCALS.len() && ask.body.len() <= self.limits.payload_max);
                     self.asked.push(exchange);
+                }
+                Effect::Read { exchange, part } => {
+                    assert!((16..=1024).contains(&part.length));
+                    self.reading.push((exchange, part));
                 }
                 Effect::Counted { code } => assert!(matches!(code >> 5, 2 | 4 | 5)),
                 Effect::Dropped { .. } => {}
