@@ -30,7 +30,7 @@ test("who opens the hub before its first admin is told what is missing", async (
 test("the printed link sets up the first admin, who sees everything, and the first readings", async () => {
   const anna = await people.person(site.url);
   await setUp(anna, site);
-  expect(await places(anna)).toEqual(["Overview", "Boards", "Sessions", "Tenants", "Routes and upstreams", "Certificates", "Production", "Users", "API tokens", "Approvals", "Audit log", "System health"]);
+  expect(await places(anna)).toEqual(["Overview", "Boards", "Sessions", "Tenants", "Routes and upstreams", "Certificates", "Production", "Firmware", "Rollouts", "Users", "API tokens", "Approvals", "Audit log", "System health"]);
   await anna.getByText("Heard from 0 of 4 boards within the hour.", { exact: false }).waitFor();
   const heard = site.subscribe("#");
   site.boards(4);

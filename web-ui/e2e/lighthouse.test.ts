@@ -30,17 +30,23 @@ test("the first page is quick, and open to everybody", { timeout: 120_000 }, asy
     const page = await browser.newPage();
     await setUp(page, site);
     const cookies = await browser.cookies();
-    const seen = await lighthouse(site.url, {
-      port,
-      output: "json",
-      logLevel: "error",
-      onlyCategories: ["performance", "accessibility"],
-      // The session, which the clearing of everything stored takes away.
-      extraHeaders: { cookie: cookies.map((cookie) => `${cookie.name}=${cookie.value}`).join("; ") },
-      formFactor: "desktop",
-      screenEmulation: { mobile: false, width: 1350, height: 940, deviceScaleFactor: 1, disabled: false },
-      throttling: { rttMs: 40, throughputKbps: 10_240, cpuSlowdownMultiplier: 1, requestLatencyMs: 0, downloadThroughputKbps: 0, uploadThroughputKbps: 0 },
-    });
+    const measure = () =>
+      lighthouse(site.url, {
+        port,
+        output: "json",
+        logLevel: "error",
+        onlyCategories: ["performance", "accessibility"],
+        // The session, which the clearing of everything stored takes away.
+        extraHeaders: { cookie: cookies.map((cookie) => `${cookie.name}=${cookie.value}`).join("; ") },
+        formFactor: "desktop",
+        screenEmulation: { mobile: false, width: 1350, height: 940, deviceScaleFactor: 1, disabled: false },
+        throttling: { rttMs: 40, throughputKbps: 10_240, cpuSlowdownMultiplier: 1, requestLatencyMs: 0, downloadThroughputKbps: 0, uploadThroughputKbps: 0 },
+      });
+    let seen = await measure();
+    // On a busy machine the browser's trace may lack a moment: that is no score, and not a bad one.
+    for (let again = 0; again < 2 && (seen?.lhr.categories["performance"]?.score ?? null) === null; again++) {
+      seen = await measure();
+    }
     const categories = seen?.lhr.categories ?? {};
     const score = (name: string) => categories[name]?.score ?? 0;
     console.info(`lighthouse: performance ${score("performance") * 100}, accessibility ${score("accessibility") * 100}`);

@@ -25,12 +25,12 @@ afterAll(async () => {
 const EVERYBODY = ["Overview", "Boards", "Sessions", "Tenants", "API tokens"];
 
 const DAYS: readonly (readonly [role: string, tenant: string | undefined, sees: readonly string[]])[] = [
-  ["Tenant admin", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Certificates", "Production", "Users", "Approvals", "Audit log"]],
-  ["Operator", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Certificates"]],
-  ["Firmware signer", undefined, [...EVERYBODY, "Approvals"]],
+  ["Tenant admin", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Certificates", "Production", "Firmware", "Rollouts", "Users", "Approvals", "Audit log"]],
+  ["Operator", "tenant-0", [...EVERYBODY, "Routes and upstreams", "Certificates", "Firmware", "Rollouts"]],
+  ["Firmware signer", undefined, [...EVERYBODY, "Firmware", "Rollouts", "Approvals"]],
   ["Production", "tenant-1", [...EVERYBODY, "Certificates", "Production"]],
   ["Billing", undefined, EVERYBODY],
-  ["Auditor", undefined, [...EVERYBODY, "Routes and upstreams", "Certificates", "Production", "Users", "Approvals", "Audit log", "System health"]],
+  ["Auditor", undefined, [...EVERYBODY, "Routes and upstreams", "Certificates", "Production", "Firmware", "Rollouts", "Users", "Approvals", "Audit log", "System health"]],
 ];
 
 test.each(DAYS)("a %s of %s sees what the role may", async (role, tenant, sees) => {
