@@ -65,7 +65,8 @@ impl Boards<'_> {
         self.by_tenant(by_hash)
     }
 
-    fn by_tenant<T>(
+    /// The same by the tenants' names, which rows have as hashes; what is no tenant's is left out.
+    pub(super) fn by_tenant<T>(
         self,
         mut by_hash: HashMap<u64, T>,
     ) -> Result<BTreeMap<TenantId, T>, StoreError> {

@@ -1,10 +1,9 @@
 //! When boards' certificates end: counted over their rows, at most once a minute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use super::boards::Boards;
-use crate::rows::tenant_hash;
 use crate::{BoardForecast, CertificateEnds, StateKind, StoreError, UnixSeconds};
 
 impl Boards<'_> {
@@ -28,16 +27,7 @@ impl Boards<'_> {
             }
             Ok::<_, StoreError>(())
         })?;
-        let mut tenants = BTreeMap::new();
-        for tenant in self.inner.tenants.iter().keys() {
-            let tenant = tenant?;
-            let id = std::str::from_utf8(&tenant).ok().and_then(|id| id.parse().ok());
-            if let Some((id, ends)) =
-                id.and_then(|id| by_hash.get(&tenant_hash(&id)).map(|ends| (id, *ends)))
-            {
-                tenants.insert(id, ends);
-            }
-        }
+        let tenants = self.by_tenant(by_hash)?;
         let forecast = Arc::new(BoardForecast { at: now, tenants });
         *kept = Some(Arc::clone(&forecast));
         Ok(forecast)
