@@ -32,10 +32,10 @@ test("the printed link sets up the first admin, who sees everything, and the fir
   await setUp(anna, site);
   expect(await places(anna)).toEqual(["Overview", "Boards", "Sessions", "Tenants", "Routes and upstreams", "Certificates", "Production", "Firmware", "Rollouts", "Users", "API tokens", "Approvals", "Audit log", "System health"]);
   await anna.getByText("Heard from 0 of 4 boards within the hour.", { exact: false }).waitFor();
-  const heard = site.subscribe("#");
+  const heard = await site.subscribe("#");
   site.boards(4);
   await heard.says(/tenant-0\/CB-00000000\/telemetry/);
-  await anna.getByText("Heard from 4 of 4 boards within the hour. Every upstream is up.").waitFor({ timeout: 40_000 });
+  await anna.getByText("Heard from 4 of 4 boards within the hour. Every upstream is up.").waitFor({ timeout: 60_000 });
   expect(people.faults).toEqual([]);
 });
 

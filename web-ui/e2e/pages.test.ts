@@ -89,7 +89,7 @@ test("in German as in English", async () => {
   await page.goto("/account");
   await page.getByText("Deutsch").click();
   await page.getByRole("heading", { level: 1, name: "Ihr Konto" }).waitFor();
-  expect(await page.evaluate(() => document.documentElement.lang)).toBe("de");
+  await expect.poll(async () => await page.evaluate(() => document.documentElement.lang)).toBe("de");
   await page.goto("/tenants");
   await page.getByRole("heading", { level: 1, name: "Mandanten" }).waitFor();
   await look(page, "tenants-german", "light", 1440);

@@ -45,7 +45,7 @@ test.each(DAYS)("a %s of %s sees what the role may", async (role, tenant, sees) 
   // Who may block sees how; who may not does not.
   await somebody.getByRole("link", { name: /CB-0000000/ }).first().click();
   await somebody.getByRole("heading", { name: "Identity" }).waitFor();
-  expect(await somebody.getByRole("button", { name: "Block" }).count()).toBe(["Tenant admin", "Operator"].includes(role) ? 1 : 0);
+  await expect.poll(async () => await somebody.getByRole("button", { name: "Block" }).count()).toBe(["Tenant admin", "Operator"].includes(role) ? 1 : 0);
   // Each page that the role sees shows something, and no error.
   for (const place of sees) {
     await somebody.getByRole("navigation", { name: "Places" }).getByRole("link", { name: place, exact: true }).click();

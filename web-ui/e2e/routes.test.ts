@@ -22,7 +22,7 @@ test("the test button publishes, a broker that is away is named, and a route is 
   const anna = await people.person(site.url);
   await setUp(anna, site);
   await anna.goto("/routes");
-  const heard = site.subscribe("#");
+  const heard = await site.subscribe("#");
   await anna.getByRole("button", { name: "Test", exact: true }).click();
   const dialog = anna.getByRole("dialog");
   await dialog.getByLabel("Topic").fill("tenant-0/hello");
@@ -32,7 +32,7 @@ test("the test button publishes, a broker that is away is named, and a route is 
 
   await site.stopBroker();
   await dialog.getByRole("button", { name: "Publish a test message" }).click();
-  await dialog.getByText("It did not arrive.").waitFor({ timeout: 45_000 });
+  await dialog.getByText("It did not arrive.").waitFor({ timeout: 60_000 });
   await dialog.getByRole("button", { name: "Close" }).last().click();
 
   await anna.getByRole("button", { name: "Add a route" }).click();

@@ -34,12 +34,12 @@ test("a board that is blocked is refused, and heard no more", async () => {
   await asked.getByLabel("Reason").fill("lost at the depot");
   await asked.getByRole("button", { name: "Block this board" }).click();
   await anna.getByText("because: lost at the depot").waitFor();
-  expect(site.delivers(1)).toBe(false);
+  expect(site.delivers(1, 6)).toBe(false);
 
   await anna.getByRole("button", { name: "Unblock" }).click();
   await anna.getByRole("dialog").getByRole("button", { name: "Unblock this board" }).click();
   await anna.getByRole("button", { name: "Block", exact: true }).waitFor();
-  expect(site.delivers(1, 15)).toBe(true);
+  expect(site.delivers(1)).toBe(true);
   expect(people.faults).toEqual([]);
 });
 
@@ -50,12 +50,13 @@ test("all boards that fit are blocked as one job, and the view is kept", async (
   const asked = anna.getByRole("dialog");
   await asked.getByLabel("Reason").fill("recall");
   await asked.getByRole("button", { name: "Block 10 boards" }).click();
-  await anna.getByRole("button", { name: /^blocked 10$/ }).waitFor({ timeout: 30_000 });
+  await anna.getByRole("button", { name: /^blocked 10$/ }).waitFor({ timeout: 60_000 });
   await anna.getByRole("button", { name: /^blocked 10$/ }).click();
   await anna.getByRole("button", { name: "Views" }).click();
   await anna.getByRole("menuitem", { name: "Save this view" }).click();
   await anna.getByLabel("Name of the view").fill("recalled");
   await anna.getByRole("dialog").getByRole("button", { name: "Save this view" }).click();
+  await anna.getByRole("dialog").waitFor({ state: "hidden" });
   await anna.goto("/boards");
   await anna.getByRole("button", { name: "Views" }).click();
   await anna.getByRole("menuitem", { name: "recalled", exact: true }).click();
@@ -71,7 +72,7 @@ test("all boards that fit are given a label, which they are then found by", asyn
   const asked = anna.getByRole("dialog");
   await asked.getByLabel("Labels that they get").fill("site=north");
   await asked.getByRole("button", { name: "Label 10 boards" }).click();
-  await anna.getByText("Label boards: 10 boards changed").waitFor({ timeout: 30_000 });
+  await anna.getByText("Label boards: 10 boards changed").waitFor({ timeout: 60_000 });
   await anna.goto("/boards");
   await anna.getByRole("button", { name: /^site=north 10$/ }).click();
   await anna.getByText("10 boards fit.").waitFor();

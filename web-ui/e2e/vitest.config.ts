@@ -5,8 +5,10 @@ export default defineConfig({
   test: {
     include: ["e2e/**/*.test.ts"],
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 90_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // What a page comes to in the end is waited for, not for how long.
+    expect: { poll: { timeout: 30_000, interval: 100 } },
     bail: 0,
   },
 });

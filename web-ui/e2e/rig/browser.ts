@@ -39,7 +39,7 @@ export class People {
   /** Somebody at a browser of their own. */
   async person(url: string, options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
     const context = await this.#browser.newContext({ baseURL: url, viewport: { width: 1440, height: 900 }, locale: "en-GB", ...options });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(30_000);
     const page = await context.newPage();
     this.watch(page);
     return page;

@@ -35,7 +35,7 @@ export class Running {
   }
 
   /** Waits for words of the program's. */
-  async says(pattern: RegExp, withinMs = 30_000): Promise<RegExpMatchArray> {
+  async says(pattern: RegExp, withinMs = 60_000): Promise<RegExpMatchArray> {
     return await new Promise((resolve, reject) => {
       const look = () => {
         const found = this.#said.match(pattern);

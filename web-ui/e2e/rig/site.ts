@@ -103,16 +103,17 @@ export class Site {
   }
 
   /** Whether this board of the fixture gets one reading acknowledged within some seconds. */
-  delivers(board: number, withinS = 6): boolean {
+  delivers(board: number, withinS = 40): boolean {
     const args = ["--hub", `127.0.0.1:${this.coaps}`, "--fixture", this.dir, "--readings", "1", "--interval", "1"];
     return succeeds(program("virtual-board"), [...args, "--skip", `${board}`, "--timeout", `${withinS}`]);
   }
 
-  /** What arrives at the broker, as somebody else's client hears it. */
-  subscribe(topic: string): Running {
+  /** What arrives at the broker from now on, as somebody else's client hears it. */
+  async subscribe(topic: string): Promise<Running> {
     const at = ["-h", "127.0.0.1", "-p", `${this.broker}`, "--cafile", join(this.folder, "ca.pem")];
-    const heard = new Running("subscriber", "mosquitto_sub", [...at, "-t", topic, "-v"]);
+    const heard = new Running("subscriber", "mosquitto_sub", [...at, "-t", topic, "-v", "-d"]);
     this.#boards.push(heard);
+    await heard.says(/Subscribed/);
     return heard;
   }
 

@@ -29,13 +29,15 @@ export const theme = createTheme({
   cursorType: "pointer",
   respectReducedMotion: true,
   components: {
-    // Their scroll lock writes a <style> element, which the policy forbids.
-    Modal: { defaultProps: { lockScroll: false, centered: true, transitionProps: { duration: 90 } } },
+    // What opens is there at once, for whoever types on; their scroll lock writes a <style> element, which the policy
+    // forbids.
+    Modal: { defaultProps: { lockScroll: false, centered: true, transitionProps: { duration: 0 } } },
     Drawer: { defaultProps: { lockScroll: false, transitionProps: { duration: 120 } } },
     Button: { defaultProps: { size: "sm" } },
     TextInput: { defaultProps: { size: "sm" } },
     Tooltip: { defaultProps: { openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: false } } },
     Menu: { defaultProps: { position: "bottom-end", shadow: "md", withInitialFocusPlaceholder: false } },
+    Spotlight: { defaultProps: { transitionProps: { duration: 0 } } },
     // Inside the page's main landmark, where a screen reader looks for it.
     Popover: { defaultProps: { portalProps: { target: "#floats" } } },
   },

@@ -1,8 +1,9 @@
 // Asked before something dangerous: what will happen, to how many, and for the final ones a name to type.
-import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Stack, TextInput } from "@mantine/core";
 import { useState, type ReactNode } from "react";
 
 import { t } from "../i18n/index.ts";
+import { Dialog } from "./Dialog.tsx";
 import { FaultNote } from "./FaultNote.tsx";
 
 export type Question = {
@@ -39,7 +40,7 @@ export function Confirm({ question, close }: { question: Question; close: () => 
   }
 
   return (
-    <Modal opened onClose={close} title={question.title} closeButtonProps={{ "aria-label": t("action.close") }}>
+    <Dialog title={question.title} close={close}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -79,7 +80,7 @@ export function Confirm({ question, close }: { question: Question; close: () => 
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -94,9 +94,7 @@ export function DataTable<T extends object>(props: Props<T>) {
   useShortcuts({
     j: () => move(1),
     k: () => move(-1),
-    ...(open && here >= 0 && document.activeElement?.tagName !== "A" && document.activeElement?.tagName !== "BUTTON"
-      ? { Enter: () => { const row = all[here]; if (row) open(row.original); } }
-      : {}),
+    ...(open && here >= 0 ? { Enter: () => { const row = all[here]; if (row) open(row.original); } } : {}),
   });
 
   if (props.error !== undefined && props.error !== null) {

@@ -1,9 +1,9 @@
 // A form in a dialogue: what was refused stands above it, and it closes when it was done.
-import { Button, Modal, Stack } from "@mantine/core";
+import { Button, Stack } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode, SyntheticEvent } from "react";
 
-import { t } from "../i18n/index.ts";
+import { Dialog } from "./Dialog.tsx";
 import { FaultNote } from "./FaultNote.tsx";
 
 type Props = {
@@ -24,7 +24,7 @@ export function FormModal({ title, action, close, submit, children, size = "md" 
     if (run !== null) doing.mutate(run);
   }
   return (
-    <Modal opened onClose={close} title={title} size={size} closeButtonProps={{ "aria-label": t("action.close") }}>
+    <Dialog title={title} size={size} close={close}>
       <form onSubmit={entered} noValidate>
         <Stack>
           {doing.error !== null && <FaultNote error={doing.error} />}
@@ -34,6 +34,6 @@ export function FormModal({ title, action, close, submit, children, size = "md" 
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

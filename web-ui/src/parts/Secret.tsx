@@ -1,11 +1,12 @@
 // Something that is shown once: to be copied now.
-import { Button, CopyButton, Group, Modal, Stack } from "@mantine/core";
+import { Button, CopyButton, Group, Stack } from "@mantine/core";
 
 import { t } from "../i18n/index.ts";
+import { Dialog } from "./Dialog.tsx";
 
 export function Secret({ title, note, secret, close }: { title: string; note: string; secret: string; close: () => void }) {
   return (
-    <Modal opened onClose={close} title={title} closeOnClickOutside={false} size="lg" closeButtonProps={{ "aria-label": t("action.close") }}>
+    <Dialog title={title} closeOnClickOutside={false} size="lg" close={close}>
       <Stack>
         <p>{note}</p>
         <div className="secret">
@@ -24,6 +25,6 @@ export function Secret({ title, note, secret, close }: { title: string; note: st
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -10,6 +10,11 @@ function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable], [role=dialog]") !== null;
 }
 
+/** What Enter itself does something to. */
+function isPressed(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest("a, button, summary, [role=menu]") !== null;
+}
+
 /** What a key press leads to: the keys so far, and whether that is a shortcut. */
 export function follow(shortcuts: Shortcuts, before: string, key: string): { keys: string; run?: () => void } {
   const pair = before === "" ? key : `${before} ${key}`;
@@ -31,6 +36,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
     let at = 0;
     const pressed = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (event.key === "Enter" && isPressed(event.target)) return;
       if (document.querySelector("[role=dialog]") !== null) return;
       if (event.timeStamp - at > WITHIN_MS) before = "";
       at = event.timeStamp;

@@ -1,7 +1,8 @@
 // The sheet of keys.
-import { Kbd, Modal } from "@mantine/core";
+import { Kbd } from "@mantine/core";
 
 import { t } from "../i18n/index.ts";
+import { Dialog } from "../parts/Dialog.tsx";
 import type { Place } from "./places.ts";
 
 export default function Keys({ places, close }: { places: readonly Place[]; close: () => void }) {
@@ -16,7 +17,7 @@ export default function Keys({ places, close }: { places: readonly Place[]; clos
   ];
   const rows = [...general, ...places.map((place) => [place.keys, t(place.name)] as const)];
   return (
-    <Modal opened onClose={close} title={t("keys.title")} size="lg" closeButtonProps={{ "aria-label": t("action.close") }}>
+    <Dialog title={t("keys.title")} size="lg" close={close}>
       <dl className="keys">
         {rows.map(([keys, does]) => (
           <div key={keys}>
@@ -29,6 +30,6 @@ export default function Keys({ places, close }: { places: readonly Place[]; clos
           </div>
         ))}
       </dl>
-    </Modal>
+    </Dialog>
   );
 }

@@ -80,7 +80,7 @@ export default function Palette({ places, close, showKeys }: Props) {
       scrollable
       maxHeight={420}
       nothingFound={t("palette.nothing")}
-      searchProps={{ leftSection: <IconSearch size={17} />, placeholder: t("palette.hint"), "aria-label": t("palette.hint"), onKeyDown: first }}
+      searchProps={{ leftSection: <IconSearch size={17} />, placeholder: t("palette.hint"), "aria-label": t("palette.hint"), autoFocus: true, onKeyDown: first }}
       actions={[
         { group: t("palette.boards"), actions: boards },
         { group: t("palette.places"), actions: theirs },

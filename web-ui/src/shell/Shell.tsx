@@ -9,6 +9,7 @@ import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { useMe, may } from "../api/me.ts";
 import { useSignOut } from "../api/session.ts";
 import { t } from "../i18n/index.ts";
+import { Choices } from "../parts/Choices.tsx";
 import { useShortcuts } from "../parts/shortcuts.ts";
 import { Brand } from "./Brand.tsx";
 import { PLACES, type Place } from "./places.ts";
@@ -127,22 +128,21 @@ function Account() {
   const dark = document.documentElement.getAttribute("data-mantine-color-scheme") === "dark";
   return (
     <div className="account">
-      <Menu position="top-start">
-        <Menu.Target>
+      <Choices position="top-start"
+        target={
           <UnstyledButton className="account-name">
             <IconUserCircle size={18} stroke={1.600} aria-hidden="true" />
             <span>{who.user}</span>
           </UnstyledButton>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item component={Link} to="/account" leftSection={<IconUserCircle size={15} />}>
-            {t("place.account")}
-          </Menu.Item>
-          <Menu.Item leftSection={<IconLogout size={15} />} onClick={signOut}>
-            {t("shell.sign-out")}
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+        }
+      >
+        <Menu.Item component={Link} to="/account" leftSection={<IconUserCircle size={15} />}>
+          {t("place.account")}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconLogout size={15} />} onClick={signOut}>
+          {t("shell.sign-out")}
+        </Menu.Item>
+      </Choices>
       <ActionIcon
         variant="subtle"
         color="gray"

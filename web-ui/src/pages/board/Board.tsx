@@ -10,6 +10,7 @@ import { api } from "../../api/client.ts";
 import { useMay } from "../../api/me.ts";
 import { t } from "../../i18n/index.ts";
 import { BoardState, Labels } from "../../parts/BoardState.tsx";
+import { Choices } from "../../parts/Choices.tsx";
 import { useConfirm } from "../../parts/Confirm.tsx";
 import { Waiting } from "../../parts/Waiting.tsx";
 import { FaultNote } from "../../parts/FaultNote.tsx";
@@ -136,51 +137,50 @@ function Acts({ of }: { of: Seen & { tag: string } }) {
           {t("board.unblock")}
         </Button>
       )}
-      <Menu>
-        <Menu.Target>
+      <Choices
+        target={
           <Button variant="default" rightSection={<IconChevronDown size={15} />}>
             {t("action.more")}
           </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {may("boards:block", of.tenant) && of.state !== "revoked" && (
-            <Menu.Item
-              color="red"
-              onClick={() =>
-                ask({
-                  title: t("board.revoke-title", { id: of.id }),
-                  consequence: t("board.revoke-what"),
-                  action: t("board.revoke-do"),
-                  reason: true,
-                  typed: of.id,
-                  run: (reason) => act(api.POST("/api/v1/boards/{board}/revoke", { ...path, body: { reason } }), t("board.revoked", { id: of.id }), "boards"),
-                })
-              }
-            >
-              {t("board.revoke")}
-            </Menu.Item>
-          )}
-          {may("boards:write", of.tenant) && (
-            <Menu.Item
-              color="red"
-              onClick={() =>
-                ask({
-                  title: t("board.remove-title", { id: of.id }),
-                  consequence: t("board.remove-what"),
-                  action: t("board.remove-do"),
-                  typed: of.id,
-                  run: async () => {
-                    await act(api.DELETE("/api/v1/boards/{board}", { params: { ...path.params, header: { "If-Match": of.tag } } }), t("board.removed", { id: of.id }));
-                    await navigate({ to: "/boards" });
-                  },
-                })
-              }
-            >
-              {t("board.remove")}
-            </Menu.Item>
-          )}
-        </Menu.Dropdown>
-      </Menu>
+        }
+      >
+        {may("boards:block", of.tenant) && of.state !== "revoked" && (
+          <Menu.Item
+            color="red"
+            onClick={() =>
+              ask({
+                title: t("board.revoke-title", { id: of.id }),
+                consequence: t("board.revoke-what"),
+                action: t("board.revoke-do"),
+                reason: true,
+                typed: of.id,
+                run: (reason) => act(api.POST("/api/v1/boards/{board}/revoke", { ...path, body: { reason } }), t("board.revoked", { id: of.id }), "boards"),
+              })
+            }
+          >
+            {t("board.revoke")}
+          </Menu.Item>
+        )}
+        {may("boards:write", of.tenant) && (
+          <Menu.Item
+            color="red"
+            onClick={() =>
+              ask({
+                title: t("board.remove-title", { id: of.id }),
+                consequence: t("board.remove-what"),
+                action: t("board.remove-do"),
+                typed: of.id,
+                run: async () => {
+                  await act(api.DELETE("/api/v1/boards/{board}", { params: { ...path.params, header: { "If-Match": of.tag } } }), t("board.removed", { id: of.id }));
+                  await navigate({ to: "/boards" });
+                },
+              })
+            }
+          >
+            {t("board.remove")}
+          </Menu.Item>
+        )}
+      </Choices>
       {asking}
     </>
   );

@@ -7,6 +7,7 @@ import type { BoardFilter } from "../../api/boards.ts";
 import { api, body, once, type Schemas } from "../../api/client.ts";
 import { useMay } from "../../api/me.ts";
 import { t } from "../../i18n/index.ts";
+import { Choices } from "../../parts/Choices.tsx";
 import { useConfirm } from "../../parts/Confirm.tsx";
 import { act } from "../../parts/said.ts";
 import { queryOf } from "../../search.ts";
@@ -30,64 +31,63 @@ export function Bulk({ filter, total }: { filter: BoardFilter; total: number }) 
 
   return (
     <>
-      <Menu>
-        <Menu.Target>
+      <Choices
+        target={
           <Button variant="default" rightSection={<IconChevronDown size={15} />}>
             {t("bulk.all", { n: total })}
           </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {write && <Menu.Item onClick={() => setLabelling(true)}>{t("bulk.label")}</Menu.Item>}
-          {block && (
-            <>
-              <Menu.Item
-                onClick={() =>
-                  ask({
-                    title: t("bulk.unblock-title", { n: total }),
-                    consequence: t("bulk.unblock-what", { n: total }),
-                    action: t("bulk.unblock-do", { n: total }),
-                    calm: true,
-                    ...sure,
-                    run: () => begin({ work: "unblock" }),
-                  })
-                }
-              >
-                {t("bulk.unblock")}
-              </Menu.Item>
-              <Menu.Item
-                color="red"
-                onClick={() =>
-                  ask({
-                    title: t("bulk.block-title", { n: total }),
-                    consequence: t("bulk.block-what", { n: total }),
-                    action: t("bulk.block-do", { n: total }),
-                    reason: true,
-                    ...sure,
-                    run: (reason) => begin({ work: "block", reason }),
-                  })
-                }
-              >
-                {t("bulk.block")}
-              </Menu.Item>
-              <Menu.Item
-                color="red"
-                onClick={() =>
-                  ask({
-                    title: t("bulk.revoke-title", { n: total }),
-                    consequence: t("bulk.revoke-what", { n: total }),
-                    action: t("bulk.revoke-do", { n: total }),
-                    reason: true,
-                    typed: String(total),
-                    run: (reason) => begin({ work: "revoke", reason }),
-                  })
-                }
-              >
-                {t("bulk.revoke")}
-              </Menu.Item>
-            </>
-          )}
-        </Menu.Dropdown>
-      </Menu>
+        }
+      >
+        {write && <Menu.Item onClick={() => setLabelling(true)}>{t("bulk.label")}</Menu.Item>}
+        {block && (
+          <>
+            <Menu.Item
+              onClick={() =>
+                ask({
+                  title: t("bulk.unblock-title", { n: total }),
+                  consequence: t("bulk.unblock-what", { n: total }),
+                  action: t("bulk.unblock-do", { n: total }),
+                  calm: true,
+                  ...sure,
+                  run: () => begin({ work: "unblock" }),
+                })
+              }
+            >
+              {t("bulk.unblock")}
+            </Menu.Item>
+            <Menu.Item
+              color="red"
+              onClick={() =>
+                ask({
+                  title: t("bulk.block-title", { n: total }),
+                  consequence: t("bulk.block-what", { n: total }),
+                  action: t("bulk.block-do", { n: total }),
+                  reason: true,
+                  ...sure,
+                  run: (reason) => begin({ work: "block", reason }),
+                })
+              }
+            >
+              {t("bulk.block")}
+            </Menu.Item>
+            <Menu.Item
+              color="red"
+              onClick={() =>
+                ask({
+                  title: t("bulk.revoke-title", { n: total }),
+                  consequence: t("bulk.revoke-what", { n: total }),
+                  action: t("bulk.revoke-do", { n: total }),
+                  reason: true,
+                  typed: String(total),
+                  run: (reason) => begin({ work: "revoke", reason }),
+                })
+              }
+            >
+              {t("bulk.revoke")}
+            </Menu.Item>
+          </>
+        )}
+      </Choices>
       <Suspense>{labelling && <LabelBoards total={total} begin={begin} close={() => setLabelling(false)} />}</Suspense>
       {asking}
     </>

@@ -1,5 +1,5 @@
 // Filters that were kept under a name.
-import { Button, Menu, Modal, Stack, TextInput } from "@mantine/core";
+import { Button, Menu, Stack, TextInput } from "@mantine/core";
 import { IconBookmark } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -8,6 +8,8 @@ import type { BoardFilter } from "../../api/boards.ts";
 import { api, body } from "../../api/client.ts";
 import { views } from "../../api/views.ts";
 import { t } from "../../i18n/index.ts";
+import { Choices } from "../../parts/Choices.tsx";
+import { Dialog } from "../../parts/Dialog.tsx";
 import { act, complain } from "../../parts/said.ts";
 import { filterOf, queryOf } from "../../search.ts";
 
@@ -19,35 +21,34 @@ export function Views({ filter, use }: Props) {
   const kept = list.data?.items ?? [];
   return (
     <>
-      <Menu>
-        <Menu.Target>
+      <Choices
+        target={
           <Button variant="default" leftSection={<IconBookmark size={16} />}>
             {t("views.name")}
           </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {kept.length === 0 && <Menu.Label>{t("views.none")}</Menu.Label>}
-          {kept.map((view) => (
-            <Menu.Item key={view.name} onClick={() => use(filterOf(view.query))}>
-              {view.name}
-            </Menu.Item>
-          ))}
-          <Menu.Divider />
-          <Menu.Item onClick={() => setNaming(true)}>{t("views.keep")}</Menu.Item>
-          {kept.map((view) => (
-            <Menu.Item
-              key={`remove-${view.name}`}
-              color="red"
-              onClick={() => {
-                const gone = api.DELETE("/api/v1/views/{view}", { params: { path: { view: view.name } } });
-                act(gone, t("views.removed"), "views").catch(complain);
-              }}
-            >
-              {t("views.remove", { name: view.name })}
-            </Menu.Item>
-          ))}
-        </Menu.Dropdown>
-      </Menu>
+        }
+      >
+        {kept.length === 0 && <Menu.Label>{t("views.none")}</Menu.Label>}
+        {kept.map((view) => (
+          <Menu.Item key={view.name} onClick={() => use(filterOf(view.query))}>
+            {view.name}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        <Menu.Item onClick={() => setNaming(true)}>{t("views.keep")}</Menu.Item>
+        {kept.map((view) => (
+          <Menu.Item
+            key={`remove-${view.name}`}
+            color="red"
+            onClick={() => {
+              const gone = api.DELETE("/api/v1/views/{view}", { params: { path: { view: view.name } } });
+              act(gone, t("views.removed"), "views").catch(complain);
+            }}
+          >
+            {t("views.remove", { name: view.name })}
+          </Menu.Item>
+        ))}
+      </Choices>
       {naming && <Keep filter={filter} close={() => setNaming(false)} />}
     </>
   );
@@ -56,7 +57,7 @@ export function Views({ filter, use }: Props) {
 function Keep({ filter, close }: { filter: BoardFilter; close: () => void }) {
   const [name, setName] = useState("");
   return (
-    <Modal opened onClose={close} title={t("views.keep")} closeButtonProps={{ "aria-label": t("action.close") }}>
+    <Dialog title={t("views.keep")} close={close}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -71,6 +72,6 @@ function Keep({ filter, close }: { filter: BoardFilter; close: () => void }) {
           </Button>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

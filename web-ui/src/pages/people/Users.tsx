@@ -8,6 +8,7 @@ import { api, body } from "../../api/client.ts";
 import { useMay, useMe } from "../../api/me.ts";
 import { users, type User } from "../../api/people.ts";
 import { named, t } from "../../i18n/index.ts";
+import { Choices } from "../../parts/Choices.tsx";
 import { useConfirm } from "../../parts/Confirm.tsx";
 import { DataTable, type Column } from "../../parts/DataTable.tsx";
 import { Empty } from "../../parts/Empty.tsx";
@@ -67,30 +68,29 @@ export default function Users() {
         align: "right",
         cell: (user) =>
           may("users:write") && (
-            <Menu>
-              <Menu.Target>
+            <Choices
+              target={
                 <Button size="compact-xs" variant="subtle" aria-label={t("user.acts", { name: user.name })}>
                   <IconDots size={16} />
                 </Button>
-              </Menu.Target>
-              <Menu.Dropdown>
-                <Menu.Item onClick={() => setEditing(user)}>{t("user.edit")}</Menu.Item>
-                <Menu.Item onClick={() => reset(user)}>{t("user.reset")}</Menu.Item>
-                {user.state === "active" ? (
-                  <Menu.Item color="red" disabled={user.name === who.user} onClick={() => disable(user)}>
-                    {t("user.disable")}
-                  </Menu.Item>
-                ) : (
-                  <Menu.Item
-                    onClick={() => {
-                      act(api.POST("/api/v1/users/{user}/enable", path(user)), t("user.enabled"), "users").catch(complain);
-                    }}
-                  >
-                    {t("user.enable")}
-                  </Menu.Item>
-                )}
-              </Menu.Dropdown>
-            </Menu>
+              }
+            >
+              <Menu.Item onClick={() => setEditing(user)}>{t("user.edit")}</Menu.Item>
+              <Menu.Item onClick={() => reset(user)}>{t("user.reset")}</Menu.Item>
+              {user.state === "active" ? (
+                <Menu.Item color="red" disabled={user.name === who.user} onClick={() => disable(user)}>
+                  {t("user.disable")}
+                </Menu.Item>
+              ) : (
+                <Menu.Item
+                  onClick={() => {
+                    act(api.POST("/api/v1/users/{user}/enable", path(user)), t("user.enabled"), "users").catch(complain);
+                  }}
+                >
+                  {t("user.enable")}
+                </Menu.Item>
+              )}
+            </Choices>
           ),
       },
     ];

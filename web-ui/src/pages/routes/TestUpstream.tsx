@@ -1,11 +1,12 @@
 // A message that is really published, and what the broker says to it.
-import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Stack, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { api, body } from "../../api/client.ts";
 import type { Upstream } from "../../api/routes.ts";
 import { named, t } from "../../i18n/index.ts";
+import { Dialog } from "../../parts/Dialog.tsx";
 import { FaultNote } from "../../parts/FaultNote.tsx";
 import { Mark } from "../../parts/Mark.tsx";
 import { addressOf } from "./UpstreamState.tsx";
@@ -22,7 +23,7 @@ export function TestUpstream({ upstream, close }: { upstream: Upstream; close: (
       ),
   });
   return (
-    <Modal opened onClose={close} title={t("upstream.test-title", { name: upstream.name })} closeButtonProps={{ "aria-label": t("action.close") }}>
+    <Dialog title={t("upstream.test-title", { name: upstream.name })} close={close}>
       <Stack>
         <p>{t("upstream.test-what", { address: addressOf(upstream) })}</p>
         <TextInput label={t("route.topic")} value={topic} spellCheck={false} onChange={(event) => setTopic(event.currentTarget.value)} />
@@ -55,6 +56,6 @@ export function TestUpstream({ upstream, close }: { upstream: Upstream; close: (
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -9,6 +9,7 @@ import { facets } from "../../api/boards.ts";
 import { useMay } from "../../api/me.ts";
 import { tenant, type Tenant as Seen } from "../../api/tenants.ts";
 import { named, t } from "../../i18n/index.ts";
+import { Choices } from "../../parts/Choices.tsx";
 import { useConfirm } from "../../parts/Confirm.tsx";
 import { Waiting } from "../../parts/Waiting.tsx";
 import { FaultNote } from "../../parts/FaultNote.tsx";
@@ -86,53 +87,52 @@ function Acts({ of, boards }: { of: Seen; boards: number }) {
           {t("tenant.resume")}
         </Button>
       )}
-      <Menu>
-        <Menu.Target>
+      <Choices
+        target={
           <Button variant="default" rightSection={<IconChevronDown size={15} />}>
             {t("action.more")}
           </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {of.state === "active" && (
-            <Menu.Item
-              color="red"
-              onClick={() =>
-                ask({
-                  title: t("tenant.suspend-title", { name: of.id }),
-                  consequence: t("tenant.suspend-what", { n: boards }),
-                  action: t("tenant.suspend-do", { n: boards }),
-                  reason: true,
-                  typed: of.id,
-                  run: (reason) => act(api.POST("/api/v1/tenants/{tenant}/suspend", { ...path, body: { reason } }), t("tenant.suspended-now"), "tenants"),
-                })
-              }
-            >
-              {t("tenant.suspend")}
-            </Menu.Item>
-          )}
+        }
+      >
+        {of.state === "active" && (
           <Menu.Item
             color="red"
             onClick={() =>
               ask({
-                title: t("tenant.remove-title", { name: of.id }),
-                consequence: t("tenant.remove-what"),
-                action: t("tenant.remove-do"),
-                typed: of.id,
+                title: t("tenant.suspend-title", { name: of.id }),
+                consequence: t("tenant.suspend-what", { n: boards }),
+                action: t("tenant.suspend-do", { n: boards }),
                 reason: true,
-                run: (reason) =>
-                  act(
-                    api.POST("/api/v1/approvals", { body: { act: { kind: "remove-tenant", tenant: of.id }, reason }, headers: once() }),
-                    t("tenant.remove-asked"),
-                    "tenants",
-                    "approvals",
-                  ),
+                typed: of.id,
+                run: (reason) => act(api.POST("/api/v1/tenants/{tenant}/suspend", { ...path, body: { reason } }), t("tenant.suspended-now"), "tenants"),
               })
             }
           >
-            {t("tenant.remove")}
+            {t("tenant.suspend")}
           </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+        )}
+        <Menu.Item
+          color="red"
+          onClick={() =>
+            ask({
+              title: t("tenant.remove-title", { name: of.id }),
+              consequence: t("tenant.remove-what"),
+              action: t("tenant.remove-do"),
+              typed: of.id,
+              reason: true,
+              run: (reason) =>
+                act(
+                  api.POST("/api/v1/approvals", { body: { act: { kind: "remove-tenant", tenant: of.id }, reason }, headers: once() }),
+                  t("tenant.remove-asked"),
+                  "tenants",
+                  "approvals",
+                ),
+            })
+          }
+        >
+          {t("tenant.remove")}
+        </Menu.Item>
+      </Choices>
       {asking}
     </>
   );
