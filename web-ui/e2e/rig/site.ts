@@ -108,10 +108,10 @@ export class Site {
     return succeeds(program("virtual-board"), [...args, "--skip", `${board}`, "--timeout", `${withinS}`]);
   }
 
-  /** What arrives at the broker from now on, as somebody else's client hears it. */
+  /** What arrives at the broker from now on, as somebody else's client hears it; line by line, or its word would wait. */
   async subscribe(topic: string): Promise<Running> {
     const at = ["-h", "127.0.0.1", "-p", `${this.broker}`, "--cafile", join(this.folder, "ca.pem")];
-    const heard = new Running("subscriber", "mosquitto_sub", [...at, "-t", topic, "-v", "-d"]);
+    const heard = new Running("subscriber", "stdbuf", ["-oL", "mosquitto_sub", ...at, "-t", topic, "-v", "-d"]);
     this.#boards.push(heard);
     await heard.says(/Subscribed/);
     return heard;

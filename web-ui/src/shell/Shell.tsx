@@ -49,9 +49,10 @@ export function Shell() {
     return () => document.removeEventListener("keydown", pressed);
   }, []);
 
-  // Fetched once the page is quiet, so that what is typed right after Ctrl K is not lost.
+  // Fetched once the page is quiet, so that what is typed right after Ctrl K is not lost; where it cannot be had,
+  // Ctrl K says so.
   useEffect(() => {
-    const soon = window.setTimeout(() => void loadPalette(), 2_000);
+    const soon = window.setTimeout(() => void loadPalette().catch(() => undefined), 2_000);
     return () => window.clearTimeout(soon);
   }, []);
 
