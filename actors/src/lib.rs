@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod barred;
 pub mod board_key;
+pub mod campaign;
 pub mod coap;
 pub mod credentials;
 pub mod enrolment;

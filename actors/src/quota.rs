@@ -35,6 +35,14 @@ impl Rate {
         Some(Self { units: NonZeroU32::new(units)?, period: MINUTE })
     }
 
+    /// So many a minute and never more than ten seconds' worth at once; `None`, which is no bound, for 0.
+    pub fn spread(per_minute: u32) -> Option<Self> {
+        let per_minute = NonZeroU32::new(per_minute)?.get();
+        let units = NonZeroU32::new((per_minute / 6).max(1))?;
+        let period = (MINUTE * u64::from(units.get())).div_ceil(per_minute.into());
+        Some(Self { units, period })
+    }
+
     /// `None`, which is no bound, for 0.
     pub fn per_hour(units: u32) -> Option<Self> {
         Some(Self { units: NonZeroU32::new(units)?, period: HOUR })

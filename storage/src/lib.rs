@@ -10,6 +10,7 @@ mod authority;
 pub mod backup;
 mod batch;
 mod board;
+mod campaign;
 mod census;
 mod certificate;
 pub mod check;
@@ -58,6 +59,7 @@ pub use authority::{
 };
 pub use batch::{Again, Allowed, Batch, BatchName, BatchState, BoardPrefix, CertificateLife};
 pub use board::{Board, BoardState};
+pub use campaign::{Campaign, CampaignCounts, CampaignGroup, CampaignLot, CampaignState};
 pub use census::{BoardCounts, CensusMoments};
 pub use certificate::Certificate;
 pub use checkpoint::AuditCheckpoint;

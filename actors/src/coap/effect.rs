@@ -9,6 +9,8 @@ use super::message::code;
 pub enum Answer {
     /// 2.04: it cannot be lost any more.
     Changed,
+    /// The same, and the board is to renew its certificate ([`wire::OPTION_RENEW`]).
+    ChangedAndRenew,
     /// 5.03: the upstream is down or full; try again after so many seconds.
     Unavailable {
         /// Max-Age, at most 65,535.
@@ -27,7 +29,7 @@ impl Answer {
     /// The CoAP code it becomes.
     pub fn code(self) -> u8 {
         match self {
-            Self::Changed => code::CHANGED,
+            Self::Changed | Self::ChangedAndRenew => code::CHANGED,
             Self::Unavailable { .. } => code::UNAVAILABLE,
             Self::TooMany { .. } => code::TOO_MANY_REQUESTS,
             Self::BadGateway => code::BAD_GATEWAY,
@@ -39,7 +41,7 @@ impl Answer {
             Self::Unavailable { max_age_s } | Self::TooMany { max_age_s } => {
                 u16::try_from(max_age_s).unwrap_or(u16::MAX).max(1)
             }
-            Self::Changed | Self::BadGateway => 0,
+            Self::Changed | Self::ChangedAndRenew | Self::BadGateway => 0,
         };
         Remembered { code: self.code(), max_age_s }
     }

@@ -115,11 +115,13 @@ impl Endpoint {
         let awaited = |open: &Open| open.exchange == exchange && open.is_awaiting_outcome();
         let Some(index) = self.exchanges.open.iter().position(awaited) else { return };
         let Some(open) = self.exchanges.open.get(index) else { return };
+        let renew = answer == Answer::ChangedAndRenew;
         let answer = answer.remembered();
         let (id, until) = (open.id, open.remember_until);
         let reply = Reply {
             max_age_s: answer.max_age_s,
             block1: open.block1,
+            renew,
             ..Reply::new(answer.code, "")
         };
         self.conclude(now, index, |kind, id, token| reply.encode(kind, id, token));

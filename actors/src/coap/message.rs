@@ -70,6 +70,7 @@ pub(super) mod option {
     pub(crate) const SIZE1: u16 = 60;
     pub(crate) const ECHO: u16 = 252;
     pub(crate) const REQUEST_TAG: u16 = 292;
+    pub(crate) const RENEW: u16 = wire::OPTION_RENEW;
 }
 
 /// The type of a message (section 3).

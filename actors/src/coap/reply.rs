@@ -14,12 +14,14 @@ pub(super) struct Reply {
     pub(super) max_age_s: u16,
     pub(super) block1: Option<Block>,
     pub(super) size1: Option<u32>,
+    /// Whether the board is to renew its certificate.
+    pub(super) renew: bool,
     pub(super) diagnostic: &'static str,
 }
 
 impl Reply {
     pub(super) fn new(code: u8, diagnostic: &'static str) -> Self {
-        Self { code, max_age_s: 0, block1: None, size1: None, diagnostic }
+        Self { code, max_age_s: 0, block1: None, size1: None, renew: false, diagnostic }
     }
 
     /// 5.03 of the endpoint's own.
@@ -41,7 +43,8 @@ impl Reply {
 
     pub(super) fn encode(&self, kind: Kind, id: MessageId, token: &Token) -> Vec<u8> {
         let plain = self.max_age_s == 0 && self.block1.is_none() && self.size1.is_none();
-        let room = if plain && self.diagnostic.is_empty() { 0 } else { 13 + self.diagnostic.len() };
+        let plain = plain && !self.renew && self.diagnostic.is_empty();
+        let room = if plain { 0 } else { 13 + self.diagnostic.len() };
         let mut message = Encoder::new(kind, self.code, id, token, room);
         if self.max_age_s != 0 {
             message = message.uint(option::MAX_AGE, u32::from(self.max_age_s));
@@ -51,6 +54,9 @@ impl Reply {
         }
         if let Some(size) = self.size1 {
             message = message.uint(option::SIZE1, size);
+        }
+        if self.renew {
+            message = message.option(option::RENEW, &[]);
         }
         message.finish(self.diagnostic.as_bytes())
     }

@@ -14,6 +14,7 @@ use openssl::error::ErrorStack;
 use storage::{BootId, Keyring, Quota, Sessions, Store, StoreError};
 
 use crate::admission::Registry;
+use crate::campaign::Campaigns;
 use crate::coap::Limits;
 use crate::credentials::Credentials;
 use crate::enrolment::{Desk, Enrolment};
@@ -86,6 +87,8 @@ pub struct Settings {
     pub enrolment: Arc<dyn Enrolment>,
     /// What boards should run.
     pub rollouts: Arc<Rollouts>,
+    /// Which boards are told to renew their certificates.
+    pub campaigns: Arc<Campaigns>,
     /// For how long after its certificate has ended a board may still renew it.
     pub renew_after_expiry: Duration,
     /// Quotas of tenants and boards where the tenant has none of its own.
@@ -354,7 +357,8 @@ fn keep(
         let (rollouts, metrics) = (Arc::clone(&settings.rollouts), Arc::clone(metrics));
         Librarian::start_in_arbiter(&Arbiter::new().handle(), |_| Librarian::new(rollouts, metrics))
     };
-    Ok(Keeping { keep, keeper, waker, desk, counter, librarian })
+    let campaigns = Arc::clone(&settings.campaigns);
+    Ok(Keeping { keep, keeper, waker, desk, counter, librarian, campaigns })
 }
 
 /// The stored sessions that are known by their boards' addresses, by the arbiter that owns them.

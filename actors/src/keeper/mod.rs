@@ -4,8 +4,11 @@
 //! socket ever does. The one exception is the session's own slot, whose write goes no further than
 //! memory.
 
+use std::sync::Arc;
+
 use actix::Addr;
 
+use crate::campaign::Campaigns;
 use crate::enrolment::Desk;
 use crate::firmware::{Counter, Librarian};
 
@@ -34,4 +37,6 @@ pub struct Keeping {
     pub counter: Addr<Counter>,
     /// Who reads images for them.
     pub librarian: Addr<Librarian>,
+    /// Which of their boards are told to renew their certificates.
+    pub campaigns: Arc<Campaigns>,
 }

@@ -219,6 +219,22 @@ labels! {
 }
 
 labels! {
+    /// How far boards of a campaign are; those who were told are among those who wait.
+    pub enum CampaignBoards {
+        /// They have certificates of the new authority.
+        Renewed = "renewed",
+        /// They have ones of the authority that is left.
+        Waiting = "waiting",
+        /// The same, and they may not connect.
+        ShutOut = "shut-out",
+        /// They were told to renew since the hub started, and have not.
+        Told = "told",
+        /// The same, three times and more.
+        ToldOften = "told-often",
+    }
+}
+
+labels! {
     /// What became of a request for a block of an image.
     pub enum BlockEnd {
         /// The board was given it.
@@ -552,5 +568,6 @@ mod tests {
         is_a_closed_set::<DropReason>();
         is_a_closed_set::<ReportEnd>();
         is_a_closed_set::<BlockEnd>();
+        is_a_closed_set::<CampaignBoards>();
     }
 }

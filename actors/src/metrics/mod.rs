@@ -2,6 +2,7 @@
 //! Invariant: a label's value comes from a closed enum or from the configuration (tenant, upstream);
 //! never from a board, a payload or an address. Every series of the hot path is resolved once, here.
 
+mod campaign;
 mod firmware;
 mod labels;
 mod series;
@@ -10,6 +11,7 @@ mod totals;
 mod trust;
 mod upstream;
 
+use crate::campaign::CampaignStanding;
 use crate::coap::DropReason;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +21,10 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
+use campaign::CampaignSeries;
 use firmware::FirmwareSeries;
 pub use labels::{
-    ActorKind, BlockEnd, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd, EnrolmentKind,
+    ActorKind, BlockEnd, CampaignBoards, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd, EnrolmentKind,
     EnrolmentWay, HandshakeEnd, KeyKind, Label, MessageOutcome, Publication, PublicationEnd,
     QuotaKind, RecordDrop, ReportEnd, RouteKind, SessionEnd,
 };
@@ -67,6 +70,7 @@ pub struct Metrics {
     tenants: TenantSeries,
     trust: TrustSeries,
     firmware: FirmwareSeries,
+    campaign: CampaignSeries,
     boards_held: IntCounter,
 }
 
@@ -230,6 +234,7 @@ impl Metrics {
             tenants: TenantSeries::new(&to)?,
             trust: TrustSeries::new(&to)?,
             firmware: FirmwareSeries::new(&to)?,
+            campaign: CampaignSeries::new(&to)?,
             boards_held: counter(
                 &to,
                 "hub_boards_held_total",
@@ -312,6 +317,16 @@ impl Metrics {
     /// A board was given so many bytes of an image.
     pub fn firmware_bytes(&self, count: usize) {
         self.firmware.bytes.inc_by(count as u64);
+    }
+
+    /// A board was told to renew its certificate.
+    pub fn told_to_renew(&self) {
+        self.campaign.told.inc();
+    }
+
+    /// How far the campaigns are that run.
+    pub fn campaigns(&self, running: &[CampaignStanding]) {
+        self.campaign.show(running);
     }
 
     /// Somebody asked what is revoked.

@@ -166,7 +166,19 @@ impl DeviceSession {
     }
 
     pub(super) fn answer(&mut self, exchange: ExchangeId, answer: Answer) {
+        let renews = answer == Answer::Changed && self.is_told_to_renew();
+        let answer = if renews { Answer::ChangedAndRenew } else { answer };
         self.endpoint.handle_outcome(self.shard.now(), exchange, answer);
+    }
+
+    /// Whether the board hears with its answer that it is to renew its certificate.
+    fn is_told_to_renew(&self) -> bool {
+        let (Some(keeping), Some(issuer)) = (&self.shard.keeping, self.issuer) else { return false };
+        let tells = keeping.campaigns.tells(&self.tenant.id, issuer, &self.board);
+        if tells {
+            self.shard.metrics.told_to_renew();
+        }
+        tells
     }
 
     fn unavailable(&self) -> Answer {

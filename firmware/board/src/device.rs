@@ -233,6 +233,7 @@ impl<'f, F: MultiwriteNorFlash, P: Product> Device<'f, F, P> {
             Event::TimeLearned { unix_ms } => {
                 self.effects.push_back(Effect::TimeLearned(unix_ms));
             }
+            Event::RenewalWanted => self.effects.push_back(Effect::RenewCertificate),
             Event::ConnectWanted => self.want_connection(),
         }
     }

@@ -39,6 +39,9 @@ pub enum Event {
         /// Milliseconds since 1970, UTC, at the moment of this event.
         unix_ms: u64,
     },
+    /// The hub wants the board to have another certificate, made for a new key (`sren`, RFC 9148). The one that
+    /// it has is good until the new one was used; the hub says so again where nothing comes of it.
+    RenewalWanted,
     /// Connect anew (drop what there was), then call `handle_connected` or
     /// `handle_disconnected`.
     ConnectWanted,

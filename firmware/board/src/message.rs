@@ -30,6 +30,8 @@ pub(crate) struct Answer {
     pub(crate) acknowledges: Option<u16>,
     /// The Echo option, where it has one of a length there can be.
     pub(crate) echo: Option<Vec<u8>>,
+    /// Whether the board is to renew its certificate.
+    pub(crate) renew: bool,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -50,6 +52,7 @@ pub struct Request {
 /// Echo (RFC 9175, section 2.2): elective, 1 to 40 bytes.
 const ECHO: CoapOption = CoapOption::Unknown(252);
 const ECHO_LENGTH_MAX: usize = 40;
+const RENEW: CoapOption = CoapOption::Unknown(wire::OPTION_RENEW);
 
 /// Reads a message; anything malformed, or of a class that does not exist, is `None`.
 pub(crate) fn read(datagram: &[u8]) -> Option<Incoming> {
@@ -87,8 +90,9 @@ pub(crate) fn read(datagram: &[u8]) -> Option<Incoming> {
             let max_age_s = packet.get_first_option(CoapOption::MaxAge).and_then(|v| uint(v));
             let echo = echo(&packet);
             let acknowledges = (kind == MessageType::Acknowledgement).then_some(message_id);
+            let renew = packet.get_first_option(RENEW).is_some();
             let payload = packet.payload;
-            let answer = Answer { token, code, max_age_s, acknowledges, echo, payload };
+            let answer = Answer { token, code, max_age_s, acknowledges, echo, renew, payload };
             Some(Incoming::Response { message_id, confirm, answer })
         }
     }

@@ -75,6 +75,8 @@ pub enum Effect {
     ReadingLost,
     /// The hub will never take a reading, and answered with this code; it is gone.
     ReadingRefused(u8),
+    /// Make a new key and get a certificate for it (`sren`, RFC 9148): the hub wants the board to have another.
+    RenewCertificate,
 }
 
 /// A message to be sent.

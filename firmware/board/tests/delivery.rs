@@ -45,6 +45,22 @@ fn piggybacked(request: &Packet, code: u8, max_age: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_board_is_told_to_renew_with_the_answer_to_a_reading_and_with_no_other() {
+    let told = |code| {
+        let mut board = online();
+        let request = sent(&mut board);
+        let mut packet = Packet::from_bytes(&piggybacked(&request, code, &[])).unwrap();
+        packet.add_option(CoapOption::Unknown(wire::OPTION_RENEW), Vec::new());
+        board.handle_datagram(20, &packet.to_bytes().unwrap());
+        core::iter::from_fn(|| board.poll_event()).collect::<Vec<_>>()
+    };
+    let id = ReadingId(0);
+    assert_eq!(told(CHANGED), [Event::Acknowledged { id }, Event::RenewalWanted]);
+    assert_eq!(told(NOT_FOUND), [Event::Rejected { id, code: NOT_FOUND }]);
+    assert!(matches!(told(UNAVAILABLE)[..], [Event::Deferred { .. }]));
+}
+
+#[test]
 fn a_reading_is_a_short_confirmable_post() {
     let bytes = online().poll_transmit().unwrap();
     assert_eq!(bytes[..2], [0x42, 0x02]);
@@ -309,7 +325,9 @@ proptest! {
                     }
                     Event::Rejected { .. } => prop_assert!(false, "nothing was rejected"),
                     Event::Deferred { until, .. } => prop_assert!(until >= now + 3_000),
-                    Event::TimeLearned { .. } => prop_assert!(false, "nobody asked"),
+                    Event::TimeLearned { .. } | Event::RenewalWanted => {
+                        prop_assert!(false, "nobody asked");
+                    }
                 }
             }
             while let Some(datagram) = board.poll_transmit() {

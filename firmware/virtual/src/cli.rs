@@ -230,7 +230,7 @@ async fn try_renew_all(which: &RenewArguments, wanted: Wanted) -> Result<(), Tro
     for (board, files) in boards {
         let identity = Identity::from_files(&board, &files.certificate, &files.key)
             .map_err(|error| unusable(&error))?;
-        let renewed = renew(&connector, &identity, &files, wanted, exponent).await;
+        let renewed = renew(&connector, &identity, wanted, exponent).await;
         let renewed = renewed.map_err(|error| Trouble::Renewal(board, error))?;
         if which.json
             && let Ok(line) = serde_json::to_string(&renewed)
@@ -262,7 +262,7 @@ fn status(now: &Snapshot, asked: Option<u64>) -> String {
     let of = asked.map(|asked| format!(" of {asked}")).unwrap_or_default();
     format!(
         "{} of {} boards online · {}{of} readings acknowledged, mean {} ms · {} put off, \
-         {} rejected · {} failed handshakes",
+         {} rejected · {} failed handshakes · {} renewed",
         now.online,
         now.boards,
         now.acknowledged,
@@ -270,6 +270,7 @@ fn status(now: &Snapshot, asked: Option<u64>) -> String {
         now.deferred,
         now.rejected,
         now.handshakes_failed,
+        now.renewed,
     )
 }
 

@@ -11,11 +11,14 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 use webrtc_dtls::crypto::{Certificate, CryptoPrivateKey, CryptoPrivateKeyKind};
 
+use crate::renewal::Files;
+
 /// A board's name, certificate chain and key, ready for a handshake.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(crate) board: String,
     pub(crate) certificate: Certificate,
+    pub(crate) files: Files,
 }
 
 /// Why files do not make an identity.
@@ -62,7 +65,9 @@ impl Identity {
             .map_err(|_| no_key())?;
         let private_key =
             CryptoPrivateKey { kind: CryptoPrivateKeyKind::Ecdsa256(pair), serialized_der: pkcs8 };
+        let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
         Ok(Self {
+            files,
             board: board.to_owned(),
             certificate: Certificate { certificate: chain, private_key },
         })

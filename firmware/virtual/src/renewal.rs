@@ -97,14 +97,50 @@ fn said(error: &TransferError) -> String {
     }
 }
 
-/// Renews the certificate of `identity`, whose files are `files`, and uses the new one once.
+/// A certificate that a board has and has not used yet.
+pub(crate) struct Unused {
+    /// The board with it.
+    pub(crate) identity: Identity,
+    /// What it took.
+    pub(crate) renewed: Renewed,
+}
+
+impl Unused {
+    /// A session stands on it: its files take the place of those before.
+    pub(crate) fn take_place(&self, of: &Files) -> Result<Identity, RenewalError> {
+        let new = &self.identity.files;
+        for (from, to) in [(&new.key, &of.key), (&new.certificate, &of.certificate)] {
+            std::fs::rename(from, to)
+                .map_err(|source| RenewalError::Write { file: to.clone(), source })?;
+        }
+        Ok(Identity { files: of.clone(), ..self.identity.clone() })
+    }
+}
+
+/// Renews the certificate of `identity`, and uses the new one once.
 pub async fn renew(
     connector: &Connector,
     identity: &Identity,
-    files: &Files,
     wanted: Wanted,
     exponent: u8,
 ) -> Result<Renewed, RenewalError> {
+    let connection = connector.connect(identity).await?;
+    let unused = ask(&connection, identity, wanted, exponent).await;
+    connection.close().await;
+    let unused = unused?;
+    connector.connect(&unused.identity).await?.close().await;
+    unused.take_place(&identity.files)?;
+    Ok(unused.renewed)
+}
+
+/// Asks over a session for another certificate, for a new key; both are in files beside the old ones then.
+pub(crate) async fn ask(
+    connection: &Connection,
+    identity: &Identity,
+    wanted: Wanted,
+    exponent: u8,
+) -> Result<Unused, RenewalError> {
+    let files = &identity.files;
     let (random, algorithm) = (SystemRandom::new(), &ECDSA_P256_SHA256_ASN1_SIGNING);
     let pkcs8 =
         EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| RenewalError::Random)?;
@@ -123,10 +159,7 @@ pub async fn renew(
         answer_max: CERTIFICATE_MAX,
         from: 0,
     };
-    let connection = connector.connect(identity).await?;
-    let answered = exchange(&connection, ask).await;
-    connection.close().await;
-    let (certificate, mut renewed) = answered?;
+    let (certificate, mut renewed) = exchange(connection, ask).await?;
     renewed.board = identity.board().to_owned();
 
     let new = Files {
@@ -136,12 +169,7 @@ pub async fn renew(
     write(&new.key, pkcs8.as_ref())?;
     write(&new.certificate, &certificate)?;
     let identity = Identity::from_files(identity.board(), &new.certificate, &new.key)?;
-    connector.connect(&identity).await?.close().await;
-    for (from, to) in [(&new.key, &files.key), (&new.certificate, &files.certificate)] {
-        std::fs::rename(from, to)
-            .map_err(|source| RenewalError::Write { file: to.clone(), source })?;
-    }
-    Ok(renewed)
+    Ok(Unused { identity, renewed })
 }
 
 async fn exchange(connection: &Connection, ask: Ask) -> Result<(Vec<u8>, Renewed), RenewalError> {

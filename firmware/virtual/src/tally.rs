@@ -19,6 +19,8 @@ pub struct Tally {
     pub(crate) deferred: AtomicU64,
     pub(crate) refused_by_queue: AtomicU64,
     pub(crate) times_learned: AtomicU64,
+    pub(crate) renewed: AtomicU64,
+    pub(crate) renewals_failed: AtomicU64,
     acknowledge_us: AtomicU64,
     trouble: Mutex<Option<String>>,
 }
@@ -46,6 +48,10 @@ pub struct Snapshot {
     pub refused_by_queue: u64,
     /// Times that a board without a right clock learned the time from the hub.
     pub times_learned: u64,
+    /// Times that a board used a new certificate for the first time, because the hub wanted it to.
+    pub renewed: u64,
+    /// Times that it was told to and got none.
+    pub renewals_failed: u64,
     /// Mean time from taking a reading to its acknowledgement, in milliseconds.
     pub acknowledge_ms_mean: f64,
     /// The newest trouble in words.
@@ -69,6 +75,8 @@ impl Tally {
             deferred: load(&self.deferred),
             refused_by_queue: load(&self.refused_by_queue),
             times_learned: load(&self.times_learned),
+            renewed: load(&self.renewed),
+            renewals_failed: load(&self.renewals_failed),
             acknowledge_ms_mean: (mean * 10.0).round() / 10.0,
             trouble: self.trouble.lock().ok().and_then(|trouble| trouble.clone()),
         }

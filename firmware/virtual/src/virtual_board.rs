@@ -13,8 +13,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::OwnClock;
 use crate::connector::{Connection, Connector};
 use crate::identity::Identity;
+use crate::renewal::{self, Unused, Wanted};
 use crate::sensor::Sensor;
 use crate::tally::{Tally, add, take};
+
+/// Blocks of 512 bytes for requests for certificates.
+const BLOCK_EXPONENT: u8 = 5;
+/// Of so many sessions that were tried with a new certificate, one is tried with the old one.
+const OLD_EVERY: u32 = 8;
 
 /// How often a board measures, and when it has done enough.
 #[derive(Clone, Debug)]
@@ -97,6 +103,8 @@ struct Running {
     next_reading: Option<Instant>,
     seq: u64,
     answered: u64,
+    /// A certificate that was asked for and not used yet, and how often that was tried.
+    unused: Option<(Unused, u32)>,
     /// When each reading in the core's queue was taken; the core keeps their order.
     taken: VecDeque<Instant>,
 }
@@ -116,6 +124,7 @@ impl Running {
             next_reading: Some(started + first),
             seq: 0,
             answered: 0,
+            unused: None,
             taken: VecDeque::new(),
             board,
         }
@@ -188,6 +197,12 @@ impl Running {
                         add(&self.board.tally.rejected);
                         self.note(&format_args!("a reading was rejected with {}", dotted(code)));
                     }
+                    Event::RenewalWanted => {
+                        tokio::select! {
+                            () = self.renew() => {}
+                            () = stopped(stop) => return false,
+                        }
+                    }
                     Event::TimeLearned { .. } => add(&self.board.tally.times_learned),
                     Event::Deferred { code, until, .. } => {
                         let seconds = until.saturating_sub(self.now()) / 1000;
@@ -206,10 +221,21 @@ impl Running {
 
     async fn connect(&mut self) {
         self.disconnect().await;
-        let connected = self.board.connector.connect(&self.board.identity).await;
+        let unused = self.unused.as_mut().and_then(|(unused, tries)| {
+            *tries += 1;
+            // Should the hub not know it any more, the old one is good.
+            (*tries % OLD_EVERY != 0).then(|| unused.identity.clone())
+        });
+        let is_new = unused.is_some();
+        let identity = unused.unwrap_or_else(|| self.board.identity.clone());
+        let connected = self.board.connector.connect(&identity).await;
         let now = self.now();
         match connected {
             Ok(connection) => {
+                match self.unused.take() {
+                    Some((unused, _)) if is_new => self.use_from_now_on(&unused),
+                    Some(_) | None => {}
+                }
                 self.connection = Some(connection);
                 add(&self.board.tally.handshakes);
                 add(&self.board.tally.online);
@@ -219,6 +245,35 @@ impl Running {
                 add(&self.board.tally.handshakes_failed);
                 self.note(&error);
                 self.core.handle_disconnected(now);
+            }
+        }
+    }
+
+    /// Asks over the session that there is for another certificate, and begins one with it.
+    async fn renew(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        let identity = &self.board.identity;
+        match renewal::ask(connection, identity, Wanted::Renewal, BLOCK_EXPONENT).await {
+            Ok(unused) => {
+                self.unused = Some((unused, 0));
+                self.connect().await;
+            }
+            Err(error) => {
+                add(&self.board.tally.renewals_failed);
+                self.note(&error);
+            }
+        }
+    }
+
+    fn use_from_now_on(&mut self, unused: &Unused) {
+        match unused.take_place(&self.board.identity.files) {
+            Ok(identity) => {
+                self.board.identity = identity;
+                add(&self.board.tally.renewed);
+            }
+            Err(error) => {
+                self.board.identity = unused.identity.clone();
+                self.note(&error);
             }
         }
     }

@@ -35,5 +35,9 @@ pub const CONTENT_FORMAT_CSR_ATTRIBUTES: u16 = 285;
 pub const CONTENT_FORMAT_PKCS10: u16 = 286;
 /// CoAP content-format of one certificate in DER.
 pub const CONTENT_FORMAT_CERTIFICATE: u16 = 287;
+/// CoAP option with which the hub says, in an answer to a reading, that the board is to renew its certificate;
+/// empty, and worth nothing to a board that does not know it: elective, safe to forward, no part of a cache
+/// key (RFC 7252, section 5.4). Of the range that IANA gives to whoever comes first; not registered.
+pub const OPTION_RENEW: u16 = 48_668;
 /// Records that one pack may hold; a longer one is malformed.
 pub const RECORDS_MAX: usize = 1024;

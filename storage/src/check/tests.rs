@@ -63,6 +63,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("boards", 2),
         ("boards/address", 2),
         ("boards/renewal", 0),
+        ("campaigns", 0),
         ("certificates/revoked", 0),
         ("firmware", 0),
         ("firmware/boards", 0),

@@ -14,7 +14,7 @@ use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY,
 use crate::store::{authorities, data_keys, revoked, secrets};
 use crate::{
     ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Authority, Batch, Board,
-    BoardFirmware, Credentials, DataKey, FileDigest, Files, FirmwareKey, Job, Keyring, Login,
+    BoardFirmware, Campaign, Credentials, DataKey, FileDigest, Files, FirmwareKey, Job, Keyring, Login,
     Release, Renewal, Rollout, RolloutState, Route, RowsState, SavedView, SealedSecret, SecretName,
     SetupLink, StoreError, Targets, Tenant, TenantId, Token, Upstream, User,
 };
@@ -34,6 +34,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("boards", boards),
     ("boards/address", by_address),
     ("boards/renewal", renewals),
+    ("campaigns", campaigns),
     (revoked::TREE, of_revoked),
     ("firmware", releases),
     ("firmware/boards", board_firmware),
@@ -305,6 +306,24 @@ fn firmware_keys(walk: &mut Walk<'_>) {
             true => Ok(()),
             false => Err(String::from("its key is another")),
         }
+    });
+}
+
+fn campaigns(walk: &mut Walk<'_>) {
+    walk.each(|inner, key, value| {
+        let campaign: Campaign = noun(value)?;
+        its_own_key(key, &campaign.number.to_be_bytes())?;
+        // One that is over may have outlived its tenant.
+        if campaign.state.is_over() {
+            return Ok(());
+        }
+        for number in [campaign.from, campaign.to] {
+            let name = authorities::key(&campaign.tenant, number);
+            if !inner.authorities.contains_key(&name).map_err(|error| error.to_string())? {
+                return Err(format!("there is no authority {}/{number}", campaign.tenant));
+            }
+        }
+        Ok(())
     });
 }
 

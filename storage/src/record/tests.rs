@@ -608,6 +608,7 @@ fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<SetupLink>(bytes);
     let _ = decode::<crate::Release>(bytes);
     let _ = decode::<crate::Rollout>(bytes);
+    let _ = decode::<crate::Campaign>(bytes);
     let _ = decode::<crate::BoardFirmware>(bytes);
     let _ = decode::<crate::FirmwareKey>(bytes);
     let _ = parse_utf8(bytes);
@@ -879,6 +880,37 @@ fn a_rollouts_bytes_are_frozen() {
     is(RolloutState::Stopped { at, in_group: 2, failed: 3, allowed: 4 }, "0501020304");
     is(RolloutState::Aborted { at, ended_by: by() }, "06010162");
     is(RolloutState::Finished { at }, "0701");
+}
+
+#[test]
+fn a_campaigns_bytes_are_frozen() {
+    use crate::{Campaign, CampaignGroup, CampaignState, Hours};
+    let mut campaign = Campaign {
+        number: 1,
+        tenant: "acme".parse().unwrap(),
+        from: AuthorityNumber::FIRST,
+        to: AuthorityNumber::new(2).unwrap(),
+        groups: vec![CampaignGroup { name: "g".into(), percent: 5, success_percent: 90 }],
+        per_minute: 60,
+        windows: vec![Hours { days: 7, from_min: 8, length_min: 9 }],
+        reason: "r".into(),
+        by: "uid:0".into(),
+        created: UnixSeconds(3),
+        state: CampaignState::Draft,
+        group: 4,
+    };
+    let head = ["01", &*text("acme"), "01", "02", "01", &*text("g"), "055a", "3c"].concat();
+    let head = [&*head, "01070809", &*text("r"), &*text("uid:0"), "03"].concat();
+    let mut is = |state, golden: &str| {
+        campaign.state = state;
+        assert_golden(&campaign, &["01", &head, golden, "04"]);
+    };
+    let (at, by) = (UnixSeconds(1), || String::from("b"));
+    is(CampaignState::Draft, "00");
+    is(CampaignState::Running { since: at }, "0101");
+    is(CampaignState::Paused { at, halted_by: by() }, "02010162");
+    is(CampaignState::Ended { at, ended_by: by() }, "03010162");
+    is(CampaignState::Completed { at }, "0401");
 }
 
 #[test]

@@ -15,6 +15,7 @@
 //! | `firmware/keys` | 32 bytes, SHA-256 | record |
 //! | `firmware/boards` | board | record: what it said last |
 //! | `rollouts` | u64, big-endian, from 1 | record |
+//! | `campaigns` | u64, big-endian, from 1 | record |
 
 use std::marker::PhantomData;
 use std::ops::Bound;
@@ -23,7 +24,7 @@ use super::tree::Tree;
 use super::{Inner, decode, encode};
 use crate::record::Record;
 use crate::{
-    ApiToken, Approval, AuditCheckpoint, BoardFirmware, Credentials, FirmwareKey, Job, Login,
+    ApiToken, Approval, AuditCheckpoint, BoardFirmware, Campaign, Credentials, FirmwareKey, Job, Login,
     Release, Rollout, SavedView, SetupLink, Store, StoreError, User,
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct KeyedTrees {
     pub(crate) firmware_keys: Tree,
     pub(crate) board_firmware: Tree,
     pub(crate) rollouts: Tree,
+    pub(crate) campaigns: Tree,
 }
 
 impl KeyedTrees {
@@ -65,6 +67,7 @@ impl KeyedTrees {
             firmware_keys: tree(FirmwareKey::TREE)?,
             board_firmware: tree(BoardFirmware::TREE)?,
             rollouts: tree(Rollout::TREE)?,
+            campaigns: tree(Campaign::TREE)?,
         })
     }
 }
@@ -150,6 +153,11 @@ impl KeyedNoun for Rollout {
     const TREE: &'static str = "rollouts";
 }
 
+impl KeyedNoun for Campaign {
+    type Key = [u8; 8];
+    const TREE: &'static str = "campaigns";
+}
+
 impl Store {
     /// Releases of firmware, by number.
     pub fn releases(&self) -> Keyed<'_, Release> {
@@ -169,6 +177,11 @@ impl Store {
     /// Rollouts, by number.
     pub fn rollouts(&self) -> Keyed<'_, Rollout> {
         Keyed::new(&self.inner, &self.inner.keyed.rollouts)
+    }
+
+    /// Campaigns, by number.
+    pub fn campaigns(&self) -> Keyed<'_, Campaign> {
+        Keyed::new(&self.inner, &self.inner.keyed.campaigns)
     }
 
     /// Work on many boards.

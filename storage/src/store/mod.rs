@@ -19,7 +19,7 @@
 //! | `batches`..., `tokens` | see [`batches`] | |
 //! | `vault/keys` | see [`data_keys`] | |
 //! | `vault/secrets` | see [`secrets`] | |
-//! | `users`..., `api-tokens`, `approvals`, `logins`, `firmware`..., `rollouts` | see [`keyed`] | |
+//! | `users`..., `api-tokens`, `approvals`, `logins`, `firmware`..., `rollouts`, `campaigns` | see [`keyed`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else
@@ -48,6 +48,7 @@ pub(crate) mod batches;
 pub(crate) mod belongings;
 pub(crate) mod boards;
 mod building;
+mod campaigns;
 mod census;
 pub(crate) mod chosen;
 pub(crate) mod data_keys;

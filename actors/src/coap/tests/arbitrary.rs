@@ -48,6 +48,7 @@ fn packet() -> impl Strategy<Value = Packet> {
 fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         3 => Just(Answer::Changed),
+        1 => Just(Answer::ChangedAndRenew),
         1 => any::<u32>().prop_map(|max_age_s| Answer::Unavailable { max_age_s }),
         1 => any::<u32>().prop_map(|max_age_s| Answer::TooMany { max_age_s }),
         1 => Just(Answer::BadGateway),

@@ -45,6 +45,18 @@ fn the_bytes_of_a_request_and_its_answer_are_as_the_rfc_has_them() {
 }
 
 #[test]
+fn a_board_is_told_to_renew_in_three_bytes_once_and_a_repetition_is_answered_without() {
+    let mut rig = Rig::new();
+    rig.send(&post(7, b"21.5")).outcome(0, CHANGED).send(&post(8, b"21.5"));
+    rig.outcome(1, Answer::ChangedAndRenew).send(&post(8, b"21.5"));
+    let bytes = |at: usize| rig.sent[at].to_bytes().unwrap();
+    let (plain, told, again) = (bytes(0), bytes(1), bytes(2));
+    assert_eq!(told[plain.len()..], [0xe0, 0xbd, 0x0f]);
+    assert_eq!(told[..plain.len()], again);
+    assert_eq!(rig.counted, [code::CHANGED; 2]);
+}
+
+#[test]
 fn a_duplicate_is_answered_again_but_not_delivered_again() {
     let mut rig = Rig::new();
     rig.send(&post(7, b"21.5")).send(&post(7, b"21.5"));

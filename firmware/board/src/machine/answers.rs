@@ -19,7 +19,7 @@ impl Board {
         const CHANGED: u8 = 0x44;
         const TOO_MANY_REQUESTS: u8 = 0x9d;
         self.backoff.reset();
-        let Answer { code, max_age_s, acknowledges, echo, payload, .. } = answer;
+        let Answer { code, max_age_s, acknowledges, echo, renew, payload, .. } = answer;
         if let (UNAUTHORIZED, Some(echo)) = (code, echo) {
             return self.challenged(now, acknowledges, echo, max_age_s);
         }
@@ -36,6 +36,9 @@ impl Board {
         };
         self.queue.pop_front();
         self.events.push_back(event);
+        if renew && matches!(event, Event::Acknowledged { .. }) {
+            self.events.push_back(Event::RenewalWanted);
+        }
         self.next();
     }
 
