@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod audit;
 pub mod broker_url;
+pub mod campaigns;
 pub mod cli;
 pub mod config;
 pub mod control;

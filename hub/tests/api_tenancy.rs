@@ -43,6 +43,7 @@ fn names(api: &Api) -> BTreeMap<&'static str, String> {
         ("view", "mine".to_owned()),
         ("release", "1".to_owned()),
         ("rollout", "1".to_owned()),
+        ("campaign", "1".to_owned()),
     ]
     .into()
 }

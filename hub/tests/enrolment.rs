@@ -257,13 +257,13 @@ fn virtual_boards_renew_over_a_lossy_link_and_use_what_they_got() {
     let proxy = Proxy::new(hub.listen, storm(3, 5, 5));
     let fixture = Fixture::new(&site.path(""));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    for ((id, files), exponent) in fixture.entries(0, 3).unwrap().into_iter().zip([2, 4, 6]) {
+    for ((id, _), exponent) in fixture.entries(0, 3).unwrap().into_iter().zip([2, 4, 6]) {
         let old = site.boards.iter().find(|board| board.id == id).unwrap().identity();
         let identity =
             &fixture.boards(0, 3).unwrap()[site.boards.iter().position(|b| b.id == id).unwrap()];
         let connector =
             Connector::new(proxy.address, "localhost", &fixture.root(), 1).expect("a connector");
-        let renewed = renew(&connector, identity, &files, Wanted::Renewal, exponent);
+        let renewed = renew(&connector, identity, Wanted::Renewal, exponent);
         let renewed = runtime.block_on(renewed).expect("a certificate");
         assert!(renewed.certificate_bytes > 300, "{renewed:?}");
         let refused = Client::connect(hub.listen, &site.root(), &old).map(|_| ());
@@ -287,11 +287,10 @@ fn a_renewal_costs_few_bytes_on_the_air() {
     let fixture = Fixture::new(&site.path(""));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (at, (exponent, most)) in [(6, 1_200), (5, 1_200)].into_iter().enumerate() {
-        let (_, files) = fixture.entries(at, 1).unwrap().remove(0);
         let identity = &fixture.boards(at, 1).unwrap()[0];
         let proxy = Proxy::clear(hub.listen);
         let connector = Connector::new(proxy.address, "localhost", &fixture.root(), 1).unwrap();
-        let renewed = renew(&connector, identity, &files, Wanted::Renewal, exponent);
+        let renewed = renew(&connector, identity, Wanted::Renewal, exponent);
         let renewed = runtime.block_on(renewed).expect("a certificate");
         let (mut all, mut own, mut count) = (0, 0, 0);
         for datagram in [Way::ToHub, Way::ToClient].into_iter().flat_map(|way| proxy.seen(way)) {

@@ -32,6 +32,7 @@ mod api_tenants;
 mod architecture;
 mod authorities;
 mod backup;
+mod campaigns;
 mod cli;
 mod clones;
 mod config;

@@ -145,19 +145,11 @@ impl Campaigns {
 
     fn count(&self, campaign: &Campaign, now: UnixSeconds) -> Result<Option<Went>, CampaignError> {
         let number = campaign.number;
-        let told = |lives: &BTreeMap<u64, Live>| -> HashSet<u64> {
-            lives.get(&number).into_iter().flat_map(|live| live.told.marks()).collect()
-        };
-        let mut told = told(&self.lock());
-        let mut renewed = Vec::new();
-        let counts = self.store.boards().count_campaign(campaign, |lot| {
-            if told.remove(&lot.mark) {
-                renewed.push(lot.mark);
-            }
-        })?;
+        let (counts, renewed) = self.look_at_boards(campaign)?;
         let mut lives = self.lock();
         let Some(live) = lives.get_mut(&number) else { return Ok(None) };
-        let went = match live.counted(counts, &renewed) {
+        live.forget(&renewed);
+        let went = match live.counted(counts) {
             Course::Same => return Ok(None),
             Course::Begins(group) => {
                 live.campaign.group = group;
@@ -172,6 +164,24 @@ impl Campaigns {
         lives.retain(|_, live| !live.campaign.state.is_over());
         self.look(&mut lives, now);
         Ok(Some(went))
+    }
+
+    /// How far each group is, and who of those that were told has renewed.
+    fn look_at_boards(
+        &self,
+        campaign: &Campaign,
+    ) -> Result<(Vec<CampaignCounts>, Vec<u64>), CampaignError> {
+        let mut told: HashSet<u64> = {
+            let lives = self.lock();
+            lives.get(&campaign.number).into_iter().flat_map(|live| live.told.marks()).collect()
+        };
+        let mut renewed = Vec::new();
+        let counts = self.store.boards().count_campaign(campaign, |lot| {
+            if told.remove(&lot.mark) {
+                renewed.push(lot.mark);
+            }
+        })?;
+        Ok((counts, renewed))
     }
 
     /// All campaigns, by number.
@@ -189,8 +199,11 @@ impl Campaigns {
     /// [`CampaignError::Unknown`]; while boards' rows are made anew, that.
     pub fn show(&self, number: u64) -> Result<CampaignStanding, CampaignError> {
         let campaign = self.find(number)?;
-        let counts = self.store.boards().count_campaign(&campaign, |_| {})?;
-        let told = self.lock().get(&number).map(|live| live.told.counts());
+        let (counts, renewed) = self.look_at_boards(&campaign)?;
+        let told = self.lock().get_mut(&number).map(|live| {
+            live.forget(&renewed);
+            live.told.counts()
+        });
         let (told, told_often) = told.unwrap_or_default();
         Ok(CampaignStanding { campaign, counts, told, told_often })
     }

@@ -60,9 +60,13 @@ impl Live {
         true
     }
 
-    /// Takes a count of its boards.
-    pub(super) fn counted(&mut self, counts: Vec<CampaignCounts>, renewed: &[u64]) -> Course {
+    /// These boards have renewed.
+    pub(super) fn forget(&mut self, renewed: &[u64]) {
         renewed.iter().for_each(|mark| self.told.forget(*mark));
+    }
+
+    /// Takes a count of its boards.
+    pub(super) fn counted(&mut self, counts: Vec<CampaignCounts>) -> Course {
         self.counts = counts;
         match self.campaign.state {
             CampaignState::Running { .. } => course(&self.campaign, &self.counts),
@@ -150,7 +154,7 @@ mod tests {
         let mut live = live(&[10, 90], 90);
         let first: Vec<usize> = (0..200).filter(|it| tell(&mut live, *it, *it as u64 * 1_000_000)).collect();
         assert!((5..40).contains(&first.len()), "{first:?}");
-        assert_eq!(live.counted(vec![counts(9, 1), counts(0, 90)], &[]), Course::Begins(1));
+        assert_eq!(live.counted(vec![counts(9, 1), counts(0, 90)]), Course::Begins(1));
         live.campaign.group = 1;
         let late = 10_000_000_000;
         assert!(tell(&mut live, 199, late) || tell(&mut live, 198, late));
@@ -171,10 +175,10 @@ mod tests {
     fn it_completes_when_nobody_waits_and_a_group_without_boards_holds_up_nobody() {
         let mut live = live(&[10, 10, 80], 100);
         let none = CampaignCounts::default();
-        assert_eq!(live.counted(vec![none, none, counts(0, 5)], &[]), Course::Begins(2));
-        assert_eq!(live.counted(vec![counts(1, 1), none, counts(0, 5)], &[]), Course::Same);
+        assert_eq!(live.counted(vec![none, none, counts(0, 5)]), Course::Begins(2));
+        assert_eq!(live.counted(vec![counts(1, 1), none, counts(0, 5)]), Course::Same);
         let shut_out = CampaignCounts { renewed: 4, waiting: 0, shut_out: 1 };
-        assert_eq!(live.counted(vec![counts(2, 0), none, shut_out], &[]), Course::Completes);
+        assert_eq!(live.counted(vec![counts(2, 0), none, shut_out]), Course::Completes);
     }
 
     proptest! {
@@ -188,7 +192,7 @@ mod tests {
             live.campaign.group = begun.min(u16::try_from(all.len()).unwrap() - 1);
             let begun = live.campaign.group;
             let counts: Vec<_> = all.iter().map(|&(renewed, waiting)| counts(renewed, waiting)).collect();
-            match live.counted(counts, &[]) {
+            match live.counted(counts) {
                 Course::Begins(next) => prop_assert!(next > begun && usize::from(next) < all.len()),
                 Course::Completes => prop_assert!(all.iter().all(|(_, waiting)| *waiting == 0)),
                 Course::Same => {}

@@ -257,7 +257,7 @@ impl Admin {
         Ok(authority)
     }
 
-    fn still_believed(&self, name: &AuthorityName) -> Result<(), AdminError> {
+    pub(super) fn still_believed(&self, name: &AuthorityName) -> Result<(), AdminError> {
         match self.authority(name)?.state {
             AuthorityState::Active | AuthorityState::Retiring { .. } => Ok(()),
             AuthorityState::Retired { .. } => Err(refused(format!("{name} is retired already"))),

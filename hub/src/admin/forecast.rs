@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use storage::{AuthorityName, CertificateEnds, TenantId, UnixSeconds};
+use storage::{AuthorityName, Campaign, CertificateEnds, TenantId, UnixSeconds};
 
 use super::{Admin, AdminError};
 use crate::config::Config;
@@ -34,6 +34,8 @@ pub struct AuthorityEnd {
     pub authority: AuthorityName,
     /// The last second of its validity.
     pub not_after: UnixSeconds,
+    /// The campaign that has its boards leave it, where one is not over.
+    pub campaign: Option<u64>,
 }
 
 /// When a server's certificate ends.
@@ -66,12 +68,20 @@ impl Admin {
         tenants.retain(|id, _| is_meant(id));
         let mut boards = CertificateEnds::default();
         tenants.values().for_each(|ends| boards.add(ends));
+        let campaigns = self.campaigns()?.list()?;
+        let campaign_of = |name: &AuthorityName| {
+            let leaves = |it: &&Campaign| {
+                !it.state.is_over() && (&it.tenant, it.from) == (&name.tenant, name.number)
+            };
+            campaigns.iter().find(leaves).map(|it| it.number)
+        };
         let mut authorities = Vec::new();
         for known in self.store.authorities().list(tenant) {
             let known = known?;
             let facts = anchor_facts(&known.certificate).ok().filter(|_| known.is_believed());
             authorities.extend(
                 facts.map(|facts| AuthorityEnd {
+                    campaign: campaign_of(&known.name()),
                     authority: known.name(),
                     not_after: facts.not_after,
                 }),

@@ -9,6 +9,7 @@ mod approvals;
 mod authorities;
 mod batches;
 mod boards;
+mod campaigns;
 mod certificates;
 mod firmware;
 mod forecast;
@@ -23,6 +24,7 @@ mod upstreams;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use actors::campaign::Campaigns;
 use actors::hub::{AwakePage, EndSession, FindSessions, Of, Tried, TryUpstream};
 use actors::refusal::Refusal;
 use actors::rollout::Rollouts;
@@ -149,14 +151,15 @@ pub struct Admin {
     /// With which firmware is signed.
     keys: Option<Arc<dyn KeyStore>>,
     rollouts: Arc<OnceLock<Arc<Rollouts>>>,
+    campaigns: Arc<OnceLock<Arc<Campaigns>>>,
 }
 
 impl Admin {
     /// Changes the store of a hub that does not run.
     #[must_use]
     pub fn stopped(store: Store, author: Author) -> Self {
-        let (changing, rollouts) = (Arc::default(), Arc::default());
-        Self { store, live: None, author, changing, keys: None, rollouts }
+        let (changing, rollouts, campaigns) = Default::default();
+        Self { store, live: None, author, changing, keys: None, rollouts, campaigns }
     }
 
     /// The same, which can sign firmware with these keys.
@@ -169,6 +172,12 @@ impl Admin {
     #[must_use]
     pub fn rolling_out(self, rollouts: &Arc<Rollouts>) -> Self {
         Self { rollouts: Arc::new(Arc::clone(rollouts).into()), ..self }
+    }
+
+    /// The same, with the campaigns that the running hub has open.
+    #[must_use]
+    pub fn campaigning(self, campaigns: &Arc<Campaigns>) -> Self {
+        Self { campaigns: Arc::new(Arc::clone(campaigns).into()), ..self }
     }
 
     /// Changes a running hub.

@@ -171,12 +171,16 @@ fn forecast(hub: &Invocation, tenant: Option<&TenantId>) -> Result<(), Failure> 
         }
         text += &line("all", &forecast.boards);
         let authorities = forecast.authorities.iter();
-        let authorities = authorities.map(|it| (it.authority.to_string(), it.not_after));
-        let root = forecast.root.map(|end| (String::from("root"), end));
+        let authorities = authorities.map(|it| {
+            let campaign = it.campaign.map(|number| format!("; campaign {number} leaves it"));
+            (it.authority.to_string(), it.not_after, campaign.unwrap_or_default())
+        });
+        let root = forecast.root.map(|end| (String::from("root"), end, String::new()));
         let servers = forecast.servers.iter();
-        let servers = servers.map(|it| (it.certificate.display().to_string(), it.not_after));
-        for (name, end) in authorities.chain(root).chain(servers) {
-            text += &format!("{name:<32} ends {}\n", output::moment(end));
+        let servers =
+            servers.map(|it| (it.certificate.display().to_string(), it.not_after, String::new()));
+        for (name, end, campaign) in authorities.chain(root).chain(servers) {
+            text += &format!("{name:<32} ends {}{campaign}\n", output::moment(end));
         }
         text
     })

@@ -11,6 +11,7 @@ mod backup;
 mod batch;
 mod board;
 mod ca;
+mod campaign;
 mod certificate;
 mod configuration;
 #[cfg(feature = "demo")]
@@ -143,6 +144,9 @@ enum Command {
     /// The authorities that tenants' boards are vouched for by: the hub's, and their own.
     #[command(subcommand)]
     Authority(authority::Authority),
+    /// Boards of one authority that renew under another, group by group.
+    #[command(subcommand)]
+    Campaign(campaign::Campaign),
     /// The keys that sign for the hub, in files or in a hardware security module.
     #[command(subcommand)]
     Key(key::Key),
@@ -226,7 +230,7 @@ impl Command {
             Self::Upstream(upstream) => Some(upstream.files()),
             Self::Key(key) => Some(key.files()),
             Self::Firmware(firmware) => Some(firmware.files()),
-            Self::Rollout(_) => Some(Files::default()),
+            Self::Rollout(_) | Self::Campaign(_) => Some(Files::default()),
             Self::Audit(audit) => Some(audit.files()),
             Self::Route(_) => Some(Files::default()),
             Self::Ca(ca) => Some(ca.files()),
@@ -260,6 +264,7 @@ impl Command {
             Self::Route(route) => route.run(hub),
             Self::Ca(ca) => ca.run(hub),
             Self::Authority(authority) => authority.run(hub),
+            Self::Campaign(campaign) => campaign.run(hub),
             Self::Key(key) => key.run(hub),
             Self::Firmware(firmware) => firmware.run(hub),
             Self::Rollout(rollout) => rollout.run(hub),

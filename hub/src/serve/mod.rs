@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever cannot work is found here, before the first board is answered.
 
+mod campaigns;
 mod checkpoints;
 mod credentials;
 mod forecast;
@@ -19,6 +20,7 @@ use actors::coap::Limits;
 use actors::credentials::Credentials;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
+use actors::campaign::{CampaignError, Campaigns};
 use actors::rollout::{RolloutError, Rollouts};
 use storage::{RowsState, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -84,6 +86,9 @@ pub enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Campaigns cannot be gone on with.
+    #[error(transparent)]
+    Campaigns(#[from] CampaignError),
     /// Rollouts cannot be gone on with.
     #[error(transparent)]
     Rollouts(#[from] RolloutError),
@@ -147,8 +152,9 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
     let authorities = Authorities::new(pki.clone(), store.clone());
     let enrolment = BoardEnrolment::new(authorities.clone());
     let rollouts = Rollouts::open(&store, crate::rollouts::parse)?;
-    let settings =
-        settings(&config, credentials, &vault, enrolment, Arc::clone(&rollouts), inherited);
+    let campaigns = Campaigns::open(&store, cli::now())?;
+    let whom = (Arc::clone(&rollouts), Arc::clone(&campaigns));
+    let settings = settings(&config, credentials, &vault, enrolment, whom, inherited);
 
     let phase = Phase(Arc::new(AtomicU8::new(Phase::STARTING)));
     let system = actix_rt::System::new();
@@ -170,7 +176,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let running = actors::hub::start(settings, &store, &metrics)?;
         let live = Arc::new(live::Told(running.clone()));
         let admin = Admin::running(store.clone(), cli::author(), live);
-        let admin = admin.signing_with(pki.keys()).rolling_out(&rollouts);
+        let admin = admin.signing_with(pki.keys()).rolling_out(&rollouts).campaigning(&campaigns);
         let checkpoints = Checkpoints::new(admin.clone(), Arc::clone(pki.keys()));
         let jobs = Jobs::start(admin.clone(), cli::now).map_err(ServeError::System)?;
         let watch = Arc::new(Watch::new(Arc::clone(&metrics), HostSettings::of(&config, &pki)));
@@ -203,6 +209,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let shown = (pki.clone(), tls);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), shown);
         let signing = actix_rt::spawn(checkpoints::run(checkpoints, config.audit.clone()));
+        let campaigning = actix_rt::spawn(campaigns::run(admin.clone(), Arc::clone(&metrics)));
         let watching = actix_rt::spawn(watch::run(watch, admin.clone()));
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
         tokio::select! {
@@ -212,6 +219,7 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         reloading.abort();
         signing.abort();
         watching.abort();
+        campaigning.abort();
         forecasting.abort();
         phase.0.store(Phase::DRAINING, Ordering::Relaxed);
         // The board that a job is at may wait for an actor of this thread's.
@@ -281,7 +289,7 @@ fn settings(
     credentials: Credentials,
     vault: &Vault,
     enrolment: Arc<BoardEnrolment>,
-    rollouts: Arc<Rollouts>,
+    (rollouts, campaigns): (Arc<Rollouts>, Arc<Campaigns>),
     inherited: Inherited,
 ) -> Settings {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -318,6 +326,7 @@ fn settings(
         },
         enrolment,
         rollouts,
+        campaigns,
         renew_after_expiry: Duration::from_secs(
             config.trust.renew_after_expiry_days.saturating_mul(24 * 60 * 60),
         ),

@@ -14,6 +14,7 @@ mod batches;
 mod board_sessions;
 mod boards;
 mod caller;
+mod campaigns;
 mod certificates;
 mod cookies;
 mod docs;
@@ -108,6 +109,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(jobs::resources).configure(views::resources);
     app.configure(board_sessions::resources);
     app.configure(batches::resources).configure(certificates::resources);
+    app.configure(campaigns::resources);
     app.configure(events::resources);
     app.configure(overview::resources).configure(system::resources);
     app.configure(firmware::resources).configure(rollouts::resources);

@@ -69,20 +69,18 @@ impl BoardEnrolment {
         }
     }
 
-    /// The hub's root; with the tenant's authority where more than one can be given.
+    /// The hub's root; with the tenant's authorities that are believed where more than one can be given.
     fn authorities(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
         let root = self.authorities.root()?;
         if request.format == format::CERTIFICATE {
             return Ok(root);
         }
-        let own = match self.store().tenants().find(&request.tenant)? {
-            Some(tenant) => self.store().authorities().issuing(&tenant)?,
-            None => None,
-        };
-        let own = own.map(|authority| authority.certificate);
-        let all: Vec<&[u8]> =
-            [Some(&root), own.as_ref()].into_iter().flatten().map(Vec::as_slice).collect();
-        Ok(certificates_only(&all))
+        let mut all = vec![root];
+        for known in self.store().authorities().list(Some(&request.tenant)) {
+            let known = known?;
+            all.extend(known.is_believed().then_some(known.certificate));
+        }
+        Ok(certificates_only(&all.iter().map(Vec::as_slice).collect::<Vec<_>>()))
     }
 
     fn certificate(&self, request: &Request, now: UnixSeconds) -> Result<Vec<u8>, Refusal> {
