@@ -64,9 +64,9 @@ pub fn why(state: &CampaignState) -> Option<String> {
     match state {
         CampaignState::Paused { halted_by, .. } => Some(format!("paused by {halted_by}")),
         CampaignState::Ended { ended_by, .. } => Some(format!("ended by {ended_by}")),
-        CampaignState::Draft
-        | CampaignState::Running { .. }
-        | CampaignState::Completed { .. } => None,
+        CampaignState::Draft | CampaignState::Running { .. } | CampaignState::Completed { .. } => {
+            None
+        }
     }
 }
 

@@ -89,8 +89,16 @@ fn boards_get_certificates_of_another_authority_group_by_group_over_a_pause_and_
     hub.wait_for_metric("hub_sessions", &[], |sessions| sessions >= 60.0);
 
     let new = ["campaign", "new", "--from", "tenant-0/1", "--to", "tenant-0/2", "--reason", "old"];
-    let groups =
-        ["--group", "a:10%:100%", "--group", "b:30%:100%", "--group", "c:rest", "--per-minute", "120"];
+    let groups = [
+        "--group",
+        "a:10%:100%",
+        "--group",
+        "b:30%:100%",
+        "--group",
+        "c:rest",
+        "--per-minute",
+        "120",
+    ];
     let said = done(&site, &[&new[..], &groups].concat());
     assert!(said.starts_with("campaign 1: from tenant-0/1 to tenant-0/2"), "{said}");
     refused(&site, &new, 1, &["campaign 1 that is not over"]);
@@ -149,12 +157,14 @@ fn boards_of(shown: &Value, group: usize) -> u64 {
 #[test]
 fn a_campaign_is_made_seen_halted_and_ended_over_the_api_by_whom_it_concerns() {
     let api = Api::start();
-    let (anna, tina) =
-        (api.program_of("anna", &["platform-admin"]), api.program_of("tina", &["tenant-admin@tenant-1"]));
+    let (anna, tina) = (
+        api.program_of("anna", &["platform-admin"]),
+        api.program_of("tina", &["tenant-admin@tenant-1"]),
+    );
     let own = api.program_of("otto", &["tenant-admin@tenant-0"]);
     let mut new = json!({
         "from": "tenant-0/1", "to": "tenant-0/2", "per_minute": 60, "reason": "it ends",
-        "groups": ["first:10%:100%", "others:rest"],
+        "groups": ["first:10%:100%", "others:rest"], "windows": [],
     });
     anna.post("/campaigns", &new).refused(404, "not-found");
     api.done(&["authority", "add", "tenant-0"]);

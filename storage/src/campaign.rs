@@ -201,7 +201,10 @@ mod tests {
         for board in 0..10_000 {
             counts[three.group_of(three.lot(format!("CB-{board}").as_bytes()))] += 1;
         }
-        assert!((900..1100).contains(&counts[0]) && (2850..3150).contains(&counts[1]), "{counts:?}");
+        assert!(
+            (900..1100).contains(&counts[0]) && (2850..3150).contains(&counts[1]),
+            "{counts:?}"
+        );
         assert_eq!(counts.iter().sum::<u32>(), 10_000);
     }
 

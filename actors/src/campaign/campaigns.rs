@@ -132,13 +132,18 @@ impl Campaigns {
         let running: Vec<Campaign> = {
             let mut lives = self.lock();
             self.look(&mut lives, now);
-            lives.values().filter(|it| is_running(&it.campaign)).map(|it| it.campaign.clone()).collect()
+            lives
+                .values()
+                .filter(|it| is_running(&it.campaign))
+                .map(|it| it.campaign.clone())
+                .collect()
         };
         let mut count_from = self.count_from.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_empty() || count_from.is_some_and(|from| began < from) {
             return Ok(Vec::new());
         }
-        let went = running.iter().map(|campaign| self.count(campaign, now)).collect::<Result<Vec<_>, _>>();
+        let went =
+            running.iter().map(|campaign| self.count(campaign, now)).collect::<Result<Vec<_>, _>>();
         *count_from = Some(Instant::now() + COUNT_EVERY.max(began.elapsed() * REST));
         Ok(went?.into_iter().flatten().collect())
     }

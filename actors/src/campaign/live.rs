@@ -152,7 +152,8 @@ mod tests {
     #[test]
     fn nobody_is_told_who_is_of_a_later_group_of_others_or_while_it_is_halted() {
         let mut live = live(&[10, 90], 90);
-        let first: Vec<usize> = (0..200).filter(|it| tell(&mut live, *it, *it as u64 * 1_000_000)).collect();
+        let first: Vec<usize> =
+            (0..200).filter(|it| tell(&mut live, *it, *it as u64 * 1_000_000)).collect();
         assert!((5..40).contains(&first.len()), "{first:?}");
         assert_eq!(live.counted(vec![counts(9, 1), counts(0, 90)]), Course::Begins(1));
         live.campaign.group = 1;

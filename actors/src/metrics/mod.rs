@@ -24,9 +24,9 @@ use prometheus::{
 use campaign::CampaignSeries;
 use firmware::FirmwareSeries;
 pub use labels::{
-    ActorKind, BlockEnd, CampaignBoards, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd, EnrolmentKind,
-    EnrolmentWay, HandshakeEnd, KeyKind, Label, MessageOutcome, Publication, PublicationEnd,
-    QuotaKind, RecordDrop, ReportEnd, RouteKind, SessionEnd,
+    ActorKind, BlockEnd, CampaignBoards, CertificateKind, ConnectionEnd, EndsWithin, EnrolmentEnd,
+    EnrolmentKind, EnrolmentWay, HandshakeEnd, KeyKind, Label, MessageOutcome, Publication,
+    PublicationEnd, QuotaKind, RecordDrop, ReportEnd, RouteKind, SessionEnd,
 };
 use series::{CodeSeries, DepthSeries, Series};
 pub use tenant::TenantMetrics;

@@ -173,7 +173,9 @@ impl DeviceSession {
 
     /// Whether the board hears with its answer that it is to renew its certificate.
     fn is_told_to_renew(&self) -> bool {
-        let (Some(keeping), Some(issuer)) = (&self.shard.keeping, self.issuer) else { return false };
+        let (Some(keeping), Some(issuer)) = (&self.shard.keeping, self.issuer) else {
+            return false;
+        };
         let tells = keeping.campaigns.tells(&self.tenant.id, issuer, &self.board);
         if tells {
             self.shard.metrics.told_to_renew();

@@ -79,13 +79,11 @@ impl Admin {
         for known in self.store.authorities().list(tenant) {
             let known = known?;
             let facts = anchor_facts(&known.certificate).ok().filter(|_| known.is_believed());
-            authorities.extend(
-                facts.map(|facts| AuthorityEnd {
-                    campaign: campaign_of(&known.name()),
-                    authority: known.name(),
-                    not_after: facts.not_after,
-                }),
-            );
+            authorities.extend(facts.map(|facts| AuthorityEnd {
+                campaign: campaign_of(&known.name()),
+                authority: known.name(),
+                not_after: facts.not_after,
+            }));
         }
         let (mut root, mut servers) = (None, Vec::new());
         if tenant.is_none() {

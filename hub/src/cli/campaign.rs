@@ -141,8 +141,10 @@ fn show(hub: &Invocation, number: u64) -> Result<(), Failure> {
     let standing = hub.admin()?.campaigns()?.show(number).map_err(AdminError::from)?;
     let CampaignStanding { campaign, counts, told, told_often } = &standing;
     let groups: Vec<_> = campaign.groups.iter().zip(counts).collect();
-    let of_groups: Vec<_> =
-        groups.iter().map(|(group, counts)| json!({ "name": group.name, "boards": counts })).collect();
+    let of_groups: Vec<_> = groups
+        .iter()
+        .map(|(group, counts)| json!({ "name": group.name, "boards": counts }))
+        .collect();
     let answer = json!({
         "campaign": campaign, "groups": of_groups, "told": told, "told_often": told_often,
     });

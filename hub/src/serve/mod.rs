@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use actors::campaign::{CampaignError, Campaigns};
 use actors::coap::Limits;
 use actors::credentials::Credentials;
 use actors::hub::{FloodBounds, Running, Settings, Shutdown, StartError};
 use actors::metrics::Metrics;
-use actors::campaign::{CampaignError, Campaigns};
 use actors::rollout::{RolloutError, Rollouts};
 use storage::{RowsState, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};

@@ -14,9 +14,9 @@ use crate::store::{ACKNOWLEDGED_KEY, Inner, LIST_NUMBER_KEY, SCHEMA, SCHEMA_KEY,
 use crate::store::{authorities, data_keys, revoked, secrets};
 use crate::{
     ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Authority, Batch, Board,
-    BoardFirmware, Campaign, Credentials, DataKey, FileDigest, Files, FirmwareKey, Job, Keyring, Login,
-    Release, Renewal, Rollout, RolloutState, Route, RowsState, SavedView, SealedSecret, SecretName,
-    SetupLink, StoreError, Targets, Tenant, TenantId, Token, Upstream, User,
+    BoardFirmware, Campaign, Credentials, DataKey, FileDigest, Files, FirmwareKey, Job, Keyring,
+    Login, Release, Renewal, Rollout, RolloutState, Route, RowsState, SavedView, SealedSecret,
+    SecretName, SetupLink, StoreError, Targets, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);

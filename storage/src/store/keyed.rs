@@ -24,8 +24,8 @@ use super::tree::Tree;
 use super::{Inner, decode, encode};
 use crate::record::Record;
 use crate::{
-    ApiToken, Approval, AuditCheckpoint, BoardFirmware, Campaign, Credentials, FirmwareKey, Job, Login,
-    Release, Rollout, SavedView, SetupLink, Store, StoreError, User,
+    ApiToken, Approval, AuditCheckpoint, BoardFirmware, Campaign, Credentials, FirmwareKey, Job,
+    Login, Release, Rollout, SavedView, SetupLink, Store, StoreError, User,
 };
 
 /// SHA-256 of something random that whoever has it shows.

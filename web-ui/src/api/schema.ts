@@ -360,6 +360,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The campaigns that you may see, the newest first. */
+        get: operations["list_campaigns"];
+        put?: never;
+        /** Make a campaign: it tells nothing to any board before it is started. */
+        post: operations["add_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One campaign, and how far its groups are, counted now. */
+        get: operations["show_campaign"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a campaign for good; boards that have renewed keep what they have. */
+        post: operations["end_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Halt a campaign: no more boards are told; who renews just now does so. */
+        post: operations["pause_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a campaign that was halted. */
+        post: operations["resume_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start a campaign: boards are told to renew, group by group. The new authority has to issue. */
+        post: operations["start_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/certificates": {
         parameters: {
             query?: never;
@@ -1950,6 +2053,106 @@ export interface components {
              */
             messages_per_minute: number | null;
         };
+        /** @description A campaign. */
+        Campaign: {
+            boards?: components["schemas"]["CampaignBoards"] | null;
+            /** @description Who wants it. */
+            by: string;
+            /** @description When it was made. */
+            created: components["schemas"]["Moment"];
+            /**
+             * @description The authority that is left.
+             * @example acme/1
+             */
+            from: string;
+            /**
+             * Format: int32
+             * @description The group that began last, from 0.
+             */
+            group: number;
+            /** @description The groups, in the order in which they begin. */
+            groups: components["schemas"]["CampaignGroup"][];
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /**
+             * Format: int32
+             * @description Boards that are told a minute.
+             */
+            per_minute: number;
+            /** @description Why it was made. */
+            reason: string;
+            since?: components["schemas"]["Moment"] | null;
+            /** @description How it is. */
+            state: components["schemas"]["CampaignState"];
+            /** @description Whose boards. */
+            tenant: string;
+            /**
+             * @description The one that boards get certificates of.
+             * @example acme/2
+             */
+            to: string;
+            /**
+             * Format: int64
+             * @description Boards that were told since the hub started, and have not renewed yet.
+             */
+            told: number;
+            /**
+             * Format: int64
+             * @description Those of them that were told three times and more.
+             */
+            told_often: number;
+            /** @description Who halted or ended it, in words. */
+            why?: string | null;
+            /**
+             * @description Boards are told in these windows alone, UTC; empty is at any time.
+             * @example [
+             *       "mon-fri/22:00/6h"
+             *     ]
+             */
+            windows: string[];
+        };
+        /** @description How far boards are. */
+        CampaignBoards: {
+            /**
+             * Format: int64
+             * @description They have certificates of the new authority.
+             */
+            renewed: number;
+            /**
+             * Format: int64
+             * @description They have ones of the authority that is left, and are blocked, held or revoked.
+             */
+            shut_out: number;
+            /**
+             * Format: int64
+             * @description They have ones of the authority that is left, and may connect.
+             */
+            waiting: number;
+        };
+        /** @description A group, and how far its boards are. */
+        CampaignGroup: {
+            boards?: components["schemas"]["CampaignBoards"] | null;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: int32
+             * @description So many of a hundred boards, at random.
+             */
+            percent: number;
+            /**
+             * Format: int32
+             * @description Percent of its boards that must have renewed before the next group begins.
+             */
+            success_percent: number;
+        };
+        /**
+         * @description How a campaign is.
+         * @enum {string}
+         */
+        CampaignState: "draft" | "running" | "paused" | "ended" | "completed";
         /** @description A board's certificate. */
         Certificate: {
             /**
@@ -2421,6 +2624,46 @@ export interface components {
              */
             tenant: string;
         };
+        /** @description A campaign to be made. */
+        NewCampaignView: {
+            /**
+             * @description The authority that is to be left.
+             * @example acme/1
+             */
+            from: string;
+            /**
+             * @description The groups, in the order in which they begin: `NAME:WHO[:SUCCESS]`. WHO is `5%` (boards at
+             *     random) or `rest`; SUCCESS the percentage that must have renewed before the next begins. Whoever is
+             *     in no group is in the last; without groups, all boards are one.
+             * @example [
+             *       "canary:5%:100%",
+             *       "others:rest:90%"
+             *     ]
+             */
+            groups?: string[];
+            /**
+             * Format: int32
+             * @description Boards that are told a minute.
+             */
+            per_minute: number;
+            /**
+             * @description Why.
+             * @example the authority ends in spring
+             */
+            reason: string;
+            /**
+             * @description The one that boards get certificates of; the same tenant's.
+             * @example acme/2
+             */
+            to: string;
+            /**
+             * @description Boards are told in these windows alone, UTC; empty is at any time.
+             * @example [
+             *       "mon-fri/22:00/6h"
+             *     ]
+             */
+            windows?: string[];
+        };
         /** @description A job to be done. */
         NewJob: {
             /**
@@ -2730,6 +2973,72 @@ export interface components {
                  * @example acme
                  */
                 tenant: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Campaign: {
+            /** @description Its items, in the list's order. */
+            items: {
+                boards?: components["schemas"]["CampaignBoards"] | null;
+                /** @description Who wants it. */
+                by: string;
+                /** @description When it was made. */
+                created: components["schemas"]["Moment"];
+                /**
+                 * @description The authority that is left.
+                 * @example acme/1
+                 */
+                from: string;
+                /**
+                 * Format: int32
+                 * @description The group that began last, from 0.
+                 */
+                group: number;
+                /** @description The groups, in the order in which they begin. */
+                groups: components["schemas"]["CampaignGroup"][];
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                id: number;
+                /**
+                 * Format: int32
+                 * @description Boards that are told a minute.
+                 */
+                per_minute: number;
+                /** @description Why it was made. */
+                reason: string;
+                since?: components["schemas"]["Moment"] | null;
+                /** @description How it is. */
+                state: components["schemas"]["CampaignState"];
+                /** @description Whose boards. */
+                tenant: string;
+                /**
+                 * @description The one that boards get certificates of.
+                 * @example acme/2
+                 */
+                to: string;
+                /**
+                 * Format: int64
+                 * @description Boards that were told since the hub started, and have not renewed yet.
+                 */
+                told: number;
+                /**
+                 * Format: int64
+                 * @description Those of them that were told three times and more.
+                 */
+                told_often: number;
+                /** @description Who halted or ended it, in words. */
+                why?: string | null;
+                /**
+                 * @description Boards are told in these windows alone, UTC; empty is at any time.
+                 * @example [
+                 *       "mon-fri/22:00/6h"
+                 *     ]
+                 */
+                windows: string[];
             }[];
             /** @description What to give as `after` for the next page; none behind the last. */
             next?: string | null;
@@ -4971,6 +5280,226 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_campaigns: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Campaign"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCampaignView"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                campaign: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                campaign: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                campaign: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                campaign: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                campaign: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
                 };
             };
             /** @description It is refused, for a reason of the list of codes */
