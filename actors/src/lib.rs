@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod enrolment;
 pub mod firmware;
 pub mod handshake_quota;
+pub mod happened;
 pub mod hardware_module;
 pub mod hub;
 pub mod identity;

@@ -1,14 +1,17 @@
-//! Writes down when boards were seen, on an arbiter of its own, where the store may block.
+//! Writes down when boards were seen and what happened to them, on an arbiter of its own, where the
+//! store may block.
 //!
-//! Sightings are gathered for a few seconds and written together; one that is lost in a crash is
-//! told again with the board's next session. Invariant: nothing is acknowledged on its account.
+//! All of it is gathered for a few seconds and written together, with one flush. A sighting that is
+//! lost in a crash is told again with the board's next session; an event is lost.
+//! Invariant: nothing is acknowledged on its account.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
-use storage::{BoardId, Store, UnixSeconds};
+use storage::{BoardHistory, BoardId, Store, UnixSeconds};
 
+use crate::happened::{Happened, Refusals, What};
 use crate::wall_clock;
 
 const MAILBOX: usize = 65_536;
@@ -18,6 +21,9 @@ const GATHER: Duration = Duration::from_secs(5);
 pub struct Recorder {
     store: Store,
     seen: HashMap<BoardId, UnixSeconds>,
+    /// Of sessions, which only boards that have proved who they are begin.
+    sessions: HashMap<BoardId, BoardHistory>,
+    refusals: Refusals,
 }
 
 /// A board was seen now.
@@ -34,7 +40,8 @@ impl Recorder {
     /// A recorder that writes to `store`.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, seen: HashMap::new() }
+        let (seen, sessions) = (HashMap::new(), HashMap::new());
+        Self { store, seen, sessions, refusals: Refusals::default() }
     }
 
     /// Only forward: a clock set back between two sightings leaves the later one.
@@ -45,18 +52,38 @@ impl Recorder {
 
     /// Writes down what was gathered and forces it to the disk, which is also how a hub without
     /// other business finds out that its disk is full.
-    fn write(&mut self) {
-        // The table with them: what a crowd of boards has made it large for is given back.
+    fn write(&mut self, refusals: Vec<BoardHistory>) {
+        // The tables with them: what a crowd of boards has made them large for is given back.
         let seen: Vec<_> = std::mem::take(&mut self.seen).into_iter().collect();
+        let sessions = std::mem::take(&mut self.sessions).into_values();
+        let happened: Vec<_> = sessions.chain(refusals).collect();
         // A store that failed has said so, once and for good.
-        if seen.is_empty() || self.store.failure().is_some() {
+        if (seen.is_empty() && happened.is_empty()) || self.store.failure().is_some() {
             return;
         }
-        let written = self.store.boards().mark_seen(&seen).and_then(|()| self.store.flush());
-        if let Err(error) = written
+        let (boards, histories) = (seen.len(), happened.len());
+        let written = self.store.boards().mark_seen(&seen);
+        let written = written.and_then(|()| self.store.add_history(happened));
+        if let Err(error) = written.and_then(|()| self.store.flush())
             && self.store.failure().is_none()
         {
-            tracing::error!(%error, boards = seen.len(), "sightings could not be written");
+            tracing::error!(%error, boards, histories, "what boards did could not be written");
+        }
+    }
+
+    fn take_in(&mut self, happened: Happened) {
+        let Happened { board, what } = happened;
+        match what {
+            What::Session(event) => {
+                let new = || BoardHistory::new(board.clone());
+                self.sessions.entry(board.clone()).or_insert_with(new).add_session(event);
+            }
+            // Made-up names would take the place of those that there are.
+            What::Refused(refused) => {
+                if let Ok(Some(_)) = self.store.boards().find(&board) {
+                    self.refusals.add(board, refused, Instant::now());
+                }
+            }
         }
     }
 }
@@ -66,7 +93,10 @@ impl Actor for Recorder {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(GATHER, |recorder, _| recorder.write());
+        ctx.run_interval(GATHER, |recorder, _| {
+            let due = recorder.refusals.due(Instant::now());
+            recorder.write(due);
+        });
     }
 }
 
@@ -82,7 +112,16 @@ impl Handler<Flush> for Recorder {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.write();
+        let all = self.refusals.all();
+        self.write(all);
+    }
+}
+
+impl Handler<Happened> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, happened: Happened, _: &mut Self::Context) {
+        self.take_in(happened);
     }
 }
 
@@ -91,9 +130,10 @@ mod tests {
     use storage::{Board, Tenant, TenantState};
 
     use super::*;
+    use crate::refusal::Refusal;
 
-    #[test]
-    fn a_clock_set_back_moves_no_sighting_back_and_one_set_forward_loses_none() {
+    /// A store with one board.
+    fn with_board() -> (tempfile::TempDir, Store, BoardId) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let (id, tenant): (BoardId, storage::TenantId) =
@@ -108,12 +148,40 @@ mod tests {
         };
         store.tenants().put(&acme).unwrap();
         store.boards().put(&Board::new(id.clone(), tenant, UnixSeconds(0))).unwrap();
+        (dir, store, id)
+    }
+
+    #[test]
+    fn refusals_in_a_boards_name_push_out_no_session_and_those_of_nobody_leave_nothing() {
+        let (_dir, store, id) = with_board();
+        let mut recorder = Recorder::new(store.clone());
+        let source = ([192, 0, 2, 1], 1).into();
+        recorder.take_in(Happened::begun(id.clone(), source, false));
+        for _ in 0..100 {
+            for refusal in [Refusal::BadSignature, Refusal::Protocol, Refusal::TimedOut] {
+                recorder.take_in(Happened::refused(id.clone(), source, refusal));
+                let nobody = "CB-nobody".parse().unwrap();
+                recorder.take_in(Happened::refused(nobody, source, refusal));
+            }
+        }
+        let refused = recorder.refusals.due(Instant::now());
+        assert_eq!(refused.len(), 1);
+        recorder.write(refused);
+        let history = store.history(&id).unwrap().unwrap();
+        assert_eq!((history.sessions.len(), history.refusals.len()), (1, 3));
+        assert!(history.refusals.iter().all(|refused| refused.count == 100));
+        assert_eq!(store.history(&"CB-nobody".parse().unwrap()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_clock_set_back_moves_no_sighting_back_and_one_set_forward_loses_none() {
+        let (_dir, store, id) = with_board();
         let mut recorder = Recorder::new(store.clone());
         let mut last_seen = |moments: &[u64]| {
             for moment in moments {
                 recorder.note(id.clone(), UnixSeconds(*moment));
             }
-            recorder.write();
+            recorder.write(Vec::new());
             store.boards().find(&id).unwrap().unwrap().last_seen
         };
         assert_eq!(last_seen(&[1_000, 400]), Some(UnixSeconds(1_000)), "within one gathering");

@@ -121,6 +121,93 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All there are, in the order of their numbers.
+    const ALL: [Self; 35] = [
+        Self::NoCertificate,
+        Self::UnknownAuthority,
+        Self::BadSignature,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::WrongKeyUsage,
+        Self::UnsupportedCertificate,
+        Self::NotAnAuthority,
+        Self::IsAuthority,
+        Self::WeakSignature,
+        Self::UnknownExtension,
+        Self::ChainTooLong,
+        Self::PathLength,
+        Self::NameConstraints,
+        Self::NoHardwareId,
+        Self::UnknownBoard,
+        Self::OtherCertificate,
+        Self::OtherTenant,
+        Self::Blocked,
+        Self::NotInBatch,
+        Self::Held,
+        Self::AuthorityRetired,
+        Self::AuthorityRevoked,
+        Self::Revoked,
+        Self::TenantSuspended,
+        Self::TenantRate,
+        Self::BoardQuota,
+        Self::TenantQuota,
+        Self::NothingInCommon,
+        Self::Protocol,
+        Self::BadFinished,
+        Self::PeerAlert,
+        Self::Evicted,
+        Self::TimedOut,
+        Self::Internal,
+    ];
+
+    /// What it is called in the store; given out once and for good, from 1 on.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::NoCertificate => 1,
+            Self::UnknownAuthority => 2,
+            Self::BadSignature => 3,
+            Self::Expired => 4,
+            Self::NotYetValid => 5,
+            Self::WrongKeyUsage => 6,
+            Self::UnsupportedCertificate => 7,
+            Self::NotAnAuthority => 8,
+            Self::IsAuthority => 9,
+            Self::WeakSignature => 10,
+            Self::UnknownExtension => 11,
+            Self::ChainTooLong => 12,
+            Self::PathLength => 13,
+            Self::NameConstraints => 14,
+            Self::NoHardwareId => 15,
+            Self::UnknownBoard => 16,
+            Self::OtherCertificate => 17,
+            Self::OtherTenant => 18,
+            Self::Blocked => 19,
+            Self::NotInBatch => 20,
+            Self::Held => 21,
+            Self::AuthorityRetired => 22,
+            Self::AuthorityRevoked => 23,
+            Self::Revoked => 24,
+            Self::TenantSuspended => 25,
+            Self::TenantRate => 26,
+            Self::BoardQuota => 27,
+            Self::TenantQuota => 28,
+            Self::NothingInCommon => 29,
+            Self::Protocol => 30,
+            Self::BadFinished => 31,
+            Self::PeerAlert => 32,
+            Self::Evicted => 33,
+            Self::TimedOut => 34,
+            Self::Internal => 35,
+        }
+    }
+
+    /// That of this number; none for one that a later hub has given out.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.number() == number)
+    }
+
     /// Whether a session of the board has no use any more: it could not come back by an admin's
     /// lifting something.
     #[must_use]
@@ -227,5 +314,24 @@ impl Refusal {
             67 | 68 => Self::WeakSignature,
             _ => Self::UnsupportedCertificate,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_found_by_its_number() {
+        let numbers: Vec<u8> = Refusal::ALL.iter().map(|refusal| refusal.number()).collect();
+        let from_one = 1..=u8::try_from(Refusal::ALL.len()).unwrap();
+        assert_eq!(numbers, from_one.collect::<Vec<_>>());
+        for refusal in Refusal::ALL {
+            assert_eq!(Refusal::of_number(refusal.number()), Some(refusal));
+        }
+        assert_eq!((Refusal::of_number(0), Refusal::of_number(255)), (None, None));
+        // Stores name them so.
+        assert_eq!((Refusal::NoCertificate.number(), Refusal::Blocked.number()), (1, 19));
+        assert_eq!((Refusal::Revoked.number(), Refusal::Internal.number()), (24, 35));
     }
 }

@@ -86,6 +86,14 @@ impl Transport {
             Self::Plain(peer) => Key::Address(**peer),
         }
     }
+
+    /// Where the board is, as the hub sees it.
+    fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Dtls(secured) => secured.peer(),
+            Self::Plain(peer) => **peer,
+        }
+    }
 }
 
 /// What a session is built from.
@@ -345,6 +353,7 @@ impl Drop for DeviceSession {
             table.remove(&self.transport.key(), self.serial);
         }
         self.forget_address(end);
+        self.tenant.note_end(&self.board, self.transport.peer(), end);
         let ended = SessionEnded { board: self.board.clone(), serial: self.serial };
         // Full: the supervisor finds the dead session when its table is full.
         let _ = self.tenant.supervisor().try_send(ended);

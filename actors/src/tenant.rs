@@ -4,6 +4,7 @@
 //! by another. Invariant: a board has one session; a newer one ends the older.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -16,8 +17,10 @@ use crate::barred::{Barred, Moment, Whose};
 use crate::coap::{Limits, Resources};
 use crate::enrolment;
 use crate::firmware;
+use crate::happened::Happened;
 use crate::link::table::Serial;
 use crate::meter::TenantMeter;
+use crate::metrics::SessionEnd;
 use crate::recorder::{Recorder, Seen};
 use crate::session::{Close, DeviceSession};
 use crate::under_way::UnderWay;
@@ -169,6 +172,13 @@ impl Tenant {
     pub fn note(&self, board: &BoardId) {
         // Full: the recorder is behind; the board's next sighting is told again.
         let _ = self.recorder.try_send(Seen(board.clone()));
+    }
+
+    /// Notes that a board's session is over, where that is worth knowing later.
+    pub fn note_end(&self, board: &BoardId, peer: SocketAddr, end: SessionEnd) {
+        if let Some(ended) = Happened::ended(board, peer, end) {
+            ended.tell(&self.recorder);
+        }
     }
 
     /// The tenant as it is now, where that is not this.

@@ -68,6 +68,7 @@ fn a_tenants_people_see_and_change_their_boards_alone() {
     for (method, below) in [
         ("GET", ""),
         ("GET", "/labels"),
+        ("GET", "/history"),
         ("POST", "/block"),
         ("POST", "/revoke"),
         ("POST", "/unblock"),

@@ -18,6 +18,7 @@ mod api_batches;
 mod api_boards;
 mod api_certificates;
 mod api_events;
+mod api_history;
 mod api_jobs;
 mod api_matrix;
 mod api_overview;

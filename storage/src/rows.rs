@@ -60,6 +60,10 @@ impl RowNumber {
     pub(crate) fn new(number: u32) -> Option<Self> {
         (number < Self::MAX).then_some(Self(number))
     }
+
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
 }
 
 impl<C> Decode<C> for RowNumber {

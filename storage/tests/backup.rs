@@ -74,7 +74,7 @@ fn a_restored_store_holds_what_was_backed_up() {
         let mut seen = 0;
         let restored = restore(&file, &into, None, |records| seen += records).unwrap();
         assert_eq!((seen, restored.contents.records), (made.records, made.records));
-        assert_eq!(names(&into), ["acknowledged", "lock", "rows", "sled"]);
+        assert_eq!(names(&into), ["acknowledged", "files", "lock", "rows", "sled"]);
         let again = Store::open(&into).unwrap();
         assert_eq!(everything(&again), everything(&store));
         let report = again.check(|_| {}).unwrap();

@@ -202,7 +202,8 @@ pub fn start(
     };
     let tenants = serving.all()?;
     let registry = Registry::new(store.clone(), settings.renew_after_expiry);
-    let keeping = keep(&settings, store, &registry, &tenants, metrics, &sender)?;
+    let told = (metrics, &recorder);
+    let keeping = keep(&settings, store, &registry, &tenants, told, &sender)?;
     let quota = HandshakeQuota::new(Arc::clone(&tenants), Arc::clone(metrics));
     let metered = Metered { admission: registry, quota: Arc::clone(&quota) };
     let reloadable = Reloadable {
@@ -218,6 +219,7 @@ pub fn start(
         metrics: Arc::clone(metrics),
         keep: keeping.keep.clone(),
         keeper: keeping.keeper.clone(),
+        recorder: recorder.clone(),
         shards: shards.len(),
         quota,
         timeout: settings.handshake_timeout,
@@ -327,7 +329,7 @@ fn keep(
     store: &Store,
     registry: &Arc<Registry>,
     tenants: &Arc<Directory>,
-    metrics: &Arc<Metrics>,
+    (metrics, recorder): (&Arc<Metrics>, &Addr<Recorder>),
     sender: &Sender,
 ) -> Result<Keeping, StartError> {
     let boot = BootId::of_this_boot().map_err(StartError::Boot)?;
@@ -337,13 +339,14 @@ fn keep(
     let keep = Keep::new(sessions, Arc::clone(registry), ids);
     let keeper = {
         let (keep, tenants) = (keep.clone(), Arc::clone(tenants));
-        let metrics = Arc::clone(metrics);
+        let (metrics, recorder) = (Arc::clone(metrics), recorder.clone());
         let arbiter = Arbiter::new().handle();
-        Keeper::start_in_arbiter(&arbiter, |_| Keeper::new(keep, tenants, metrics))
+        Keeper::start_in_arbiter(&arbiter, |_| Keeper::new(keep, tenants, metrics, recorder))
     };
     let waker = {
         let (keep, metrics, sender) = (keep.clone(), Arc::clone(metrics), sender.clone());
-        Waker::start_in_arbiter(&Arbiter::new().handle(), |_| Waker::new(keep, metrics, sender))
+        let (arbiter, recorder) = (Arbiter::new().handle(), recorder.clone());
+        Waker::start_in_arbiter(&arbiter, |_| Waker::new(keep, metrics, sender, recorder))
     };
     let desk = {
         let (keep, enrolment) = (keep.clone(), Arc::clone(&settings.enrolment));

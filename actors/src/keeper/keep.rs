@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use storage::{
-    Fingerprint, Lease, Resumption, Secret, Session, SessionName, Sessions, Slot, StoreError,
-    Trust, UnixSeconds, Window, generation_of,
+    BoardId, Fingerprint, Lease, Resumption, Secret, Session, SessionName, Sessions, Slot,
+    StoreError, Trust, UnixSeconds, Window, generation_of,
 };
 
 use crate::admission::{Admitted, Registry, Shown};
@@ -63,6 +63,8 @@ pub enum NotWoken {
     /// The board may not have a session any more.
     #[error("the board may not have a session: {refusal}")]
     NotAdmitted {
+        /// The board.
+        board: BoardId,
         /// Why.
         refusal: Refusal,
         /// The record that tells it so, with which the session is over; `None` where the board
@@ -245,7 +247,7 @@ impl Keep {
             return Err(NotWoken::Forged);
         }
         let shown = Shown {
-            board: session.board,
+            board: session.board.clone(),
             tenant: session.tenant,
             fingerprint: session.fingerprint,
             not_after: session.not_after,
@@ -260,7 +262,7 @@ impl Keep {
                 if refusal.is_final() || alert.is_some() {
                     self.sessions.remove(slot, session.generation)?;
                 }
-                return Err(NotWoken::NotAdmitted { refusal, alert });
+                return Err(NotWoken::NotAdmitted { board: session.board, refusal, alert });
             }
         };
         if window.trust == Trust::No {

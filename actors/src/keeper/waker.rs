@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Context, Handler, Message, Recipient};
+use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 use storage::Slot;
 
 use super::keep::{Keep, Kept, NotWoken};
+use crate::happened::Happened;
 use crate::link::socket::Sender;
 use crate::link::table::Key;
 use crate::metrics::{ActorKind, Metrics, RecordDrop};
+use crate::recorder::Recorder;
 use crate::wall_clock;
 
 const MAILBOX: usize = 4096;
@@ -24,6 +26,7 @@ pub struct Waker {
     metrics: Arc<Metrics>,
     /// What boards that may not wake are told with.
     sender: Sender,
+    recorder: Addr<Recorder>,
 }
 
 /// A datagram that may be for a sleeping session.
@@ -63,8 +66,13 @@ pub struct Woken {
 impl Waker {
     /// A waker of the sessions in `keep`.
     #[must_use]
-    pub const fn new(keep: Keep, metrics: Arc<Metrics>, sender: Sender) -> Self {
-        Self { keep, metrics, sender }
+    pub const fn new(
+        keep: Keep,
+        metrics: Arc<Metrics>,
+        sender: Sender,
+        recorder: Addr<Recorder>,
+    ) -> Self {
+        Self { keep, metrics, sender, recorder }
     }
 }
 
@@ -88,7 +96,8 @@ impl Handler<Wake> for Waker {
                 return self.metrics.record_dropped(RecordDrop::UnknownSession);
             }
             Err(NotWoken::Forged) => return self.metrics.record_dropped(RecordDrop::Forged),
-            Err(NotWoken::NotAdmitted { refusal, alert }) => {
+            Err(NotWoken::NotAdmitted { board, refusal, alert }) => {
+                Happened::refused(board, from, refusal).tell(&self.recorder);
                 if let Some(alert) = alert {
                     self.sender.send(from, &alert);
                 }

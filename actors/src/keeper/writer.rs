@@ -9,15 +9,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, Recipient};
 use storage::{BoardId, Slot, TenantId};
 
 use super::keep::{Keep, Kept, NotKept, Place};
 use crate::admission::Admitted;
 use crate::barred::Whose;
+use crate::happened::Happened;
 use crate::link::established::Established;
 use crate::link::priority;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
+use crate::recorder::Recorder;
 use crate::refusal::Refusal;
 use crate::tenant::{Directory, EndSessions};
 use crate::wall_clock;
@@ -36,6 +38,7 @@ pub struct Keeper {
     keep: Keep,
     tenants: Arc<Directory>,
     metrics: Arc<Metrics>,
+    recorder: Addr<Recorder>,
     /// The links of every arbiter, by index.
     links: Vec<Recipient<Begin>>,
     /// Stored, and not yet flushed.
@@ -140,9 +143,14 @@ pub struct Close;
 impl Keeper {
     /// A keeper that writes to `keep`.
     #[must_use]
-    pub fn new(keep: Keep, tenants: Arc<Directory>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        keep: Keep,
+        tenants: Arc<Directory>,
+        metrics: Arc<Metrics>,
+        recorder: Addr<Recorder>,
+    ) -> Self {
         let (links, waiting) = (Vec::new(), Vec::new());
-        Self { keep, tenants, metrics, links, waiting, due: false, flushed: None }
+        Self { keep, tenants, metrics, recorder, links, waiting, due: false, flushed: None }
     }
 
     /// Flushes behind what is in the mailbox already, so that all of it is one, and not sooner after
@@ -171,6 +179,9 @@ impl Keeper {
         let mut of_links: Vec<Vec<Stored>> = self.links.iter().map(|_| Vec::new()).collect();
         for Waiting { owner, stored, end } in waiting {
             self.metrics.handshake_ended(end);
+            let board = stored.kept.admitted.board.clone();
+            let is_resumed = end == HandshakeEnd::Resumed;
+            Happened::begun(board, stored.peer, is_resumed).tell(&self.recorder);
             let Some(sessions) = of_links.get_mut(owner) else { continue };
             sessions.push(stored);
             if sessions.len() >= AT_ONCE {
@@ -244,6 +255,7 @@ impl Handler<Store> for Keeper {
                     self.shut_out(&board, &tenant);
                 }
                 self.metrics.handshake_ended(refusal.end());
+                Happened::refused(board, peer, refusal).tell(&self.recorder);
                 return tracing::info!(%peer, reason = %refusal, "handshake refused");
             }
             Err(error) => return self.failed(&error, 1),

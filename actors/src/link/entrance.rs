@@ -285,6 +285,7 @@ mod tests {
     use crate::link::door::tests::{door, hello};
     use crate::link::handshakes::Means;
     use crate::link::resumptions::Never;
+    use crate::recorder::Recorder;
     use crate::tenant::Directory;
 
     #[actix_rt::test]
@@ -306,6 +307,7 @@ mod tests {
             quota: HandshakeQuota::new(Directory::new([]), Arc::clone(&metrics)),
             keep: Keep::new(sessions, registry, ConnectionIds::new(0, &[2; 16])),
             keeper: Context::<Keeper>::new().address(),
+            recorder: Context::<Recorder>::new().address(),
             shards: 1,
             timeout: Duration::from_secs(60),
         };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use actix::Addr;
 
 use crate::handshake_quota::HandshakeQuota;
+use crate::happened::Happened;
 use crate::keeper::{Keep, Keeper, Place, Store};
 use crate::link::connection_id::ConnectionId;
 use crate::link::destination::Destination;
@@ -23,6 +24,7 @@ use crate::link::handshake::Handshake;
 use crate::link::slots::Slot;
 use crate::link::socket::Sender;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
+use crate::recorder::Recorder;
 use crate::refusal::Refusal;
 
 /// What handshakes need of the hub.
@@ -38,6 +40,8 @@ pub struct Means {
     pub keep: Keep,
     /// Who stores them.
     pub keeper: Addr<Keeper>,
+    /// Who writes down what happens to boards.
+    pub recorder: Addr<Recorder>,
     /// How many arbiters own sessions.
     pub shards: usize,
     /// How long one handshake may take.
@@ -180,8 +184,10 @@ impl Handshakes {
     fn refused(&self, peer: SocketAddr, handshake: &Handshake, refusal: Refusal) {
         self.means.metrics.handshake_ended(refusal.end());
         let board = handshake.claimed();
-        let board = board.as_ref().map(tracing::field::display);
-        tracing::info!(%peer, board, reason = %refusal, "handshake refused");
+        tracing::info!(%peer, board = board.as_ref().map(tracing::field::display), reason = %refusal, "handshake refused");
+        if let Some(board) = board {
+            Happened::refused(board, peer, refusal).tell(&self.means.recorder);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: a session is in no backup. Its write sequences went on after the backup was made, and
 //! a hub that went back to it would use them twice under one key; boards shake hands anew instead.
 //! Files are records of what looks like a tree, `files`: by path, NUL and number, pieces of 256 KiB.
+//! Boards' histories look like another, `boards/history`: by the number of the board's row, big-endian,
+//! its slot.
 
 mod files;
 pub mod format;
@@ -15,8 +17,11 @@ use std::path::{Path, PathBuf};
 use self::format::{FormatError, Frame, Head, Reader, Writer};
 pub use self::place::{Restored, restore};
 use crate::board::BoardRecord;
+use crate::history::file::Histories;
 use crate::record::{decode, encode};
+use crate::rows::RowNumber;
 use crate::store::health::{Health, quietly};
+use crate::store::histories;
 use crate::store::tree::Tree;
 use crate::store::{SCHEMA, SCHEMA_KEY};
 use crate::{Store, StoreError, UnixSeconds};
@@ -117,6 +122,15 @@ impl Store {
                 })?;
                 continue;
             }
+            if name == histories::TREE {
+                inner.each_history(|row, slot| {
+                    let key = row.number().to_be_bytes();
+                    writer.record(&key, slot).map_err(BackupError::BrokenOff)?;
+                    records += 1;
+                    Ok::<_, BackupError>(())
+                })?;
+                continue;
+            }
             for entry in Tree::open(&inner.db, &name, &inner.health)?.iter() {
                 let (key, value) = entry?;
                 // The rest is about this database and its sessions.
@@ -152,6 +166,7 @@ impl Store {
             count += match name.as_str() {
                 "meta" => 1,
                 files::TREE => files.count(),
+                histories::TREE => inner.count_histories()?,
                 _ => Tree::open(&inner.db, &name, &inner.health)?.iter().count() as u64,
             };
         }
@@ -162,7 +177,8 @@ impl Store {
     fn names_for_backup(&self, files: &files::Pieces) -> Result<Vec<String>, StoreError> {
         let names = self.tree_names()?.into_iter().filter(|name| is_kept(name));
         let files = (files.count() > 0).then(|| String::from(files::TREE));
-        let mut names: Vec<_> = names.chain(files).collect();
+        let of_boards = String::from(histories::TREE);
+        let mut names: Vec<_> = names.chain(files).chain([of_boards]).collect();
         names.sort();
         Ok(names)
     }
@@ -229,16 +245,23 @@ fn each(
 fn fill(file: &Path, dir: &Path, mut progress: impl FnMut(u64)) -> Result<Contents, BackupError> {
     let health = Health::new(dir);
     let db = crate::store::open::database(&dir.join(crate::store::open::DATABASE), dir)?;
-    let (mut tree, mut files) = (None, files::Filling::of(dir));
+    let (mut into, mut files) = (Destination::Files, files::Filling::of(dir));
+    let of_boards = histories::open(dir)?;
+    let not_written =
+        |source| BackupError::File { doing: "write", path: histories::path(dir), source };
     let mut records = 0;
     let contents = each(file, |frame| {
         match frame {
-            Frame::Tree(files::TREE) => tree = None,
-            Frame::Tree(name) => tree = Some(Tree::open(&db, name, &health)?),
+            Frame::Tree(files::TREE) => into = Destination::Files,
+            Frame::Tree(histories::TREE) => into = Destination::Histories,
+            Frame::Tree(name) => into = Destination::Tree(Tree::open(&db, name, &health)?),
             Frame::Record { key, value } => {
-                match &tree {
-                    Some(tree) => tree.insert(key, value).map(drop)?,
-                    None => files.take(key, value)?,
+                match &into {
+                    Destination::Tree(tree) => tree.insert(key, value).map(drop)?,
+                    Destination::Files => files.take(key, value)?,
+                    Destination::Histories => {
+                        put_history(&of_boards, key, value).map_err(not_written)?
+                    }
                 }
                 records += 1;
                 if records % REPORT_EVERY == 0 {
@@ -251,11 +274,28 @@ fn fill(file: &Path, dir: &Path, mut progress: impl FnMut(u64)) -> Result<Conten
     })?;
     progress(records % REPORT_EVERY);
     files.finish()?;
+    of_boards.sync().map_err(not_written)?;
     health.contain(|| db.flush())?;
-    drop(tree);
+    drop(into);
     quietly(move || drop(db))
         .map_err(|detail| StoreError::Damaged { dir: dir.to_owned(), detail })?;
     Ok(contents)
+}
+
+/// What a backup's records are put into.
+enum Destination {
+    Tree(Tree),
+    Files,
+    Histories,
+}
+
+/// A board's history; one of another layout than this hub's is left out.
+fn put_history(histories: &Histories, key: &[u8], slot: &[u8]) -> std::io::Result<()> {
+    let row = key.try_into().ok().map(u32::from_be_bytes).and_then(RowNumber::new);
+    match (row, slot.try_into()) {
+        (Some(row), Ok(slot)) => histories.put(row, slot),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `store check`: reads everything in a store and says what does not add up.
 //!
-//! One function a tree, in [`WALKS`]; a tree without one is named and measured. The sessions' file
-//! and the boards' rows count as two more. Invariant: nothing
+//! One function a tree, in [`WALKS`]; a tree without one is named and measured. The sessions' file,
+//! the boards' rows and their histories count as three more. Invariant: nothing
 //! is repaired or written.
 
 mod walks;
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use self::walks::WALKS;
+use crate::store::histories::TREE as HISTORIES;
 use crate::store::rows::FILE as ROWS;
 use crate::store::sessions::RECORDS;
 use crate::store::tree::Tree;
@@ -83,6 +84,8 @@ impl Store {
         walks::sessions(&mut walk);
         walk.begin(ROWS, true);
         walks::rows(&mut walk);
+        walk.begin(HISTORIES, true);
+        walks::histories(&mut walk);
         (walk.progress)(walk.since);
         Ok(walk.report)
     }

@@ -62,6 +62,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("batches/list", 0),
         ("boards", 2),
         ("boards/address", 2),
+        ("boards/history", 0),
         ("boards/renewal", 0),
         ("campaigns", 0),
         ("certificates/revoked", 0),

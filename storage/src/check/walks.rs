@@ -3,6 +3,7 @@
 use super::Walk;
 use crate::batch::ListPiece;
 use crate::board::BoardRecord;
+use crate::history::slot::{SLOT_LEN, is_sound};
 use crate::record::{Record, decode};
 use crate::rows::{ROW_LEN, RowNumber};
 use crate::sealed::survey;
@@ -179,6 +180,25 @@ pub(super) fn rows(walk: &mut Walk<'_>) {
         Ok(())
     });
     if let Err(what) = looked {
+        walk.problem(b"", what);
+    }
+}
+
+/// The boards' histories, which are no tree. One of a board that is gone is nobody's.
+pub(super) fn histories(walk: &mut Walk<'_>) {
+    let inner = walk.inner;
+    let walked = inner.histories.each(
+        |error| error.to_string(),
+        |row, slot| {
+            walk.count(SLOT_LEN);
+            if !is_sound(slot) {
+                let what = "torn: that board's history begins anew";
+                walk.problem(row.number().to_string().as_bytes(), what.to_owned());
+            }
+            Ok(())
+        },
+    );
+    if let Err(what) = walked {
         walk.problem(b"", what);
     }
 }

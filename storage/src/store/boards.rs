@@ -109,7 +109,7 @@ impl<'a> Boards<'a> {
             .collect()
     }
 
-    /// Removes the board with its session and says whether it existed; durable on return.
+    /// Removes the board with its session and its history and says whether it existed; durable on return.
     pub fn remove(self, id: &BoardId) -> Result<bool, StoreError> {
         let removed = self.transaction([id], |trees| {
             let Some(found) = trees.find(id.as_str().as_bytes())? else { return Ok(None) };

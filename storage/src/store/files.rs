@@ -1,8 +1,8 @@
-//! Files beside the database: images and what they are made of, each under its SHA-256 and once; and
-//! rollouts' boards.
+//! Files beside the database: images and what they are made of, each under its SHA-256 and once;
+//! rollouts' boards; and boards' histories ([`super::histories`]).
 //!
 //! ```text
-//! files/blobs/<sha-256>   files/rollouts/<number>
+//! files/blobs/<sha-256>   files/rollouts/<number>   files/history
 //! ```
 //! Invariant: a file is there before a record names it, whole and on the disk; a blob never changes.
 

@@ -1,5 +1,5 @@
 //! The store: one folder, one database, one tree a noun and one an index; beside it the sessions'
-//! files and the boards' rows.
+//! files, the boards' rows and their histories.
 //!
 //! | tree | key | value |
 //! | --- | --- | --- |
@@ -23,7 +23,8 @@
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else
-//! changes a board, and whatever writes returns when the disk has it, [`Boards::mark_seen`] apart.
+//! changes a board, and whatever writes returns when the disk has it, [`Boards::mark_seen`] and
+//! [`Store::add_history`] apart.
 //! Nothing outside `store` sees sled.
 
 use std::fs::File;
@@ -38,6 +39,7 @@ use self::building::Building;
 use self::health::Health;
 use self::mark::Mark;
 use self::tree::Tree;
+use crate::history::file::Histories;
 use crate::record::{self, Record};
 use crate::rows::{Past, Rows};
 use crate::{BoardForecast, Boards, Renewals, Routes, StoreError, TenantId, Tenants, Upstreams};
@@ -56,6 +58,7 @@ pub(crate) mod error;
 pub(crate) mod files;
 mod forecast;
 pub(crate) mod health;
+pub(crate) mod histories;
 pub(crate) mod keyed;
 mod lists;
 pub(crate) mod mark;
@@ -94,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) by_address: Tree,
     /// What lists are made from.
     pub(crate) rows: Rows,
+    pub(crate) histories: Histories,
     /// Records read for them so far, and boards there once were: how far they are.
     records_read: AtomicU64,
     boards_before: Option<u32>,
@@ -149,6 +153,7 @@ impl Store {
             boards: tree("boards")?,
             by_address: tree("boards/address")?,
             rows,
+            histories: histories::open(dir)?,
             records_read: AtomicU64::new(0),
             boards_before: if let Past::Lost(boards) = past { boards } else { None },
             renewals: tree(renewals::TREE)?,

@@ -138,7 +138,7 @@ impl Inner {
         changed
     }
 
-    /// Gives the row a record's words, or gives it up where none has it.
+    /// Gives the row a record's words, or gives it up, and the board's history with it, where none has it.
     fn follow(
         &self,
         rows: &mut Changing<'_>,
@@ -149,7 +149,8 @@ impl Inner {
         let record = self.board_record(id.as_str().as_bytes())?;
         let written = match record.filter(|record| record.row == Some(row)) {
             Some(record) => rows.write(row, &record.board, stamp),
-            None => rows.free(row, id, stamp),
+            // Before another board can have the row.
+            None => self.histories.clear(row).and_then(|()| rows.free(row, id, stamp)),
         };
         written.map_err(|source| self.spoil(rows, source))
     }
@@ -163,7 +164,9 @@ impl Inner {
         };
         let record = self.board_record(id.as_str().as_bytes())?;
         let board = record.filter(|record| record.row == Some(row)).map(|record| record.board);
-        let repaired = rows.repair(row, &id, board.as_ref(), self.flushed.load(Ordering::Acquire));
+        let cleared = if board.is_none() { self.histories.clear(row) } else { Ok(()) };
+        let flushed = self.flushed.load(Ordering::Acquire);
+        let repaired = cleared.and_then(|()| rows.repair(row, &id, board.as_ref(), flushed));
         repaired.map_err(|source| self.spoil(&mut rows, source))
     }
 

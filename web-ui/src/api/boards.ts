@@ -5,6 +5,7 @@ import { api, body, tagged, type Schemas } from "./client.ts";
 import type { paths } from "./schema.ts";
 
 export type Board = Schemas["Board"];
+export type BoardEvent = Schemas["BoardEvent"];
 export type BoardOrder = NonNullable<NonNullable<paths["/api/v1/boards"]["get"]["parameters"]["query"]>["sort"]>;
 export type BoardState = Schemas["BoardState"];
 
@@ -51,6 +52,14 @@ export const board = (id: string) =>
   queryOptions({
     queryKey: ["boards", "one", id],
     queryFn: () => tagged(api.GET("/api/v1/boards/{board}", { params: { path: { board: id } } })),
+    refetchInterval: 15_000,
+  });
+
+/** What happened to it: the hub writes that down every few seconds. */
+export const history = (id: string) =>
+  queryOptions({
+    queryKey: ["boards", "history", id],
+    queryFn: () => body(api.GET("/api/v1/boards/{board}/history", { params: { path: { board: id } } })),
     refetchInterval: 15_000,
   });
 

@@ -270,6 +270,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards/{board}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A board's last sessions and why it was refused, as of some seconds ago. */
+        get: operations["show_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/boards/{board}/labels": {
         parameters: {
             query?: never;
@@ -2005,6 +2022,42 @@ export interface components {
             fingerprint: string;
             /** @description Its serial number, in hexadecimal, where the hub has seen it. */
             serial?: string | null;
+        };
+        /** @description Something that happened to a board. */
+        BoardEvent: {
+            /** @description When; of refusals, the last time. */
+            at: components["schemas"]["Moment"];
+            /**
+             * Format: int32
+             * @description How often it was refused for this reason.
+             */
+            count?: number | null;
+            /** @description The same in words. */
+            detail?: string | null;
+            first?: components["schemas"]["Moment"] | null;
+            /** @description What it was. */
+            kind: components["schemas"]["BoardEventKind"];
+            /**
+             * @description Why a session ended or was refused, as the metrics have it: `reason` of
+             *     `hub_sessions_ended_total` or of `hub_handshakes_total`; none where a later hub wrote it.
+             * @example blocked
+             */
+            reason?: string | null;
+            /**
+             * @description Where the board was then, as the hub saw it; of refusals, where whoever claimed to be it was.
+             * @example 198.51.100.7:40123
+             */
+            source: string;
+        };
+        /**
+         * @description What happened.
+         * @enum {string}
+         */
+        BoardEventKind: "begun" | "resumed" | "ended" | "refused";
+        /** @description What happened to a board. */
+        BoardHistory: {
+            /** @description The last 16 events of its sessions and the last 8 reasons of refusals, the newest first. */
+            items: components["schemas"]["BoardEvent"][];
         };
         /** @description A page of boards. */
         Boards: {
@@ -5051,6 +5104,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Shut"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardHistory"];
                 };
             };
             /** @description It is refused, for a reason of the list of codes */

@@ -309,7 +309,19 @@ export const de: Catalogue = {
   "board-state.revoked": "widerrufen",
   "board-state.registered": "nie gehört",
 
+  "history.title": "Geschichte",
+  "history.note": "Sitzungen und Ablehnungen, neueste zuerst",
   "history.when": "Wann",
+  "history.what": "Was",
+  "history.why": "Warum",
+  "history.often": "{n}-mal seit",
+  "history.none": "Noch nichts geschehen",
+  "history.none-why": "Sitzungen und Gründe von Ablehnungen stehen hier, sobald das Board es versucht.",
+
+  "history-kind.begun": "Sitzung begonnen",
+  "history-kind.resumed": "Sitzung wieder aufgenommen",
+  "history-kind.ended": "Sitzung beendet",
+  "history-kind.refused": "abgelehnt",
 
   "messages.title": "Nachrichten, wie sie vorbeikommen",
   "messages.live": "live; nichts wird gespeichert",

@@ -307,7 +307,19 @@ export const en = {
   "board-state.revoked": "revoked",
   "board-state.registered": "never heard",
 
+  "history.title": "History",
+  "history.note": "sessions and refusals, the newest first",
   "history.when": "When",
+  "history.what": "What",
+  "history.why": "Why",
+  "history.often": "{n} times since",
+  "history.none": "Nothing happened yet",
+  "history.none-why": "Sessions, and why the board was refused, are listed here once it tries to connect.",
+
+  "history-kind.begun": "session begun",
+  "history-kind.resumed": "session resumed",
+  "history-kind.ended": "session ended",
+  "history-kind.refused": "refused",
 
   "messages.title": "Messages as they pass",
   "messages.live": "live; nothing is stored",

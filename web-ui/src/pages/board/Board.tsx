@@ -19,6 +19,7 @@ import { act } from "../../parts/said.ts";
 import { Time } from "../../parts/Time.tsx";
 import { EditLabels } from "./EditLabels.tsx";
 import { Held } from "./Held.tsx";
+import { History } from "./History.tsx";
 import { Messages } from "./Messages.tsx";
 
 export default function Board() {
@@ -45,6 +46,7 @@ export default function Board() {
       {of.state === "held" && <Held board={of.id} reason={of.reason ?? ""} />}
       <Identity of={of} />
       <Messages board={of.id} />
+      <History board={of.id} />
     </Page>
   );
 }
