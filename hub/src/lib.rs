@@ -21,6 +21,7 @@ pub mod people;
 pub mod privacy;
 pub mod quota;
 pub mod rollouts;
+pub mod sbom;
 pub mod serve;
 pub mod trust;
 pub mod vault;

@@ -370,18 +370,18 @@ impl Admin {
     }
 
     /// Removes files that no release names any more: images before they were signed.
-    fn sweep(&self) -> Result<(), AdminError> {
+    pub(super) fn sweep(&self) -> Result<(), AdminError> {
         let releases = self.releases()?;
         let named: std::collections::BTreeSet<_> =
             releases.iter().flat_map(|it| [Some(it.file), it.sbom]).flatten().collect();
         Ok(self.store.files().sweep(|digest| named.contains(digest))?)
     }
 
-    fn keep(&self, release: &Release) -> Result<(), AdminError> {
+    pub(super) fn keep(&self, release: &Release) -> Result<(), AdminError> {
         Ok(self.store.releases().put(&release.number.to_be_bytes(), release)?)
     }
 
-    fn record_release(&self, what: &'static str, release: &Release) -> Result<(), AdminError> {
+    pub(super) fn record_release(&self, what: &'static str, release: &Release) -> Result<(), AdminError> {
         let Release { tenant, product, version, security_counter, digest, file, state, .. } =
             release;
         let detail = json!({

@@ -18,6 +18,7 @@ mod journal;
 mod people;
 mod rollouts;
 mod routes;
+mod sbom;
 mod sessions;
 mod tenants;
 mod upstreams;

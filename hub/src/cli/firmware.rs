@@ -67,6 +67,17 @@ pub(super) enum Firmware {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Write what a release is made of, its SBOM as it came, to a file; or give it one.
+    Sbom {
+        /// Its number.
+        release: u64,
+        /// The file to write.
+        #[arg(long, value_name = "FILE", required_unless_present = "set", conflicts_with = "set")]
+        out: Option<PathBuf>,
+        /// The bill of materials that it is to have from now on.
+        #[arg(long, value_name = "FILE")]
+        set: Option<PathBuf>,
+    },
     /// List the keys whose signatures are taken.
     Keys,
     /// Take the signatures of a key that is held elsewhere.
@@ -118,6 +129,10 @@ impl Firmware {
             Self::Trust { public_key, .. } => files.read.push(public_key.clone()),
             Self::Digest { out, .. } => files.made.extend(out.clone()),
             Self::Export { out, .. } => files.made.push(out.clone()),
+            Self::Sbom { out, set, .. } => {
+                files.made.extend(out.clone());
+                files.read.extend(set.clone());
+            }
             Self::List { .. }
             | Self::Show { .. }
             | Self::Withdraw { .. }
@@ -166,6 +181,7 @@ impl Firmware {
                     format!("{}: {} bytes, {}", out.display(), release.size, release.file)
                 })
             }
+            Self::Sbom { release, out, set } => sbom(hub, release, out.as_ref(), set.as_ref()),
             Self::Keys => keys(hub),
             Self::Trust { name, public_key } => {
                 let key = PKey::public_key_from_pem(&hub.read(&public_key)?)
@@ -220,6 +236,27 @@ fn list(hub: &Invocation, product: Option<&ProductName>) -> Result<(), Failure> 
             "{number:>7} {product:<20} {version:<16} {security_counter:>7} {tenant:<12} {added:<20} {state}"
         )
     })
+}
+
+fn sbom(
+    hub: &Invocation,
+    number: u64,
+    out: Option<&PathBuf>,
+    set: Option<&PathBuf>,
+) -> Result<(), Failure> {
+    hub.must_be_new(out)?;
+    let admin = hub.admin()?;
+    let release = match set {
+        Some(file) => admin.attach_sbom(number, &hub.read(file)?)?,
+        None => admin.firmware(number)?,
+    };
+    let sbom = admin.sbom(&release)?;
+    if let Some(out) = out {
+        hub.write_new(out, &sbom.bytes)?;
+    }
+    let (kind, size) = (sbom.kind.media_type(), sbom.bytes.len());
+    let answer = json!({ "release": number, "sbom": release.sbom, "type": kind, "bytes": size });
+    hub.output.answer(&answer, || format!("release {number}: SBOM of {size} bytes, {kind}"))
 }
 
 fn keys(hub: &Invocation) -> Result<(), Failure> {

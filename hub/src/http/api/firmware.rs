@@ -134,7 +134,7 @@ fn scope(release: &Release) -> Scope {
 }
 
 /// The release, where the caller may see it and do this to it.
-fn found(
+pub(super) fn found(
     admin: &Admin,
     caller: &Caller,
     number: u64,

@@ -35,6 +35,7 @@ mod provider;
 mod replay;
 mod rollouts;
 mod routes;
+mod sbom;
 mod serving;
 mod session;
 mod setup;
@@ -112,7 +113,8 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(campaigns::resources);
     app.configure(events::resources);
     app.configure(overview::resources).configure(system::resources);
-    app.configure(firmware::resources).configure(rollouts::resources);
+    app.configure(firmware::resources).configure(sbom::resources);
+    app.configure(rollouts::resources);
 }
 
 /// The boards that a query asks for which was kept, in these tenants or in all.
