@@ -107,7 +107,10 @@ mod tests {
             (r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#, SbomKind::CycloneDxJson),
             ("\u{feff}{\"bomFormat\":\"CycloneDX\"}", SbomKind::CycloneDxJson),
             (r#"{"spdxVersion":"SPDX-2.3","packages":[]}"#, SbomKind::SpdxJson),
-            (r#"{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld"}"#, SbomKind::SpdxJson),
+            (
+                r#"{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld"}"#,
+                SbomKind::SpdxJson,
+            ),
             ("SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\n", SbomKind::SpdxTags),
             (
                 "<?xml version=\"1.0\"?>\n<bom xmlns=\"http://cyclonedx.org/schema/bom/1.6\"/>",

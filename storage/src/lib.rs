@@ -78,8 +78,8 @@ pub use job::{Became, JOB_FAULTS_MAX, Job, JobId, JobState, Work};
 pub use keyring::{KeyId, Keyring, SEAL_OVERHEAD};
 pub use login::{Login, SetupLink, SignedInBy};
 pub use query::{
-    BoardFilter, BoardPage, BoardQuery, Counted, Cursor, FacetCounts, Facets, LabelFilter, Sort,
-    Span, ValueCounts,
+    BoardFilter, BoardPage, BoardQuery, Counted, Cursor, FacetCounts, Facets, FirmwareCount,
+    FirmwareCounts, LabelFilter, Sort, Span, ValueCounts,
 };
 pub use quota::{Bounds, Quota};
 pub use record::RecordError;
@@ -108,6 +108,7 @@ pub use store::keyed::{Digest, Keyed, KeyedNoun};
 pub use store::renewals::Renewals;
 pub use store::revoked::Revoked;
 pub use store::rows::RowsState;
+pub use store::running::Running;
 pub use store::secrets::{SECRET_BYTES_MAX, Secrets};
 pub use store::sessions::{Sessions, WRITE_MARGIN};
 pub use store::tenants::Tenants;

@@ -7,13 +7,16 @@
 use serde::Serialize;
 
 use crate::record::Record;
-use crate::{AuthorityNumber, Board, BoardId, StateKind, TenantId, UnixSeconds};
+use crate::{
+    AuthorityNumber, Board, BoardId, FirmwareVersion, HardwareName, ProductName, StateKind,
+    TenantId, UnixSeconds,
+};
 
 mod facets;
 mod matcher;
 mod page;
 
-pub(crate) use facets::{Tally, ValueTally};
+pub(crate) use facets::{FirmwareTally, Tally, ValueTally};
 use matcher::Part;
 pub(crate) use matcher::{Look, Matcher};
 pub(crate) use page::Best;
@@ -40,6 +43,12 @@ pub struct BoardFilter {
     /// With a certificate of one of their tenant's authorities of these numbers, and for `None` of
     /// those whose issuer is not known, or without a certificate; empty for all.
     pub issuers: Vec<Option<AuthorityNumber>>,
+    /// That said last that they run one of these versions; empty for all, as for the next two.
+    pub versions: Vec<FirmwareVersion>,
+    /// That said last that they are one of these products.
+    pub products: Vec<ProductName>,
+    /// That said last that they are one of these revisions of the hardware.
+    pub hardware: Vec<HardwareName>,
 }
 
 /// A label that is looked for.
@@ -141,6 +150,8 @@ pub struct Facets {
     pub keys: bool,
     /// How many have which value of these labels.
     pub values_of: Vec<String>,
+    /// How many run which firmware.
+    pub firmware: bool,
 }
 
 /// A page.
@@ -167,6 +178,32 @@ pub struct FacetCounts {
     pub keys: Vec<Counted<String>>,
     /// By the label's key: its values, and how many boards have others than those that are named.
     pub values: Vec<ValueCounts>,
+    /// Firmware: what boards said last.
+    pub firmware: FirmwareCounts,
+}
+
+/// Which firmware boards run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FirmwareCounts {
+    /// The most frequent first.
+    pub kinds: Vec<FirmwareCount>,
+    /// Boards with others than those that are named.
+    pub others: u64,
+    /// Boards that have said nothing.
+    pub unknown: u64,
+}
+
+/// How many boards run this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FirmwareCount {
+    /// The kind of product that they are.
+    pub product: String,
+    /// The revision of their hardware.
+    pub hardware: String,
+    /// What runs.
+    pub version: FirmwareVersion,
+    /// How many.
+    pub boards: u64,
 }
 
 /// One value of something, and how many boards have it.
@@ -190,9 +227,8 @@ pub struct ValueCounts {
 }
 
 impl BoardFilter {
-    /// Whether a board fits.
-    #[must_use]
-    pub fn fits(&self, board: &Board) -> bool {
+    /// Whether a board fits, as far as its record says.
+    pub(crate) fn fits(&self, board: &Board) -> bool {
         let has = |wanted: &LabelFilter| {
             let found = board.labels.get(&wanted.key);
             found.is_some_and(|value| wanted.values.is_empty() || wanted.values.contains(value))

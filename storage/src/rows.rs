@@ -35,12 +35,14 @@ use crate::{Board, BoardId, BootId, UnixSeconds};
 
 mod header;
 mod row;
+mod runs;
 
 pub(crate) use self::header::RowsName;
 pub use self::row::StateKind;
 pub(crate) use self::row::{
     ID_MAX, LABELS_MAX, ROW_LEN, Row, key_hash, label_hash, short, tenant_hash,
 };
+pub(crate) use self::runs::Runs;
 
 /// Rows that the file grows by, written out so that a full disk shows here.
 const GROW: u32 = 4096;
@@ -353,9 +355,19 @@ impl Changing<'_> {
         Ok(Some(number))
     }
 
-    /// Writes a board's row.
+    /// Writes a board's row, but for what it says of its firmware.
     pub(crate) fn write(&mut self, number: RowNumber, board: &Board, stamp: u64) -> io::Result<()> {
         self.put(number, 0, &row::encode(board, stamp))
+    }
+
+    /// Writes a board's row whole, where there may have been none.
+    pub(crate) fn write_anew(
+        &mut self,
+        number: RowNumber,
+        board: &Board,
+        runs: Option<Runs>,
+    ) -> io::Result<()> {
+        self.put(number, 0, &row::whole(board, runs))
     }
 
     /// Gives up the row of a board that is gone, which it goes on naming.
@@ -392,6 +404,12 @@ impl Changing<'_> {
     ) -> io::Result<()> {
         self.begin()?;
         self.put(number, row::SEEN_OFFSET, &row::seen(first, last))
+    }
+
+    /// Writes what the row's board runs.
+    pub(crate) fn mark_runs(&mut self, number: RowNumber, runs: Runs) -> io::Result<()> {
+        self.begin()?;
+        self.put(number, row::RUNS_OFFSET, &runs.encode())
     }
 
     /// The board that the row names; nothing where none ever was in it.

@@ -13,6 +13,8 @@ use storage::*;
 
 const TENANTS: [&str; 3] = ["a", "a-b", "b"];
 const KEYS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+/// Products and revisions of hardware, as boards call themselves.
+const KINDS: [&str; 3] = ["pump", "valve", "A"];
 const VALUES: [&str; 3] = ["", "north", "south"];
 
 fn state(number: u8) -> BoardState {
@@ -53,6 +55,26 @@ fn any_span() -> impl Strategy<Value = Span> {
     (moment(), moment()).prop_map(|(from, before)| Span { from, before })
 }
 
+fn version(major: u8) -> FirmwareVersion {
+    FirmwareVersion { major, revision: 300, ..FirmwareVersion::default() }
+}
+
+fn said(board: &BoardId, (major, product, hardware): (u8, usize, usize)) -> BoardFirmware {
+    BoardFirmware {
+        board: board.clone(),
+        product: KINDS[product].into(),
+        hardware: KINDS[hardware].into(),
+        version: version(major),
+        floor: 0,
+        on_trial: false,
+        battery_percent: None,
+        rsrp_dbm: None,
+        reset_cause: 0,
+        fault: None,
+        reported: UnixSeconds(1),
+    }
+}
+
 prop_compose! {
     fn any_filter()(
         tenants in proptest::option::weighted(0.4, subsequence(&TENANTS[..], 0..=3)),
@@ -64,6 +86,9 @@ prop_compose! {
         heard in proptest::option::weighted(0.2, any::<bool>()),
         certificate_ends in prop_oneof![2 => Just(Span::default()), 1 => any_span()],
         issuers in prop_oneof![3 => Just(vec![]), 1 => subsequence(vec![0, 1, 2], 1..=2)],
+        versions in prop_oneof![3 => Just(vec![]), 1 => subsequence(vec![1, 2], 1..=2)],
+        products in prop_oneof![3 => Just(vec![]), 1 => subsequence(&KINDS[..], 1..=2)],
+        hardware in prop_oneof![5 => Just(vec![]), 1 => subsequence(&KINDS[..], 1..=2)],
     ) -> BoardFilter {
         let owned = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
         BoardFilter {
@@ -79,6 +104,9 @@ prop_compose! {
             heard,
             certificate_ends,
             issuers: issuers.into_iter().map(AuthorityNumber::new).collect(),
+            versions: versions.into_iter().map(version).collect(),
+            products: products.iter().map(|name| name.parse().unwrap()).collect(),
+            hardware: hardware.iter().map(|name| name.parse().unwrap()).collect(),
         }
     }
 }
@@ -97,6 +125,7 @@ enum Step {
     Put(Vec<Board>),
     Change(Index, Box<Board>),
     Seen(Index, u64),
+    Says(Index, (u8, usize, usize)),
     Remove(Index),
 }
 
@@ -105,6 +134,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => proptest::collection::vec(any_board(), 1..12).prop_map(Step::Put),
         3 => (any::<Index>(), any_board()).prop_map(|(at, to)| Step::Change(at, Box::new(to))),
         2 => (any::<Index>(), 1..9_u64).prop_map(|(at, moment)| Step::Seen(at, moment)),
+        3 => (any::<Index>(), (1..3_u8, 0..2_usize, 1..3_usize))
+            .prop_map(|(at, said)| Step::Says(at, said)),
         2 => any::<Index>().prop_map(Step::Remove),
     ]
 }
@@ -129,6 +160,10 @@ fn perform(store: &Store, step: Step) {
             let Some(id) = known(at) else { return };
             store.boards().mark_seen(&[(id, UnixSeconds(moment))]).unwrap();
         }
+        Step::Says(at, what) => {
+            let Some(id) = known(at) else { return };
+            store.boards().mark_firmware(&said(&id, what)).unwrap();
+        }
         Step::Remove(at) => {
             let Some(id) = known(at) else { return };
             store.boards().remove(&id).unwrap();
@@ -148,7 +183,18 @@ fn is_in(span: Span, moment: Option<UnixSeconds>) -> bool {
     }
 }
 
-fn fits(filter: &BoardFilter, board: &Board, but: Option<&str>) -> bool {
+fn runs_it(store: &Store, filter: &BoardFilter, board: &Board) -> bool {
+    let said = store.board_firmware().find(board.id.as_str()).unwrap();
+    let is_asked = [filter.versions.len(), filter.products.len(), filter.hardware.len()] != [0; 3];
+    let Some(said) = said else { return !is_asked };
+    let product = said.product.parse().unwrap();
+    let hardware = said.hardware.parse().unwrap();
+    (filter.versions.is_empty() || filter.versions.contains(&said.version))
+        && (filter.products.is_empty() || filter.products.contains(&product))
+        && (filter.hardware.is_empty() || filter.hardware.contains(&hardware))
+}
+
+fn fits(store: &Store, filter: &BoardFilter, board: &Board, but: Option<&str>) -> bool {
     let tenant = filter.tenants.as_ref().is_none_or(|ids| ids.contains(&board.tenant));
     let state = filter.states.is_empty() || filter.states.contains(&StateKind::of(&board.state));
     let part = filter.id_contains.clone().unwrap_or_default().to_lowercase();
@@ -158,7 +204,8 @@ fn fits(filter: &BoardFilter, board: &Board, but: Option<&str>) -> bool {
                 *key == wanted.key && (wanted.values.is_empty() || wanted.values.contains(value))
             })
     };
-    (tenant || but == Some("tenant"))
+    (but == Some("firmware") || runs_it(store, filter, board))
+        && (tenant || but == Some("tenant"))
         && (state || but == Some("state"))
         && board.id.as_str().to_lowercase().contains(&part)
         && filter.labels.iter().all(label)
@@ -183,7 +230,7 @@ fn as_map<T: Ord + Clone>(counts: &[Counted<T>]) -> BTreeMap<T, u64> {
 fn compare(store: &Store, filter: &BoardFilter, sort: Sort, descending: bool, limit: usize) {
     let all = store.boards().list(None, usize::MAX).unwrap();
     let mut expected: Vec<_> =
-        all.iter().filter(|board| fits(filter, board, None)).cloned().collect();
+        all.iter().filter(|board| fits(store, filter, board, None)).cloned().collect();
     expected.sort_by_key(|board| {
         let moment = match sort {
             Sort::CertificateEnd => board.not_after.map_or(0, |at| at.0),
@@ -196,8 +243,8 @@ fn compare(store: &Store, filter: &BoardFilter, sort: Sort, descending: bool, li
     if descending {
         expected.reverse();
     }
-    let facets =
-        Facets { states: true, tenants: true, keys: true, values_of: vec!["a".into(), "b".into()] };
+    let values_of = vec!["a".into(), "b".into()];
+    let facets = Facets { states: true, tenants: true, keys: true, values_of, firmware: true };
     let mut query =
         BoardQuery { filter: filter.clone(), sort, descending, after: None, limit, facets };
     let mut found = Vec::new();
@@ -206,7 +253,7 @@ fn compare(store: &Store, filter: &BoardFilter, sort: Sort, descending: bool, li
         assert_eq!(page.total, expected.len() as u64);
         assert!(page.boards.len() == limit || page.next.is_none());
         if query.after.is_none() {
-            facets_agree(&page.counts, filter, &all);
+            facets_agree(store, &page.counts, filter, &all);
         }
         found.extend(page.boards);
         let Some(next) = page.next else { break };
@@ -218,10 +265,10 @@ fn compare(store: &Store, filter: &BoardFilter, sort: Sort, descending: bool, li
     assert_eq!(matching, expected);
 }
 
-fn facets_agree(counts: &FacetCounts, filter: &BoardFilter, all: &[Board]) {
+fn facets_agree(store: &Store, counts: &FacetCounts, filter: &BoardFilter, all: &[Board]) {
     let but = |part: &str| {
         let part = part.to_owned();
-        all.iter().filter(move |board| fits(filter, board, Some(&part)))
+        all.iter().filter(move |board| fits(store, filter, board, Some(&part)))
     };
     assert_eq!(
         as_map(&counts.states),
@@ -241,6 +288,18 @@ fn facets_agree(counts: &FacetCounts, filter: &BoardFilter, all: &[Board]) {
     }
     let keys = but("").flat_map(|board| board.labels.keys().take(8).cloned());
     assert_eq!(as_map(&counts.keys), counted(keys));
+    let said = |board: &Board| store.board_firmware().find(board.id.as_str()).unwrap();
+    let expected = counted(but("firmware").filter_map(said).map(|said| {
+        let BoardFirmware { product, hardware, version, .. } = said;
+        (product, hardware, version)
+    }));
+    let FirmwareCounts { kinds, others, unknown } = &counts.firmware;
+    let kinds = kinds
+        .iter()
+        .map(|kind| ((kind.product.clone(), kind.hardware.clone(), kind.version), kind.boards));
+    assert_eq!(kinds.collect::<BTreeMap<_, _>>(), expected);
+    let silent = but("firmware").filter(|board| said(board).is_none()).count() as u64;
+    assert_eq!((*others, *unknown), (0, silent));
 }
 
 /// Before these moments boards' certificates have ended, or are soon to.

@@ -197,3 +197,81 @@ fn a_store_closed_while_its_rows_are_made_begins_again() {
     wait_until_ready(&store);
     compare(&store);
 }
+
+#[test]
+fn what_boards_run_is_counted_and_outlives_the_file_and_goes_with_its_board() {
+    let (dir, store) = rig();
+    for id in ["acme", "beta"] {
+        store.tenants().put(&tenant(id)).unwrap();
+    }
+    store.boards().put_many((0..12).map(numbered)).unwrap();
+    let version = |text: &str| text.parse::<FirmwareVersion>().unwrap();
+    let say = |store: &Store, number: u32, runs: &str| {
+        let said = BoardFirmware {
+            board: numbered(number).id,
+            product: "valve".into(),
+            hardware: if number < 6 { "A" } else { "B" }.into(),
+            version: version(runs),
+            floor: 0,
+            on_trial: false,
+            battery_percent: None,
+            rsrp_dbm: None,
+            reset_cause: 0,
+            fault: None,
+            reported: UnixSeconds(1),
+        };
+        store.boards().mark_firmware(&said).unwrap();
+    };
+    (0..10).for_each(|number| say(&store, number, "1.0.0"));
+    (0..4).for_each(|number| say(&store, number, "1.1.0+7"));
+    say(&store, 99, "1.1.0+7");
+    assert_eq!(store.board_firmware().find("CB-000099").unwrap(), None, "there is no such board");
+    let release = |tenant: Option<&str>, hardware: &[&str], runs: &str| Release {
+        number: 1,
+        tenant: tenant.map(|id| id.parse().unwrap()),
+        product: "valve".parse().unwrap(),
+        hardware: hardware.iter().map(|name| name.parse().unwrap()).collect(),
+        version: version(runs),
+        security_counter: 0,
+        needs: None,
+        digest: FileDigest([0; 32]),
+        file: FileDigest([0; 32]),
+        size: 1,
+        notes: String::new(),
+        sbom: None,
+        added: UnixSeconds(1),
+        by: String::new(),
+        state: ReleaseState::Draft,
+    };
+    let acme: TenantId = "acme".parse().unwrap();
+    let counts = |store: &Store| {
+        let running = store.boards().running().unwrap();
+        let of =
+            |tenant, hardware: &[&str], runs| running.of(&release(tenant, hardware, runs), None);
+        [
+            running.known(),
+            running.unknown(),
+            of(None, &[], "1.0.0"),
+            of(None, &["B"], "1.0.0"),
+            of(Some("acme"), &[], "1.0.0"),
+            running.of(&release(None, &[], "1.1.0+7"), Some(std::slice::from_ref(&acme))),
+            of(None, &[], "1.1.0"),
+        ]
+    };
+    let expected = [10, 2, 6, 4, 3, 2, 0];
+    assert_eq!(counts(&store), expected);
+    // Whatever else is changed of the board.
+    store.boards().change(&numbered(9).id, |board| board.labels.clear()).unwrap();
+    assert_eq!(counts(&store), expected);
+    drop(store);
+    std::fs::remove_file(dir.path().join("store/rows")).unwrap();
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    assert_eq!(counts(&store), expected, "made anew from the records");
+    store.boards().remove(&numbered(0).id).unwrap();
+    assert_eq!(store.board_firmware().find("CB-000000").unwrap(), None);
+    let revoked = BoardState::Revoked { reason: String::new(), since: UnixSeconds(1) };
+    store.boards().change(&numbered(1).id, |board| board.state = revoked.clone()).unwrap();
+    // Another board in its row has said nothing yet.
+    store.boards().put(&numbered(50)).unwrap();
+    assert_eq!(counts(&store), [8, 3, 6, 4, 3, 1, 0]);
+}

@@ -120,8 +120,10 @@ impl Live {
         if found.is_some() || !self.rollout.dynamic {
             return Ok(found);
         }
-        let board = store.boards().find(heard.board)?;
-        let Some(board) = board.filter(|board| self.filter.fits(board)) else { return Ok(None) };
+        let Some(board) = store.boards().find(heard.board)? else { return Ok(None) };
+        if !store.boards().fits(&self.filter, &board)? {
+            return Ok(None);
+        }
         let has =
             |(key, value): &(&str, &str)| board.labels.get(*key).is_some_and(|own| own == value);
         let wanted = labels(&self.rollout.groups).into_iter().find(has);
@@ -205,7 +207,7 @@ impl Live {
         let Some(board) = store.boards().find(board)? else { return Ok(false) };
         let BoardFilter { tenants, labels, .. } = self.filter.clone();
         let lasting = BoardFilter { tenants, labels, ..BoardFilter::default() };
-        Ok(lasting.fits(&board) && self.release.is_for(&board.tenant))
+        Ok(store.boards().fits(&lasting, &board)? && self.release.is_for(&board.tenant))
     }
 
     fn put(&mut self, number: u32, from: &Target, to: &Target) -> Result<(), RolloutError> {

@@ -128,7 +128,7 @@ impl Rollouts {
         report: &FirmwareReport<'_>,
         now: UnixSeconds,
     ) -> Result<Said, RolloutError> {
-        self.store.board_firmware().put_soon(board.as_str(), &said(board, report, now))?;
+        self.store.boards().mark_firmware(&said(board, report, now))?;
         let heard = Heard { board, report, now };
         let mut said = Said::Nothing;
         let mut lives = self.lock();

@@ -381,7 +381,11 @@ impl Admin {
         Ok(self.store.releases().put(&release.number.to_be_bytes(), release)?)
     }
 
-    pub(super) fn record_release(&self, what: &'static str, release: &Release) -> Result<(), AdminError> {
+    pub(super) fn record_release(
+        &self,
+        what: &'static str,
+        release: &Release,
+    ) -> Result<(), AdminError> {
         let Release { tenant, product, version, security_counter, digest, file, state, .. } =
             release;
         let detail = json!({

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{Facets, Look, Part};
 use crate::StateKind;
-use crate::rows::{ID_MAX, Row, key_hash};
+use crate::rows::{ID_MAX, Row, Runs, key_hash};
 
 /// Different values that are counted one by one.
 const VALUES_MAX: usize = 4096;
@@ -18,6 +18,15 @@ pub(crate) struct Tally {
     pub(crate) tenants: Option<HashMap<u64, u64>>,
     pub(crate) keys: Option<ValueTally>,
     pub(crate) values: Vec<(LabelKey, ValueTally)>,
+    pub(crate) firmware: Option<FirmwareTally>,
+}
+
+/// How often each firmware came, with one board that runs it.
+#[derive(Default)]
+pub(crate) struct FirmwareTally {
+    pub(crate) counts: HashMap<Runs, (u64, [u8; ID_MAX])>,
+    pub(crate) others: u64,
+    pub(crate) unknown: u64,
 }
 
 /// The key of a label that is counted.
@@ -43,6 +52,7 @@ impl Tally {
             tenants: facets.tenants.then(HashMap::new),
             keys: facets.keys.then(ValueTally::default),
             values: facets.values_of.iter().map(value).collect(),
+            firmware: facets.firmware.then(FirmwareTally::default),
         }
     }
 
@@ -66,11 +76,31 @@ impl Tally {
         if let Some(keys) = self.keys.as_mut().filter(|_| look == Look::Fits) {
             row.labels().for_each(|(key, _)| keys.count(key, row));
         }
+        if let Some(firmware) = self.firmware.as_mut().filter(|_| counts_for(Part::Firmware)) {
+            firmware.count(row);
+        }
         for (key, values) in &mut self.values {
             if counts_for(Part::Label(key.hash)) {
                 let pairs = row.labels().filter(|(hash, _)| *hash == key.hash);
                 pairs.for_each(|(_, pair)| values.count(pair, row));
             }
+        }
+    }
+}
+
+impl FirmwareTally {
+    fn count(&mut self, row: Row<'_>) {
+        let has_room = self.counts.len() < VALUES_MAX;
+        let Some(runs) = row.runs() else {
+            self.unknown += 1;
+            return;
+        };
+        match self.counts.get_mut(&runs) {
+            Some((count, _)) => *count += 1,
+            None if has_room => {
+                self.counts.insert(runs, (1, row.padded_id()));
+            }
+            None => self.others += 1,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{BoardFilter, LabelFilter, Span};
 use crate::rows::{LABELS_MAX, Row, key_hash, label_hash, short, tenant_hash};
-use crate::{AuthorityNumber, StateKind};
+use crate::{AuthorityNumber, FirmwareVersion, StateKind};
 
 /// What of a filter a row does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(crate) enum Part {
     State,
     /// Labels whose key has this hash.
     Label(u32),
+    Firmware,
 }
 
 pub(crate) struct Matcher {
@@ -34,6 +35,9 @@ pub(crate) struct Matcher {
     heard: Option<bool>,
     certificate_ends: Bounds,
     issuers: Vec<Option<AuthorityNumber>>,
+    versions: Vec<FirmwareVersion>,
+    products: Vec<u32>,
+    hardware: Vec<u32>,
 }
 
 struct Wanted {
@@ -76,6 +80,9 @@ impl Matcher {
             heard: filter.heard,
             certificate_ends: Bounds::of(filter.certificate_ends),
             issuers: filter.issuers.clone(),
+            versions: filter.versions.clone(),
+            products: filter.products.iter().map(|name| key_hash(name.as_str())).collect(),
+            hardware: filter.hardware.iter().map(|name| key_hash(name.as_str())).collect(),
         }
     }
 
@@ -103,6 +110,9 @@ impl Matcher {
         if !self.states.is_empty() && !self.states.contains(&state) {
             look = look.but(Part::State);
         }
+        if !self.runs_it(row) {
+            look = look.but(Part::Firmware);
+        }
         for wanted in &self.labels {
             if look == Look::Not {
                 break;
@@ -116,6 +126,17 @@ impl Matcher {
             }
         }
         Ok(look)
+    }
+
+    fn runs_it(&self, row: Row<'_>) -> bool {
+        if self.versions.is_empty() && self.products.is_empty() && self.hardware.is_empty() {
+            return true;
+        }
+        row.runs().is_some_and(|runs| {
+            (self.versions.is_empty() || self.versions.contains(&runs.version))
+                && (self.products.is_empty() || self.products.contains(&runs.product))
+                && (self.hardware.is_empty() || self.hardware.contains(&runs.hardware))
+        })
     }
 }
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use crate::BootId;
 
-const MAGIC: [u8; 8] = *b"hubrow\0\x01";
+/// The last byte is 2 since rows say what boards run; the file of a hub before is made anew.
+const MAGIC: [u8; 8] = *b"hubrow\0\x02";
 /// Where the first row begins.
 pub(super) const HEADER_LEN: u64 = 4096;
 const PADDED: usize = 4096;
@@ -127,7 +128,7 @@ mod tests {
             boards: 0x0607,
         };
         let golden = [
-            &b"hubrow\0\x01\x02\0\0\0\0\0\0\0"[..],
+            &b"hubrow\0\x02\x02\0\0\0\0\0\0\0"[..],
             &[0xaa; 16],
             &[0xb0; 16],
             &[2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 4, 0, 0, 0, 0, 0, 0, 7, 6, 0, 0],
@@ -135,7 +136,7 @@ mod tests {
         .concat();
         assert_eq!(header.encode().as_slice(), golden);
         assert_eq!(Header::decode(&header.encode()), Some(header));
-        for (at, byte) in [(0, b'x'), (7, 2), (8, 9)] {
+        for (at, byte) in [(0, b'x'), (7, 1), (8, 9)] {
             let mut other = header.encode();
             other[at] = byte;
             assert_eq!(Header::decode(&other), None);

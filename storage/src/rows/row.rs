@@ -7,20 +7,23 @@
 //! | 2 | 1 | bytes of its id | 36 | 4 | last seen |
 //! | 3 | 1 | labels, at most 255 | 40 | 32 | its id |
 //! | 4 | 2 | issuer of its certificate | 72 | 64 | eight labels, 8 bytes each |
-//! | 6 | 2 | zeros | 136 | 56 | zeros, for what boards will say of themselves |
-//! | 8 | 8 | the flush it waits for | | | |
-//! | 16 | 8 | its tenant, hashed | | | |
-//! | 24 | 4 | created | | | |
+//! | 6 | 2 | zeros | 136 | 8 | version of its firmware: 1, 1, 2, 4 |
+//! | 8 | 8 | the flush it waits for | 144 | 4 | its product, hashed |
+//! | 16 | 8 | its tenant, hashed | 148 | 4 | its hardware, hashed |
+//! | 24 | 4 | created | 152 | 1 | 1: it has said these three |
+//! | | | | 153 | 39 | zeros, for what boards will say of themselves |
 //!
 //! All numbers are little-endian; times are seconds since 1970, 0 for none, as of an issuer. A label is a hash of its
 //! key and one of key and value, 4 bytes each, in the order of the keys; a board that has more than
-//! eight is looked at in its record.
+//! eight is looked at in its record. What a board says of its firmware is not in its record, and stays where
+//! the row is written anew.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
 use super::header::HEADER_LEN;
+use super::runs::{RUNS_LEN, Runs};
 use crate::{AuthorityNumber, Board, BoardId, BoardState, TenantId, UnixSeconds};
 
 /// Bytes of a row.
@@ -44,6 +47,8 @@ pub(crate) const ID_MAX: usize = 32;
 const LABELS: usize = 72;
 /// Labels that a row has room for.
 pub(crate) const LABELS_MAX: usize = 8;
+/// Where what follows from its board's record ends, and what it says of its firmware begins.
+const RUNS: usize = 136;
 
 /// Where the row with this number begins.
 pub(super) fn offset_of(number: u32) -> u64 {
@@ -54,6 +59,8 @@ pub(super) fn offset_of(number: u32) -> u64 {
 pub(super) const STAMP_OFFSET: u64 = 8;
 /// Where in a row both times of sighting stand.
 pub(super) const SEEN_OFFSET: u64 = 32;
+/// Where in a row its board's firmware stands.
+pub(super) const RUNS_OFFSET: u64 = 136;
 
 /// How many whole rows a file of this length has.
 pub(super) fn rows_in(file_len: u64) -> u32 {
@@ -219,12 +226,17 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// What the board runs, where it has said so.
+    pub(crate) fn runs(self) -> Option<Runs> {
+        Runs::decode(self.chunk::<RUNS_LEN>(RUNS)?)
+    }
+
     /// Whether this is the row that the board should have. Its times of sighting may be ahead of
     /// the record's, which a kill can set back by what the database had not yet written.
     pub(crate) fn tells(self, board: &Board) -> bool {
         let own = encode(board, self.stamp());
         let but_seen = |row: &'a [u8; ROW_LEN]| {
-            [row.get(..FIRST_SEEN).unwrap_or_default(), row.get(ID..).unwrap_or_default()]
+            [row.get(..FIRST_SEEN).unwrap_or_default(), row.get(ID..RUNS).unwrap_or_default()]
         };
         let heard = short(board.last_seen);
         let own = [own.get(..FIRST_SEEN).unwrap_or_default(), own.get(ID..).unwrap_or_default()];
@@ -244,8 +256,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The row of a board.
-pub(crate) fn encode(board: &Board, stamp: u64) -> [u8; ROW_LEN] {
+/// What a board's record gives its row.
+pub(crate) fn encode(board: &Board, stamp: u64) -> [u8; RUNS] {
     let mut row = named(Kind::Board(StateKind::of(&board.state)), &board.id, stamp);
     put(&mut row, TENANT, &tenant_hash(&board.tenant).to_le_bytes());
     put(&mut row, CREATED, &short(Some(board.created)).to_le_bytes());
@@ -254,6 +266,16 @@ pub(crate) fn encode(board: &Board, stamp: u64) -> [u8; ROW_LEN] {
     put(&mut row, CERTIFICATE_END, &short(board.not_after).to_le_bytes());
     put(&mut row, FIRST_SEEN, &seen(board.first_seen, board.last_seen));
     put_labels(&mut row, &board.labels);
+    row.first_chunk().copied().unwrap_or([0; RUNS])
+}
+
+/// The same with what the board runs behind it; it waits for no flush.
+pub(super) fn whole(board: &Board, runs: Option<Runs>) -> [u8; ROW_LEN] {
+    let mut row = [0; ROW_LEN];
+    put(&mut row, 0, &encode(board, 0));
+    if let Some(runs) = runs {
+        put(&mut row, RUNS, &runs.encode());
+    }
     row
 }
 

@@ -117,6 +117,8 @@ impl<'a> Boards<'a> {
             trees.boards.remove(id.as_str())?;
             Ok(Some(found.session))
         })?;
+        // What it said of its firmware goes with it; there may be none.
+        self.inner.keyed.board_firmware.remove(id.as_str())?;
         if let Some(Some(session)) = removed {
             super::sessions::disown(self.inner, session, id)?;
         }

@@ -12,10 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Inner;
-use crate::StoreError;
 use crate::board::BoardRecord;
 use crate::record::decode;
-use crate::rows::{Changing, Phase};
+use crate::rows::{Changing, Phase, RowNumber, Runs};
+use crate::{BoardFirmware, StoreError};
 
 /// Records of one step; whoever changes boards or reads rows waits for one.
 const STEP: usize = 256;
@@ -142,7 +142,7 @@ fn read(
     if named.is_some_and(|named| named != key) {
         return inner.update(&record.board.id, |record| record.row = None);
     }
-    rows.write(row, &record.board, 0).map_err(|source| inner.spoil(rows, source))
+    write(inner, rows, row, record)
 }
 
 /// Gives a board that has none a row.
@@ -154,5 +154,20 @@ fn assign(inner: &Inner, rows: &mut Changing<'_>, record: &BoardRecord) -> Resul
     let claimed = rows.claim(&record.board.id, 0, ended);
     let Some(row) = claimed.map_err(|source| inner.spoil(rows, source))? else { return Ok(()) };
     inner.update(&record.board.id, |record| record.row = Some(row))?;
-    rows.write(row, &record.board, 0).map_err(|source| inner.spoil(rows, source))
+    write(inner, rows, row, record)
+}
+
+/// Writes a board's row, with what the board said last of its firmware.
+fn write(
+    inner: &Inner,
+    rows: &mut Changing<'_>,
+    row: RowNumber,
+    record: &BoardRecord,
+) -> Result<(), StoreError> {
+    let key = record.board.id.as_str().as_bytes();
+    // One that cannot be read is found by `store check`; the board says it again.
+    let said = inner.keyed.board_firmware.get(key)?;
+    let said = said.and_then(|said| decode::<BoardFirmware>(&said).ok());
+    let written = rows.write_anew(row, &record.board, said.as_ref().map(Runs::of));
+    written.map_err(|source| inner.spoil(rows, source))
 }

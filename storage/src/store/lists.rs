@@ -10,16 +10,18 @@ use std::convert::Infallible;
 use super::boards::{Boards, TREE};
 use super::decode;
 use crate::board::BoardRecord;
-use crate::query::{Best, Look, Matcher, Tally, ValueTally};
+use crate::query::{Best, FirmwareTally, Look, Matcher, Tally, ValueTally};
 use crate::record::parse_utf8;
-use crate::rows::{Phase, key_hash, label_hash, tenant_hash};
+use crate::rows::{Phase, Runs, key_hash, label_hash, tenant_hash};
 use crate::{
-    Board, BoardFilter, BoardId, BoardPage, BoardQuery, Counted, FacetCounts, StateKind,
-    StoreError, TenantId, ValueCounts,
+    Board, BoardFilter, BoardFirmware, BoardId, BoardPage, BoardQuery, Counted, FacetCounts,
+    FirmwareCount, FirmwareCounts, StateKind, StoreError, TenantId, ValueCounts,
 };
 
 /// Values of one label that are named.
 const VALUES_NAMED: usize = 50;
+/// Kinds of firmware that are named.
+const FIRMWARE_NAMED: usize = 200;
 /// Ids that are gathered before all records are read instead.
 const GATHERED_MAX: usize = 50_000;
 
@@ -52,7 +54,11 @@ impl<'a> Boards<'a> {
         let next = places.last().filter(|_| is_more).cloned();
         let mut boards = Vec::with_capacity(places.len());
         for place in places {
-            boards.extend(self.find(&place.id)?.filter(|board| query.filter.fits(board)));
+            if let Some(board) = self.find(&place.id)?
+                && self.fits(&query.filter, &board)?
+            {
+                boards.push(board);
+            }
         }
         Ok(BoardPage { boards, next, total, counts: self.named(tally)? })
     }
@@ -73,7 +79,14 @@ impl<'a> Boards<'a> {
             decode::<BoardRecord>(TREE, &key, &record).map(|found| found.board)
         });
         let filter = filter.clone();
-        Ok(some.chain(all).filter(move |board| board.as_ref().map_or(true, |one| filter.fits(one))))
+        Ok(some.chain(all).filter_map(move |board| match board {
+            Ok(board) => match self.fits(&filter, &board) {
+                Ok(true) => Some(Ok(board)),
+                Ok(false) => None,
+                Err(error) => Some(Err(error)),
+            },
+            Err(error) => Some(Err(error)),
+        }))
     }
 
     /// Every board of the tenant, by id.
@@ -196,7 +209,34 @@ impl<'a> Boards<'a> {
             let (values, others) = self.most(values, name)?;
             counts.values.push(ValueCounts { key: key.name, values, others });
         }
+        if let Some(firmware) = tally.firmware {
+            counts.firmware = self.named_firmware(firmware)?;
+        }
         Ok(counts)
+    }
+
+    /// The most frequent, by the words of a board that runs it.
+    fn named_firmware(self, tally: FirmwareTally) -> Result<FirmwareCounts, StoreError> {
+        let FirmwareTally { counts, others, unknown } = tally;
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_unstable_by_key(|(runs, (count, _))| {
+            (u64::MAX - count, runs.product, runs.hardware, runs.version)
+        });
+        let mut named = FirmwareCounts { others, unknown, ..FirmwareCounts::default() };
+        for (at, (runs, (boards, id))) in counts.into_iter().enumerate() {
+            let length = id.iter().position(|byte| *byte == 0).unwrap_or(id.len());
+            let said = match at < FIRMWARE_NAMED {
+                true => self.said(id.get(..length).unwrap_or_default())?,
+                false => None,
+            };
+            match said.filter(|said| Runs::of(said) == runs) {
+                Some(BoardFirmware { product, hardware, version, .. }) => {
+                    named.kinds.push(FirmwareCount { product, hardware, version, boards });
+                }
+                None => named.others += boards,
+            }
+        }
+        Ok(named)
     }
 
     /// The most frequent, as their boards call them.

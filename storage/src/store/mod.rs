@@ -66,6 +66,7 @@ pub(crate) mod open;
 pub(crate) mod renewals;
 pub(crate) mod revoked;
 pub(crate) mod rows;
+pub(crate) mod running;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod tenants;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::FirmwareVersion;
 
 fn board() -> Board {
     let mut board =
@@ -7,6 +8,13 @@ fn board() -> Board {
     board.first_seen = Some(UnixSeconds(250));
     board.last_seen = Some(UnixSeconds(u64::MAX));
     board
+}
+
+/// A row of a board that has said nothing of its firmware.
+fn unsaid(of_record: [u8; RUNS]) -> [u8; ROW_LEN] {
+    let mut row = [0; ROW_LEN];
+    put(&mut row, 0, &of_record);
+    row
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -22,13 +30,13 @@ fn a_rows_bytes_are_frozen() {
     let times = ["00f15365", "00000000", "fa000000", "ffffffff"].concat();
     let id = format!("{}{}", hex(b"CB-1"), "00".repeat(28));
     let label = ["fbae041b", "6481ab0e"].concat();
-    let golden = [head, stamp, tenant, &times, &id, &label, &"00".repeat(7 * 8 + 56)].concat();
+    let golden = [head, stamp, tenant, &times, &id, &label, &"00".repeat(7 * 8)].concat();
     assert_eq!(hex(&row), golden);
     let mut issued = board();
     issued.issuer = AuthorityNumber::new(0x0203);
     issued.not_after = Some(UnixSeconds(0x6553_f101));
     issued.state = BoardState::Held { reason: String::new(), since: UnixSeconds(1) };
-    let row = encode(&issued, 0x0102);
+    let row = unsaid(encode(&issued, 0x0102));
     assert_eq!(hex(&row[..8]), "0113040103020000", "held, and whose its certificate is");
     assert_eq!(hex(&row[24..32]), "00f1536501f15365", "and when that ends");
     assert_eq!(
@@ -41,8 +49,23 @@ fn a_rows_bytes_are_frozen() {
 }
 
 #[test]
+fn what_a_row_says_of_firmware_is_frozen_and_none_where_nothing_was_said() {
+    let version = FirmwareVersion { major: 1, minor: 2, revision: 0x0304, build: 0x0506_0708 };
+    let (product, hardware) = (key_hash("valve"), key_hash("A"));
+    let runs = Runs { version, product, hardware };
+    assert_eq!(hex(&runs.encode()), "0102040308070605c9af477d559aead001");
+    let mut row = unsaid(encode(&board(), 7));
+    assert_eq!(Row(&row).runs(), None);
+    put(&mut row, RUNS, &runs.encode());
+    assert_eq!(Row(&row).runs(), Some(runs));
+    assert!(Row(&row).tells(&board()), "it is not its record's to say");
+    put(&mut row, STAMP, &[0; 8]);
+    assert_eq!(row, whole(&board(), Some(runs)));
+}
+
+#[test]
 fn a_row_tells_its_board_and_no_other() {
-    let row = encode(&board(), 7);
+    let row = unsaid(encode(&board(), 7));
     assert!(Row(&row).tells(&board()));
     let others: [fn(&mut Board); 7] = [
         |board| board.issuer = Some(AuthorityNumber::FIRST),
@@ -60,7 +83,7 @@ fn a_row_tells_its_board_and_no_other() {
     }
     // The record may have been set back, and never the row.
     let heard = |at| Board { last_seen: at, ..board() };
-    let row = encode(&heard(Some(UnixSeconds(9))), 7);
+    let row = unsaid(encode(&heard(Some(UnixSeconds(9))), 7));
     for (at, tells) in [(None, true), (Some(8), true), (Some(9), true), (Some(10), false)] {
         assert_eq!(Row(&row).tells(&heard(at.map(UnixSeconds))), tells);
     }
@@ -71,7 +94,7 @@ fn any_bytes_are_a_row() {
     for byte in 0..=u8::MAX {
         let row = Row(&[byte; ROW_LEN]);
         let _ = (row.kind(), row.id().len(), row.labels().count(), row.stamp());
-        let _ = row.tells(&board());
+        let _ = (row.runs(), row.tells(&board()));
     }
 }
 

@@ -11,7 +11,10 @@ use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use storage::{BoardFilter, Cursor, LabelFilter, Sort, Span, StateKind, TenantId, UnixSeconds};
+use storage::{
+    BoardFilter, Cursor, FirmwareVersion, HardwareName, LabelFilter, ProductName, Sort, Span,
+    StateKind, TenantId, UnixSeconds,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::State;
@@ -65,6 +68,15 @@ pub(in crate::http::api) struct Asked {
     /// With a certificate that ends then or later.
     #[param(required = false, value_type = Option<String>, format = DateTime)]
     certificate_ends_after: Option<UnixSeconds>,
+    /// That said last that they run this version of their firmware; repeated: one of these.
+    #[param(required = false, style = Form, explode, value_type = Vec<String>, example = json!(["1.4.0"]))]
+    version: Vec<FirmwareVersion>,
+    /// That said last that they are this product; repeated: one of these.
+    #[param(required = false, style = Form, explode, value_type = Vec<String>)]
+    product: Vec<ProductName>,
+    /// That said last that they are this revision of the hardware; repeated: one of these.
+    #[param(required = false, style = Form, explode, value_type = Vec<String>)]
+    hardware: Vec<HardwareName>,
 }
 
 /// In what order, and which page.
@@ -191,6 +203,9 @@ impl Asked {
                 from: self.certificate_ends_after,
                 before: self.certificate_ends_before,
             },
+            versions: self.version,
+            products: self.product,
+            hardware: self.hardware,
         })
     }
 
@@ -212,6 +227,9 @@ impl Asked {
             "certificate_ends_after" => {
                 once(name, &mut self.certificate_ends_after, moment(name, value))?;
             }
+            "version" => repeated(name, &mut self.version, value.parse().ok())?,
+            "product" => repeated(name, &mut self.product, value.parse().ok())?,
+            "hardware" => repeated(name, &mut self.hardware, value.parse().ok())?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -377,6 +395,8 @@ mod tests {
             ("seen_before=yesterday", Code::Invalid, "seen_before"),
             ("heard=maybe", Code::Invalid, "heard"),
             ("q=%00", Code::Invalid, "q"),
+            ("version=1.2", Code::Invalid, "version"),
+            ("product=a%20b", Code::Invalid, "product"),
         ] {
             let refused = Asked::parse(query).unwrap_err();
             assert_eq!(refused.code(), code, "{query}");
@@ -394,6 +414,7 @@ mod tests {
         fn any_value_is_read_or_refused(
             name in prop::sample::select(vec![
                 "q", "tenant", "state", "label", "seen_before", "heard", "sort", "limit", "after",
+                "version", "product", "hardware",
             ]),
             value in any::<String>(),
         ) {

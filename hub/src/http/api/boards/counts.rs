@@ -2,7 +2,10 @@
 
 use actix_web::{get, web};
 use serde::Serialize;
-use storage::{BoardQuery, Counted, FacetCounts, Facets as Wanted, StateKind, TenantId};
+use storage::{
+    BoardQuery, Counted, FacetCounts, Facets as Wanted, FirmwareCount, FirmwareCounts, StateKind,
+    TenantId,
+};
 use utoipa::ToSchema;
 
 use super::asked::{Asked, CountQuery, ValuesOf};
@@ -26,6 +29,34 @@ pub(in crate::http::api) struct Facets {
     keys: Vec<CountedName>,
     /// By the values of the labels that were asked for.
     values: Vec<Values>,
+    /// By what they run, as they said last.
+    firmware: FirmwareFacet,
+}
+
+/// Which firmware boards run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http::api) struct FirmwareFacet {
+    /// The most frequent first; 200 at most.
+    kinds: Vec<CountedFirmware>,
+    /// Boards that run something else.
+    others: u64,
+    /// Boards that have never said what they run.
+    unknown: u64,
+}
+
+/// A version of a product on a revision of its hardware, and how many boards run it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http::api) struct CountedFirmware {
+    /// The kind of product that they are.
+    #[schema(example = "valve")]
+    product: String,
+    /// The revision of their hardware.
+    hardware: String,
+    /// The version that they run.
+    #[schema(example = "1.4.0")]
+    version: String,
+    /// How many.
+    boards: u64,
 }
 
 /// A state, and how many boards are in it.
@@ -75,11 +106,23 @@ impl From<Counted<TenantId>> for CountedName {
     }
 }
 
+impl From<FirmwareCounts> for FirmwareFacet {
+    fn from(FirmwareCounts { kinds, others, unknown }: FirmwareCounts) -> Self {
+        let kind = |FirmwareCount { product, hardware, version, boards }| CountedFirmware {
+            product,
+            hardware,
+            version: version.to_string(),
+            boards,
+        };
+        Self { kinds: kinds.into_iter().map(kind).collect(), others, unknown }
+    }
+}
+
 fn all<T, C: From<T>>(counts: Vec<T>) -> Vec<C> {
     counts.into_iter().map(C::from).collect()
 }
 
-/// How many boards of each state, tenant and label fit a filter.
+/// How many boards of each state, tenant, label and firmware fit a filter.
 #[utoipa::path(
     tag = "boards",
     operation_id = "count_boards",
@@ -95,10 +138,11 @@ pub(in crate::http::api) async fn facets(
 ) -> Result<web::Json<Facets>, Problem> {
     let reach = caller.reach(Permission::BoardsRead)?;
     let filter = asked.filter(&reach)?;
-    let facets = Wanted { states: true, tenants: true, keys: true, values_of: wanted.values_of };
+    let values_of = wanted.values_of;
+    let facets = Wanted { states: true, tenants: true, keys: true, values_of, firmware: true };
     let query = BoardQuery { filter, facets, ..BoardQuery::default() };
     let page = api.run(&caller, move |admin| admin.store().boards().query(&query)).await?;
-    let FacetCounts { states, tenants, keys, values } = page.counts;
+    let FacetCounts { states, tenants, keys, values, firmware } = page.counts;
     let seen = tenants.into_iter().filter(|counted| reach.includes(&counted.value)).collect();
     let values = values.into_iter().map(|of| Values {
         key: of.key,
@@ -106,5 +150,6 @@ pub(in crate::http::api) async fn facets(
         others: of.others,
     });
     let (states, tenants, keys) = (all(states), all(seen), all(keys));
-    Ok(web::Json(Facets { total: page.total, states, tenants, keys, values: values.collect() }))
+    let (values, firmware) = (values.collect(), firmware.into());
+    Ok(web::Json(Facets { total: page.total, states, tenants, keys, values, firmware }))
 }
