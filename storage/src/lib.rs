@@ -100,7 +100,7 @@ pub use store::authorities::{Authorities, NewAuthority};
 pub use store::batches::Batches;
 pub use store::belongings::{Belongings, Routes, Upstreams};
 pub use store::boards::Boards;
-pub use store::chosen::Chosen;
+pub use store::chosen::{Chosen, Standing};
 pub use store::data_keys::SealedUnder;
 pub use store::error::StoreError;
 pub use store::files::Files;

@@ -16,6 +16,7 @@ use super::course::Counts;
 use super::error::RolloutError;
 use super::judge::version;
 use super::live::{Heard, Live, failed};
+use super::preview::{Preview, preview};
 use super::shelf::Shelf;
 
 /// Reads which boards are meant, as the list of boards is asked for them; nothing for what is no such
@@ -237,19 +238,15 @@ impl Rollouts {
     /// [`RolloutError::Refused`] for a release that boards cannot be given, groups that contradict
     /// themselves, or no boards.
     pub fn add(&self, new: NewRollout, now: UnixSeconds) -> Result<Rollout, RolloutError> {
-        let release = self.release(new.release)?;
+        let Chosen { release, within, filter, boards: chosen } = self.choose(&new)?;
         if !release.is_signed() {
             let why = "only a signed release can be rolled out: `cellular-hub firmware sign`";
             return Err(RolloutError::refused(why));
         }
-        super::assign::check(&new.groups)?;
-        let within = tenants_of(&release, new.within.clone());
-        let filter = self.filter(&new.filter, within.as_deref())?;
         if self.lock().len() >= LIVE_MAX {
             let why = format!("{LIVE_MAX} rollouts are not over; end some of them first");
             return Err(RolloutError::refused(why));
         }
-        let chosen = self.store.boards().choose(&filter, &labels(&new.groups))?;
         if chosen.is_empty() && !new.dynamic {
             return Err(RolloutError::refused(
                 "no board fits; look with `cellular-hub board list`",
@@ -283,6 +280,25 @@ impl Rollouts {
         let live = Live::open(&self.store, rollout.clone(), Arc::new(release), filter)?;
         self.lock().insert(rollout.number, live);
         Ok(rollout)
+    }
+
+    /// What the rollout would mean; changes nothing, and the release need not be signed yet.
+    ///
+    /// # Errors
+    /// [`RolloutError::Refused`] for groups that contradict themselves, or what is no filter.
+    pub fn preview(&self, new: &NewRollout) -> Result<Preview, RolloutError> {
+        let Chosen { release, boards, .. } = self.choose(new)?;
+        let assigned = assign(&new.groups, &boards, 0);
+        Ok(preview(&release, &new.groups, &new.terms, &boards, &assigned))
+    }
+
+    fn choose(&self, new: &NewRollout) -> Result<Chosen, RolloutError> {
+        let release = self.release(new.release)?;
+        super::assign::check(&new.groups)?;
+        let within = tenants_of(&release, new.within.clone());
+        let filter = self.filter(&new.filter, within.as_deref())?;
+        let boards = self.store.boards().choose(&filter, &labels(&new.groups))?;
+        Ok(Chosen { release, within, filter, boards })
     }
 
     /// Gives boards the release from now on, as its terms say; `is_approved` where a second person has
@@ -482,6 +498,14 @@ impl Rollouts {
         // Whoever panicked with it has left rows and records that count by themselves.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whom a rollout is for.
+struct Chosen {
+    release: Release,
+    within: Option<Vec<TenantId>>,
+    filter: BoardFilter,
+    boards: Vec<storage::Chosen>,
 }
 
 /// The tenants whose boards may have the release.

@@ -1,20 +1,38 @@
 //! All boards that fit a filter, at once: whom a rollout is for.
 
+use std::cmp::Ordering;
 use std::hash::{Hash as _, Hasher as _};
 
 use super::boards::Boards;
 use crate::query::{Look, Matcher};
 use crate::record::parse_utf8;
-use crate::rows::{LABELS_MAX, label_hash};
+use crate::rows::{LABELS_MAX, Runs, key_hash, label_hash};
 use crate::targets::PaddedId;
-use crate::{BoardFilter, BoardId, StoreError};
+use crate::{BoardFilter, BoardId, HardwareName, Release, StoreError};
 
 /// A board that fits, and the first of the labels asked for that it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chosen {
     pub(crate) id: PaddedId,
     /// Which label, by its place.
     pub label: Option<u16>,
+    /// What it runs, where it has said so.
+    pub(crate) runs: Option<Runs>,
+}
+
+/// How what a board said last of its firmware stands to a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has said nothing.
+    Unknown,
+    /// It runs something older.
+    Older,
+    /// It runs this.
+    Same,
+    /// It runs something newer.
+    Newer,
+    /// It is another product, or has a hardware that the release is not for.
+    Other,
 }
 
 impl Chosen {
@@ -24,6 +42,24 @@ impl Chosen {
         let mut hasher = std::hash::DefaultHasher::new();
         (seed, self.id).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// How it stands to the release.
+    #[must_use]
+    pub fn stands(&self, release: &Release) -> Standing {
+        let Some(Runs { version, product, hardware }) = self.runs else {
+            return Standing::Unknown;
+        };
+        let is_it = |name: &HardwareName| key_hash(name.as_str()) == hardware;
+        let fits = release.hardware.is_empty() || release.hardware.iter().any(is_it);
+        if product != key_hash(release.product.as_str()) || !fits {
+            return Standing::Other;
+        }
+        match version.cmp(&release.version) {
+            Ordering::Less => Standing::Older,
+            Ordering::Equal => Standing::Same,
+            Ordering::Greater => Standing::Newer,
+        }
     }
 
     /// The board.
@@ -70,10 +106,10 @@ impl Boards<'_> {
                 label = labels.iter().position(has);
             }
             let label = label.and_then(|label| u16::try_from(label).ok());
-            chosen.push(Chosen { id: row.padded_id(), label });
+            chosen.push(Chosen { id: row.padded_id(), label, runs: row.runs() });
             Ok(())
         })?;
-        chosen.sort_unstable();
+        chosen.sort_unstable_by_key(|chosen| chosen.id);
         chosen.dedup_by_key(|chosen| chosen.id);
         Ok(chosen)
     }
