@@ -44,6 +44,7 @@ mod enrolment;
 mod enrolment_https;
 mod factory;
 mod firmware;
+mod firmware_fleet;
 mod fixture;
 mod flood;
 mod interop_dtls;

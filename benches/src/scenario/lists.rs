@@ -251,7 +251,7 @@ fn label(key: &str, value: String) -> LabelFilter {
 
 fn all_facets() -> Facets {
     let values_of = vec![String::from("site"), String::from("model")];
-    Facets { states: true, tenants: true, keys: true, values_of }
+    Facets { states: true, tenants: true, keys: true, values_of, firmware: true }
 }
 
 fn is_one_tenant(boards: &[Board]) -> bool {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use openssl::pkey::PKey;
 use serde_json::json;
-use storage::{HardwareName, ProductName, Release, ReleaseState, TenantId};
+use storage::{HardwareName, ProductName, Release, ReleaseState, StoreError, TenantId};
 
 use super::{Failure, Files, Invocation, now, output};
-use crate::admin::Upload;
+use crate::admin::{AdminError, Upload};
 use crate::trust::keys::KeyLabel;
 
 #[derive(Debug, Subcommand)]
@@ -147,8 +147,15 @@ impl Firmware {
             Self::Add(add) => add.run(hub),
             Self::List { product } => list(hub, product.as_ref()),
             Self::Show { release } => {
-                let release = hub.admin()?.firmware(release)?;
-                hub.output.answer(&release, || shown(&release))
+                let admin = hub.admin()?;
+                let release = admin.firmware(release)?;
+                let running = match admin.store().boards().running() {
+                    Err(StoreError::ListsNotReady) => None,
+                    running => Some(running.map_err(AdminError::from)?),
+                };
+                let runs_on = running.map(|running| running.of(&release, None));
+                let answer = Counted { release: &release, runs_on };
+                hub.output.answer(&answer, || shown(&answer))
             }
             Self::Digest { release, out } => {
                 hub.must_be_new(&out)?;
@@ -272,7 +279,15 @@ fn said(release: &Release) -> String {
     format!("release {number}, {product} {version}: {}", words(&release.state))
 }
 
-fn shown(release: &Release) -> String {
+/// A release, and how many boards run it, where they can be counted.
+#[derive(serde::Serialize)]
+struct Counted<'a> {
+    #[serde(flatten)]
+    release: &'a Release,
+    runs_on: Option<u64>,
+}
+
+fn shown(Counted { release, runs_on }: &Counted<'_>) -> String {
     let hardware: Vec<_> = release.hardware.iter().map(ToString::to_string).collect();
     let or = |text: String, none: &str| if text.is_empty() { none.to_owned() } else { text };
     let mut lines = vec![
@@ -284,6 +299,9 @@ fn shown(release: &Release) -> String {
         format!("image     {} ({} bytes)", release.file, release.size),
         format!("added     {} by {}", output::moment(release.added), release.by),
     ];
+    if let Some(boards) = runs_on {
+        lines.push(format!("runs on   {boards} boards"));
+    }
     if let Some(needs) = release.needs {
         lines.push(format!("needs     {needs} or later to run before"));
     }

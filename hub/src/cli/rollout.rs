@@ -1,6 +1,7 @@
 //! `cellular-hub rollout`.
 
-use actors::rollout::{NewRollout, Standing};
+use actors::rollout::air::Radio;
+use actors::rollout::{NewRollout, Stand, Standing, Total};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use storage::{
@@ -111,6 +112,9 @@ pub(super) struct Add {
     /// Boards begin in this window alone, UTC, as mon-fri/22:00/6h; again for more.
     #[arg(long, value_parser = hours, value_name = "WINDOW")]
     window: Vec<Hours>,
+    /// Make nothing: show how many boards, how long, how many bytes and how much energy it would be.
+    #[arg(long)]
+    preview: bool,
 }
 
 impl Rollout {
@@ -164,6 +168,9 @@ impl Add {
             // On the hub's host nobody else is asked.
             approve_above: 0,
         };
+        if self.preview {
+            return preview(hub, &new);
+        }
         let made = hub.admin()?.add_rollout(new, now())?;
         hub.output.answer(&made, || {
             format!(
@@ -172,6 +179,60 @@ impl Add {
             )
         })
     }
+}
+
+fn preview(hub: &Invocation, new: &NewRollout) -> Result<(), Failure> {
+    let seen = hub.admin()?.rollouts()?.preview(new).map_err(AdminError::from)?;
+    let Stand { older, same, newer, other, unknown } = seen.stand;
+    let groups = || new.groups.iter().map(|group| &group.name).zip(&seen.groups);
+    let fetching = seen.stand.fetching();
+    let radio = |total: &Total| match total.radio {
+        Radio::LteM => "LTE-M",
+        Radio::NbIot => "NB-IoT",
+    };
+    let efforts: Vec<_> = seen
+        .efforts
+        .iter()
+        .map(|it| {
+            json!({
+                "radio": radio(it), "seconds_each": it.seconds_each, "joules_each": it.joules_each,
+                "seconds": it.seconds,
+            })
+        })
+        .collect();
+    let of_groups: Vec<_> =
+        groups().map(|(name, boards)| json!({ "name": name, "boards": boards })).collect();
+    let answer = json!({
+        "boards": seen.boards, "fetching": fetching, "older": older, "same": same, "newer": newer,
+        "other": other, "unknown": unknown, "groups": of_groups, "bytes_each": seen.bytes_each,
+        "bytes": seen.bytes(), "efforts": efforts,
+    });
+    hub.output.answer(&answer, || {
+        let mut text = format!(
+            "{} boards fit, and {fetching} would fetch the release: {older} run something older, and \
+             {unknown} have never said what they run\n{same} run it, {newer} something newer, {other} are \
+             another product or hardware\n",
+            seen.boards
+        );
+        for (name, boards) in groups() {
+            text += &format!("\n{name:<20} {boards:>9} boards");
+        }
+        text += &format!(
+            "\n\nabout {} bytes on the air each, {} in all\n",
+            seen.bytes_each,
+            seen.bytes()
+        );
+        for total in &seen.efforts {
+            text += &format!(
+                "\nif on {:<6} about {:.0} s of radio and {:.0} J each; {:.1} days in all",
+                radio(total),
+                total.seconds_each,
+                total.joules_each,
+                total.seconds / 86_400.0
+            );
+        }
+        text
+    })
 }
 
 fn changed(hub: &Invocation, rollout: &Record) -> Result<(), Failure> {

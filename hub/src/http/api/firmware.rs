@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, post, put, web};
 use serde::{Deserialize, Serialize};
 use storage::{
     FILE_BYTES_MAX, FileDigest, HardwareName, NOTES_MAX, ProductName, Release, ReleaseState,
-    TenantId,
+    Running, StoreError, TenantId,
 };
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -72,6 +72,9 @@ pub(super) struct View {
     since: Option<Moment>,
     /// Why it was withdrawn.
     why: Option<String>,
+    /// How many boards that you may see run it, as they said last; told where releases are listed and
+    /// where one is shown, while boards can be counted.
+    runs_on: Option<u64>,
 }
 
 /// How far a release is.
@@ -120,7 +123,32 @@ impl From<Release> for View {
             key: key.map(|key: FileDigest| key.to_string()),
             since: since.map(Moment::from),
             why,
+            runs_on: None,
         }
+    }
+}
+
+impl View {
+    /// With how many boards run it, where that is known.
+    fn counted(release: Release, running: Option<&Running>, within: Option<&[TenantId]>) -> Self {
+        let runs_on = running.map(|running| running.of(&release, within));
+        Self { runs_on, ..release.into() }
+    }
+}
+
+/// What boards run; nothing while they cannot be counted.
+fn running(admin: &Admin) -> Result<Option<Running>, Problem> {
+    match admin.store().boards().running() {
+        Ok(running) => Ok(Some(running)),
+        Err(StoreError::ListsNotReady) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tenants(reach: &Reach) -> Option<Vec<TenantId>> {
+    match reach {
+        Reach::Everywhere => None,
+        Reach::Tenants(tenants) => Some(tenants.iter().cloned().collect()),
     }
 }
 
@@ -166,12 +194,16 @@ pub(super) async fn list(
 ) -> Result<web::Json<Page<View>>, Problem> {
     let reach = caller.reach(Permission::FirmwareRead)?;
     let (limit, before) = (paging.limit()?, paging.after()?);
-    let releases = api.run(&caller, Admin::releases).await?;
+    let all = api.run(&caller, |admin| Ok::<_, Problem>((admin.releases()?, running(admin)?)));
+    let (releases, running) = all.await?;
+    let within = tenants(&reach);
     let keyed = releases.into_iter().rev().map(|it| (it.number.to_be_bytes(), it));
     let seen = keyed.filter(|(key, release)| {
         is_seen(&reach, release) && before.as_ref().is_none_or(|before| key[..] < before[..])
     });
-    let views = seen.map(|(key, release)| Ok::<_, Problem>((key, View::from(release))));
+    let views = seen.map(|(key, release)| {
+        Ok::<_, Problem>((key, View::counted(release, running.as_ref(), within.as_deref())))
+    });
     Ok(web::Json(Page::of(views, limit)?))
 }
 
@@ -243,8 +275,12 @@ pub(super) async fn show(
     api: web::Data<Api>,
 ) -> Result<web::Json<View>, Problem> {
     let (number, who) = (*release, caller.clone());
-    let found = api.run(&caller, move |admin| found(admin, &who, number, Permission::FirmwareRead));
-    Ok(web::Json(found.await?.into()))
+    let within = tenants(&caller.reach(Permission::FirmwareRead)?);
+    let shown = api.run(&caller, move |admin| {
+        let release = found(admin, &who, number, Permission::FirmwareRead)?;
+        Ok::<_, Problem>(View::counted(release, running(admin)?.as_ref(), within.as_deref()))
+    });
+    Ok(web::Json(shown.await?))
 }
 
 /// A release's image as it is now.

@@ -4,6 +4,7 @@
 
 mod asked;
 mod counts;
+mod firmware;
 mod history;
 mod labels;
 mod messages;
@@ -38,7 +39,7 @@ pub(super) fn resources(app: &mut ServiceConfig) {
     // What has a name of its own comes before what has a board's.
     app.service(counts::facets);
     app.service(list).service(add).service(show).service(remove);
-    app.service(messages::listen).service(history::show);
+    app.service(messages::listen).service(history::show).service(firmware::show);
     app.service(labels::show).service(labels::set);
     app.service(states::block).service(states::unblock).service(states::revoke);
 }

@@ -1,11 +1,12 @@
 //! `/rollouts`: releases for many boards, group by group.
 
+mod preview;
 mod view;
 
 use actix_web::{HttpResponse, get, post, web};
 use actors::rollout::{NewRollout, Standing};
 use serde::Deserialize;
-use storage::{Rollout, RolloutState, TenantId};
+use storage::{Rollout, RolloutGroup, RolloutState, TenantId};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -28,6 +29,7 @@ const FILTER_MAX: usize = 2000;
 
 /// The handlers.
 pub(super) fn resources(app: &mut ServiceConfig) {
+    app.service(preview::preview);
     app.service(list).service(add).service(show).service(boards).service(start);
     app.service(pause).service(resume).service(retry).service(abort);
 }
@@ -55,6 +57,37 @@ fn found(
     match may_see(&caller.reach(permission)?, &standing.rollout) {
         true => Ok(standing),
         false => Err(Caller::forbidden(permission)),
+    }
+}
+
+/// Refuses what is no filter of boards, in the list's own words.
+fn checked_filter(filter: &str, reach: &Reach) -> Result<(), Problem> {
+    if filter.len() > FILTER_MAX {
+        let detail = format_args!("a filter has at most {FILTER_MAX} bytes");
+        return Err(Problem::new(Code::Invalid, detail));
+    }
+    Asked::parse(filter)?.filter(reach).map(drop)
+}
+
+fn checked_groups(texts: &[String]) -> Result<Vec<RolloutGroup>, Problem> {
+    let groups = texts.iter().map(|text| group(text)).collect::<Result<_, _>>();
+    groups.map_err(|why| Problem::new(Code::Invalid, why))
+}
+
+/// The tenants that the caller's rollouts go no further than.
+fn within(reach: &Reach) -> Option<Vec<TenantId>> {
+    match reach {
+        Reach::Everywhere => None,
+        Reach::Tenants(tenants) => Some(tenants.iter().cloned().collect()),
+    }
+}
+
+/// Refuses a release that the caller may not see.
+fn seen_release(admin: &Admin, reach: &Reach, number: u64) -> Result<(), Problem> {
+    let release = admin.firmware(number)?;
+    match release.tenant.as_ref().is_some_and(|tenant| !reach.includes(tenant)) {
+        true => Err(Problem::unknown("release", number)),
+        false => Ok(()),
     }
 }
 
@@ -131,28 +164,15 @@ pub(super) async fn add(
     let NewRolloutView { name, release, filter, dynamic, groups, terms } = new.into_inner();
     let reach = caller.reach(Permission::RolloutsWrite)?;
     let (name, terms, now) = (line(&name, LINE_MAX)?, terms.checked()?, api.now());
-    if filter.len() > FILTER_MAX {
-        let detail = format_args!("a filter has at most {FILTER_MAX} bytes");
-        return Err(Problem::new(Code::Invalid, detail));
-    }
-    // What is wrong with it is said in the list's own words.
-    Asked::parse(&filter)?.filter(&reach)?;
-    let groups = groups.iter().map(|text| group(text)).collect::<Result<Vec<_>, _>>();
-    let groups = groups.map_err(|why| Problem::new(Code::Invalid, why))?;
-    let within: Option<Vec<TenantId>> = match &reach {
-        Reach::Everywhere => None,
-        Reach::Tenants(tenants) => Some(tenants.iter().cloned().collect()),
-    };
+    checked_filter(&filter, &reach)?;
+    let (groups, within) = (checked_groups(&groups)?, within(&reach));
     let (by, approve_above) = (caller.who(), api.approve_rollouts_above());
     let new =
         NewRollout { name, release, filter, within, dynamic, groups, terms, by, approve_above };
     let made = api.run(&caller, move |admin| {
-        let release = admin.firmware(new.release)?;
-        if release.tenant.as_ref().is_some_and(|tenant| !reach.includes(tenant)) {
-            return Err(Problem::unknown("release", release.number));
-        }
+        seen_release(admin, &reach, new.release)?;
         let rollout = admin.add_rollout(new, now)?;
-        Ok(admin.rollouts()?.show(rollout.number).map_err(AdminError::from)?)
+        Ok::<_, Problem>(admin.rollouts()?.show(rollout.number).map_err(AdminError::from)?)
     });
     let standing = made.await?;
     let place = format!("{}/rollouts/{}", super::BASE, standing.rollout.number);
