@@ -7,7 +7,7 @@ fn board(number: u32) -> BoardId {
 }
 
 fn some(dir: &Path, count: u32) -> Targets {
-    let chosen = |number| Chosen { id: padded(&board(2 * number)), label: None };
+    let chosen = |number| Chosen { id: padded(&board(2 * number)), label: None, runs: None };
     let boards: Vec<_> = (0..count).map(|number| (chosen(number), 0)).collect();
     Targets::create(&dir.join("1"), boards.into_iter(), UnixSeconds(5)).unwrap()
 }
