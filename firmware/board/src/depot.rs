@@ -8,28 +8,25 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use embedded_storage::nor_flash::MultiwriteNorFlash;
-use image::Map;
+use image::{Area, Map};
 use sequential_storage::Error;
 use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{MapConfig, MapStorage};
 use sequential_storage::queue::{QueueConfig, QueueStorage};
 
 use crate::flash::{Shared, at_once};
+use crate::notebook::Notebook;
 
-/// Bytes of a reading with its path, and of a value; and room for what is kept beside them.
+/// Bytes of a reading with its path.
 const ENTRY_MAX: usize = 1100;
-const VALUE_MAX: usize = 64;
 /// Sectors of the area that are for values; the rest is for readings.
 const VALUE_SECTORS: u32 = 4;
 
-type Uncaching<K> = Cache<Uncached, Uncached, Uncached, K>;
-type Readings<'f, F> = QueueStorage<Shared<'f, F>, Uncaching<()>>;
-type Values<'f, F> = MapStorage<u8, Shared<'f, F>, Uncaching<u8>>;
+type Readings<'f, F> = QueueStorage<Shared<'f, F>, Cache<Uncached, Uncached, Uncached, ()>>;
 
 /// Both.
 pub(crate) struct Depot<'f, F: MultiwriteNorFlash> {
     readings: Readings<'f, F>,
-    values: Values<'f, F>,
+    values: Notebook<'f, F>,
 }
 
 /// A reading as it was submitted.
@@ -40,9 +37,9 @@ pub(crate) struct Entry {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Why something is not kept.
+/// Why something is not kept, or not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DepotError {
+pub enum DepotError {
     /// There is no room until something is dropped.
     Full,
     /// It would never fit.
@@ -57,11 +54,9 @@ impl<'f, F: MultiwriteNorFlash> Depot<'f, F> {
         let area = map.application;
         let split = area.end().checked_sub(map.sector.checked_mul(VALUE_SECTORS)?)?;
         let readings = QueueConfig::try_new(area.at..split).ok()?;
-        let values = MapConfig::try_new(split..area.end()).ok()?;
-        let shared = Shared::new(flash);
         Some(Self {
-            readings: QueueStorage::new(shared, readings, Cache::new_uncached()),
-            values: MapStorage::new(shared, values, Cache::new_uncached()),
+            readings: QueueStorage::new(Shared::new(flash), readings, Cache::new_uncached()),
+            values: Notebook::new(flash, Area { at: split, length: area.end() - split })?,
         })
     }
 
@@ -95,20 +90,12 @@ impl<'f, F: MultiwriteNorFlash> Depot<'f, F> {
 
     /// Keeps a value, in the place of the one before.
     pub(crate) fn note(&mut self, key: u8, value: &[u8]) -> Result<(), DepotError> {
-        let mut buffer = [0; VALUE_MAX + 8];
-        if value.len() > VALUE_MAX {
-            return Err(DepotError::TooLarge);
-        }
-        let stored = at_once(self.values.store_item(&mut buffer, &key, &value));
-        stored.ok_or(DepotError::Broken)?.map_err(into)
+        self.values.note(key, value)
     }
 
     /// The value that was kept last.
     pub(crate) fn recall(&mut self, key: u8) -> Result<Option<Vec<u8>>, DepotError> {
-        let mut buffer = [0; VALUE_MAX + 8];
-        let found = at_once(self.values.fetch_item::<&[u8]>(&mut buffer, &key));
-        let found = found.ok_or(DepotError::Broken)?.map_err(into)?;
-        Ok(found.map(<[u8]>::to_vec))
+        self.values.recall(key)
     }
 }
 
@@ -133,7 +120,7 @@ impl Entry {
     }
 }
 
-fn into<E>(error: Error<E>) -> DepotError {
+pub(crate) fn into<E>(error: Error<E>) -> DepotError {
     match error {
         Error::FullStorage => DepotError::Full,
         Error::ItemTooBig | Error::BufferTooBig | Error::BufferTooSmall(_) => DepotError::TooLarge,
