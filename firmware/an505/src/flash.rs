@@ -6,7 +6,7 @@
 use core::ptr;
 
 use embedded_storage::nor_flash::{
-    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
+    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
 use crate::FLASH;
@@ -83,6 +83,9 @@ impl NorFlash for EmulatedFlash {
         if left < length { off() } else { Ok(()) }
     }
 }
+
+/// As on an nRF9160, bits of a word that is written already can be cleared.
+impl MultiwriteNorFlash for EmulatedFlash {}
 
 fn address(offset: u32, length: usize, multiple: usize) -> Result<*mut u8, Misaligned> {
     let offset = offset as usize;

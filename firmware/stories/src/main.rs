@@ -30,13 +30,16 @@ struct Arguments {
     /// The program imgtool.
     #[arg(long)]
     imgtool: PathBuf,
+    /// The program cellular-hub.
+    #[arg(long)]
+    hub: PathBuf,
     /// Stories to play, by their names; without any, all of them.
     names: Vec<String>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let bench = match Bench::new(arguments.images, arguments.imgtool) {
+    let bench = match Bench::new(arguments.images, arguments.imgtool, arguments.hub) {
         Ok(bench) => bench,
         Err(error) => {
             eprintln!("stories: {error}");

@@ -15,8 +15,9 @@ use super::debugger::Debugger;
 use super::monitor::Monitor;
 use super::{Board, Failure, MAP, Told};
 
-/// How long a board may take to say what is expected. A start takes a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a board may take to say what is expected. A start takes a second, and giving up on a hub that is
+/// silent three quarters of a minute.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Where the emulated flash looks how much longer there is power.
 const PLUG: u32 = 0x8000_0000;
 /// The end of the memory, where stacks are, is filled with something that is not there by chance.
@@ -39,9 +40,10 @@ impl Machine {
         let folder = TempDir::new().map_err(Failure::bench("a folder"))?;
         let (monitor, debug_port) = (folder.path().join("monitor"), folder.path().join("debug"));
         let socket = |path: &PathBuf| format!("unix:{},server=on,wait=off", path.display());
+        let network = if board.is_on_a_network { "user,model=lan9118" } else { "none" };
         let mut process = Command::new("qemu-system-arm")
             .args(["-M", "mps2-an505", "-display", "none", "-monitor", "none", "-S"])
-            .args(["-serial", "stdio", "-nic", "none"])
+            .args(["-serial", "stdio", "-nic", network])
             .args(["-qmp", &socket(&monitor)])
             .args(["-gdb", &socket(&debug_port)])
             .stdin(Stdio::null())
@@ -93,6 +95,13 @@ impl Machine {
         }
     }
 
+    /// A number that the board says, as `name=7` in a line.
+    pub(crate) fn number(line: &str, name: &str) -> Told<u32> {
+        let word = line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        word.and_then(|number| number.parse().ok())
+            .ok_or_else(|| Failure::Board(format!("no {name} in: {line}")))
+    }
+
     /// Says `words` where the board says something else.
     pub(crate) fn expect(&mut self, begin: &str, words: &[&str]) -> Told<String> {
         let line = self.hears(begin)?;
@@ -119,7 +128,7 @@ impl Machine {
         self.monitor.run("system_reset")?;
         let flash = debugger.read(MAP.address, self.board.flash().len())?;
         self.monitor.run("quit")?;
-        Ok(Board { flash })
+        Ok(Board { flash, is_on_a_network: self.board.is_on_a_network })
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Never decides what a story should come to.
 
+mod air;
 mod debugger;
+mod hub;
 mod machine;
 mod monitor;
 mod workshop;
@@ -13,6 +15,8 @@ use std::path::PathBuf;
 use image::{Keyring, Magic, Map, Swap, Trailer};
 use thiserror::Error;
 
+pub(crate) use air::Air;
+pub(crate) use hub::Hub;
 pub(crate) use machine::Machine;
 pub(crate) use workshop::{Behaviour, Pair, Plan};
 
@@ -30,6 +34,9 @@ pub(crate) enum Failure {
     /// The board did something else.
     #[error("{0}")]
     Board(String),
+    /// The hub did something else.
+    #[error("{0}")]
+    Hub(String),
 }
 
 impl Failure {
@@ -44,11 +51,25 @@ pub(crate) type Told<T = ()> = Result<T, Failure>;
 /// Everything that boards are made with.
 pub(crate) struct Bench {
     pub(crate) workshop: Workshop,
+    hub: PathBuf,
 }
 
 impl Bench {
-    pub(crate) fn new(images: PathBuf, imgtool: PathBuf) -> Told<Self> {
-        Ok(Self { workshop: Workshop::new(images, imgtool)? })
+    pub(crate) fn new(images: PathBuf, imgtool: PathBuf, hub: PathBuf) -> Told<Self> {
+        Ok(Self { workshop: Workshop::new(images, imgtool)?, hub })
+    }
+
+    /// A hub that runs, and that knows one board.
+    pub(crate) fn hub(&self) -> Told<Hub> {
+        Hub::start(&self.hub)
+    }
+
+    /// That board, as it leaves production, on the air to its hub.
+    pub(crate) fn board_of(&self, hub: &Hub, air: &Air, image: &[u8]) -> Told<Board> {
+        let mut board = self.board(image)?;
+        board.put(IDENTITY, &hub.identity(air.port())?);
+        board.is_on_a_network = true;
+        Ok(board)
     }
 
     /// A board as it leaves production: bootloader, keys, and this image.
@@ -56,7 +77,7 @@ impl Bench {
         let keys: Vec<_> = [Pair::First, Pair::Second].map(|pair| pair.public()).into();
         let keyring = Keyring::new(&keys)
             .ok_or_else(|| Failure::Tool("two keys make no keyring".to_owned()))?;
-        let mut board = Board { flash: vec![0xff; FLASH] };
+        let mut board = Board { flash: vec![0xff; FLASH], is_on_a_network: false };
         board.put(0, &self.workshop.bootloader);
         board.put(MAP.protected.at, &keyring.to_bytes());
         board.put(MAP.first.at, image);
@@ -67,11 +88,14 @@ impl Bench {
 /// The kind of board that QEMU has.
 pub(crate) const MAP: Map = Map::AN505;
 const FLASH: usize = 0x10_0000;
+/// Where the application finds who the board is.
+const IDENTITY: u32 = 0xf_c000;
 
-/// A board without power: what is in its flash.
+/// A board without power: what is in its flash, and whether there is a network where it is.
 #[derive(Clone)]
 pub(crate) struct Board {
     flash: Vec<u8>,
+    is_on_a_network: bool,
 }
 
 impl Board {

@@ -10,7 +10,7 @@ use image::{KeyId, PublicKey, Signature, Unsigned, digest, write_tail};
 use p256::SecretKey;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{Signature as Ecdsa, SigningKey};
-use p256::pkcs8::{EncodePrivateKey, LineEnding};
+use p256::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use tempfile::TempDir;
 
 use super::{Failure, MAP, Told};
@@ -19,15 +19,27 @@ use super::{Failure, MAP, Told};
 pub(crate) struct Workshop {
     pub(crate) bootloader: Vec<u8>,
     probe: Vec<u8>,
+    application: Vec<u8>,
     imgtool: PathBuf,
 }
 
-/// What the application of an image does once it has said who it is.
+/// What is in an image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Program {
+    /// One that says what the bootloader told it.
+    Probe,
+    /// A whole board's, which speaks to its hub.
+    Application,
+}
+
+/// What the program of an image does once it has said who it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
     Confirm = b'c' as isize,
     Restart = b'r' as isize,
+    /// A whole board's never reaches its hub.
     Wait = b'q' as isize,
+    Panic = b'p' as isize,
     OverwriteTheBootloader = b'w' as isize,
 }
 
@@ -44,6 +56,7 @@ pub(crate) enum Pair {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) version: &'static str,
+    pub(crate) program: Program,
     pub(crate) behaviour: Behaviour,
     pub(crate) counter: u32,
     pub(crate) pair: Pair,
@@ -60,8 +73,13 @@ impl Plan {
     /// One that confirms itself, of the first key.
     pub(crate) fn of(version: &'static str) -> Self {
         let (behaviour, pair) = (Behaviour::Confirm, Pair::First);
-        let address = MAP.address + MAP.first.at;
-        Self { version, behaviour, counter: 1, pair, revokes: None, address }
+        let (program, address) = (Program::Probe, MAP.address + MAP.first.at);
+        Self { version, program, behaviour, counter: 1, pair, revokes: None, address }
+    }
+
+    /// The same with a whole board's application.
+    pub(crate) fn of_application(version: &'static str) -> Self {
+        Self { program: Program::Application, ..Self::of(version) }
     }
 }
 
@@ -77,6 +95,13 @@ impl Pair {
             SecretKey::from_slice(&[number; 32])
                 .unwrap_or_else(|_| unreachable!("a number below the order of the curve")),
         )
+    }
+
+    /// The public key, as it is made known to a hub.
+    pub(crate) fn pem(self) -> Told<String> {
+        let key = p256::PublicKey::from(self.signing().verifying_key());
+        key.to_public_key_pem(LineEnding::LF)
+            .map_err(|_| Failure::Tool("a key that cannot be written".to_owned()))
     }
 
     pub(crate) fn public(self) -> PublicKey {
@@ -98,23 +123,31 @@ impl Workshop {
             let path = images.join(name);
             fs::read(&path).map_err(Failure::bench(format!("{}", path.display())))
         };
-        Ok(Self { bootloader: read("an505-boot.bin")?, probe: read("an505-probe.bin")?, imgtool })
+        Ok(Self {
+            bootloader: read("an505-boot.bin")?,
+            probe: read("an505-probe.bin")?,
+            application: read("an505-app.bin")?,
+            imgtool,
+        })
     }
 
     /// The program with what it is to do written in.
-    fn body(&self, behaviour: Behaviour) -> Told<Vec<u8>> {
-        let mut body = self.probe.clone();
+    fn body(&self, plan: Plan) -> Told<Vec<u8>> {
+        let mut body = match plan.program {
+            Program::Probe => self.probe.clone(),
+            Program::Application => self.application.clone(),
+        };
         let found = body.windows(MARK.len()).position(|bytes| bytes == MARK);
         let place = found.and_then(|at| body.get_mut(at + MARK.len()));
-        let place = place.ok_or_else(|| Failure::Tool("the probe has no behaviour".to_owned()))?;
-        *place = u8::try_from(behaviour as isize).unwrap_or_default();
+        let place = place.ok_or_else(|| Failure::Tool("the program has no behaviour".to_owned()))?;
+        *place = u8::try_from(plan.behaviour as isize).unwrap_or_default();
         Ok(body)
     }
 
     /// An image of our own builder, signed as by a security module: it sees the digest alone.
     pub(crate) fn image(&self, plan: Plan) -> Told<Vec<u8>> {
         let failed = || Failure::Tool(format!("no image {plan:?}"));
-        let body = self.body(plan.behaviour)?;
+        let body = self.body(plan)?;
         let revoked: Vec<_> = plan.revokes.into_iter().map(Pair::id).collect();
         let unsigned = Unsigned {
             body: &body,
@@ -146,7 +179,7 @@ impl Workshop {
         let key = SecretKey::from(plan.pair.signing()).to_pkcs8_pem(LineEnding::LF);
         let key = key.map_err(|_| Failure::Tool("a key that cannot be written".to_owned()))?;
         write(&at("key.pem"), key.as_bytes())?;
-        write(&at("body.bin"), &self.body(plan.behaviour)?)?;
+        write(&at("body.bin"), &self.body(plan)?)?;
         let (header, counter) = (format!("{HEADER:#x}"), plan.counter.to_string());
         let slot = format!("{:#x}", MAP.first.length);
         let address = format!("{:#x}", plan.address);

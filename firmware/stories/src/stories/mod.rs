@@ -2,6 +2,7 @@
 
 mod boot;
 mod memory;
+mod network;
 mod power;
 
 use crate::bench::{Bench, Told};
@@ -37,4 +38,14 @@ pub(crate) const ALL: &[(&str, Story)] = &[
         "survives-a-power-cut-at-every-tenth-write",
         plain!(power::survives_a_power_cut_at_every_tenth_write),
     ),
+    ("reports-and-is-rolled-on", network::reports_and_is_rolled_on),
+    ("keeps-its-session", plain!(network::keeps_its_session)),
+    ("takes-back-a-mute-one-and-says-so", plain!(network::takes_back_a_mute_one_and_says_so)),
+    ("takes-back-a-broken-one-and-says-so", plain!(network::takes_back_a_broken_one_and_says_so)),
+    ("refuses-what-was-changed-on-the-way", plain!(network::refuses_what_was_changed_on_the_way)),
+    (
+        "refuses-a-key-that-only-the-hub-knows",
+        plain!(network::refuses_a_key_that_only_the_hub_knows),
+    ),
+    ("is-not-rolled-back", plain!(network::is_not_rolled_back)),
 ];

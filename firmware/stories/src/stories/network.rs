@@ -1,0 +1,133 @@
+//! Boards that speak to a hub: what they do, and what the hub says of it.
+
+use crate::bench::{Air, Behaviour, Bench, Failure, Hub, Machine, Pair, Plan, Told};
+
+/// A hub, the air, and a board that runs 1.0.0 and has delivered a reading.
+fn running(bench: &Bench) -> Told<(Hub, Air, Machine)> {
+    let hub = bench.hub()?;
+    let air = Air::to(hub.listen)?;
+    let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("1.0.0") })?;
+    let mut machine = bench.board_of(&hub, &air, &image)?.power_on()?;
+    machine.expect("started", &["1.0.0", "Again"])?;
+    machine.expect("connected", &["resumed=false", "cid=true"])?;
+    machine.hears("it is")?;
+    machine.hears("answered")?;
+    Ok((hub, air, machine))
+}
+
+const BOARDS: [&str; 3] = ["rollout", "boards", "1"];
+
+pub(super) fn reports_and_is_rolled_on(bench: &Bench) -> Told<String> {
+    let (hub, air, mut machine) = running(bench)?;
+    hub.counts("hub_messages_total", 1.0)?;
+    hub.add(&bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?)?;
+    hub.roll_out("1")?;
+    let line = machine.hears("restarting")?;
+    let bytes = Machine::number(&line, "received")?;
+    machine.expect("started", &["2.0.0", "Trial"])?;
+    machine.expect("connected", &["cid=true"])?;
+    machine.hears("confirmed")?;
+    hub.says(&BOARDS, "succeeded")?;
+    hub.says(&["rollout", "show", "1"], "is finished")?;
+    // For good, and at the same hub.
+    let mut machine = machine.power_off()?.power_on()?;
+    machine.expect("started", &["2.0.0", "Again"])?;
+    machine.hears("answered")?;
+    drop(air);
+    Ok(format!(": {bytes} bytes were received for it"))
+}
+
+pub(super) fn keeps_its_session(bench: &Bench) -> Told {
+    let (hub, air, mut machine) = running(bench)?;
+    air.change_address()?;
+    // The second is sent after the first was answered: from the new address.
+    machine.hears("answered")?;
+    machine.hears("answered")?;
+    let handshakes = hub.metric("hub_handshakes_total{")?;
+    if handshakes > 1.0 {
+        return Err(Failure::Hub(format!("{handshakes} handshakes for one session")));
+    }
+    // Nothing gets through for longer than a session waits for an answer: it is resumed.
+    air.set_outage(true);
+    machine.hears("no answer")?;
+    air.set_outage(false);
+    machine.expect("connected", &["resumed=true", "cid=true"])?;
+    machine.hears("answered").map(drop)
+}
+
+pub(super) fn takes_back_a_mute_one_and_says_so(bench: &Bench) -> Told {
+    taken_back(bench, Behaviour::Wait, "restarting")
+}
+
+pub(super) fn takes_back_a_broken_one_and_says_so(bench: &Bench) -> Told {
+    taken_back(bench, Behaviour::Panic, "panic")
+}
+
+fn taken_back(bench: &Bench, behaviour: Behaviour, last_word: &str) -> Told {
+    let (hub, air, mut machine) = running(bench)?;
+    let bad = Plan { behaviour, counter: 2, ..Plan::of_application("2.0.0") };
+    hub.add(&bench.workshop.image(bad)?)?;
+    hub.roll_out("1")?;
+    machine.expect("started", &["2.0.0", "Trial"])?;
+    machine.hears(last_word)?;
+    machine.expect("started", &["1.0.0", "Reverted"])?;
+    machine.hears("answered")?;
+    hub.says(&BOARDS, "did not prove itself")?;
+    hub.says(&["rollout", "show", "1"], "has stopped itself")?;
+    // A better one is taken.
+    let good = Plan { counter: 2, ..Plan::of_application("2.0.1") };
+    hub.add(&bench.workshop.image(good)?)?;
+    hub.run(&["rollout", "resume", "1", "--release", "2"])?;
+    machine.expect("started", &["2.0.1", "Trial"])?;
+    machine.hears("confirmed")?;
+    hub.says(&BOARDS, "succeeded")?;
+    drop(air);
+    Ok(())
+}
+
+/// The board runs on, and the hub has the reason in words.
+fn refused(hub: &Hub, machine: &mut Machine) -> Told {
+    hub.says(&BOARDS, "it did not take what it fetched")?;
+    machine.hears("answered")?;
+    hub.says(&["rollout", "show", "1"], "has stopped itself")
+}
+
+pub(super) fn refuses_what_was_changed_on_the_way(bench: &Bench) -> Told {
+    let (hub, _air, mut machine) = running(bench)?;
+    let mut image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?;
+    hub.add(&image)?;
+    hub.damage_images()?;
+    hub.roll_out("1")?;
+    refused(&hub, &mut machine)?;
+    // The hub itself takes nothing that was changed before.
+    if let Some(byte) = image.get_mut(0x800) {
+        *byte ^= 1;
+    }
+    match hub.add(&image) {
+        Err(Failure::Tool(why)) if why.contains("its digest is another one") => Ok(()),
+        other => Err(Failure::Hub(format!("a tampered image: {other:?}"))),
+    }
+}
+
+pub(super) fn refuses_a_key_that_only_the_hub_knows(bench: &Bench) -> Told {
+    let (hub, _air, mut machine) = running(bench)?;
+    let foreign = Plan { counter: 2, pair: Pair::Stranger, ..Plan::of_application("2.0.0") };
+    let image = bench.workshop.image(foreign)?;
+    match hub.add(&image) {
+        Err(Failure::Tool(why)) if why.contains("a key that is not known") => {}
+        other => return Err(Failure::Hub(format!("a foreign key: {other:?}"))),
+    }
+    hub.trust("stranger", &Pair::Stranger.pem()?)?;
+    hub.add(&image)?;
+    hub.roll_out("1")?;
+    refused(&hub, &mut machine)
+}
+
+pub(super) fn is_not_rolled_back(bench: &Bench) -> Told {
+    let (hub, _air, mut machine) = running(bench)?;
+    // Later by its version, but of a counter that may not run here any more.
+    hub.add(&bench.workshop.image(Plan { counter: 1, ..Plan::of_application("2.0.0") })?)?;
+    hub.roll_out("1")?;
+    hub.says(&BOARDS, "below what may run there")?;
+    machine.hears("answered").map(drop)
+}
