@@ -259,6 +259,21 @@ fn a_board_fetches_a_release_over_a_kill_and_the_rollout_counts_it() {
         hub.metric("hub_firmware_blocks_total", &[("outcome", "given")]),
         f64::from(blocks - blocks / 2)
     );
+    // One that comes signed is given at once as well.
+    let (private, public) = (here.join("own.pem"), here.join("own.pub.pem"));
+    let openssl = |arguments: &[&str], out: &Path| {
+        let ran = Command::new("openssl").args(arguments).arg("-out").arg(out).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    };
+    openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], &private);
+    openssl(&["pkey", "-pubout", "-in", private.to_str().unwrap()], &public);
+    done(&["firmware", "trust", "own", "--public-key", public.to_str().unwrap()]);
+    make_image(&here, "b.bin", "1.5.0", 1, Some(&private));
+    let image = here.join("b.bin");
+    done(&["firmware", "add", image.to_str().unwrap(), "--product", "valve"]);
+    let digest = storage::FileDigest::of(&fs::read(&image).unwrap()).0;
+    let signed = FirmwareOffer { digest, ..offer };
+    assert_eq!(block(&mut second, 950, &signed, 0).dotted(), "2.05");
     // Routes leave these paths to the hub.
     let route = ["route", "add", "fw", "--tenant", "tenant-0", "--upstream", "discard"];
     command::refused(&site, &route, 1, &["the hub itself serves fw"]);

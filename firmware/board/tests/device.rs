@@ -393,3 +393,16 @@ fn the_radio_is_released_after_the_last_reading() {
     }
     assert_eq!(released, [true]);
 }
+
+#[test]
+fn a_hub_that_offers_what_it_does_not_have_is_asked_once_a_minute() {
+    let flash = made(&image("1.0.0", 2, 1));
+    let mut hub = Hub::offering(&image("2.0.0", 3, 1), NEW);
+    hub.has_lost_its_files = true;
+    let mut life = Life::begin(&flash, 0, thermometer()).unwrap();
+    life.power(80, -90);
+    assert_eq!(life.live(&mut hub, 60 * MINUTE), End::Elapsed);
+    assert!((2..=61).contains(&hub.reports.len()), "{}", hub.reports.len());
+    hub.has_lost_its_files = false;
+    assert_eq!(life.live(&mut hub, 5 * MINUTE), End::Restarted);
+}

@@ -108,6 +108,10 @@ impl Admin {
             release.sbom = Some(self.store.files().put(&sbom)?);
         }
         self.keep(&release)?;
+        // Boards may be given it at once.
+        if release.is_signed() {
+            self.rollouts()?.release_changed(release.number)?;
+        }
         self.record_release("firmware.add", &release)?;
         Ok(release)
     }

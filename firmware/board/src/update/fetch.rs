@@ -115,9 +115,10 @@ impl<'f, F: MultiwriteNorFlash> Update<'f, F> {
     fn interrupted(&mut self, now: Millis, error: &TransferError) {
         const NOT_FOUND: u8 = 0x84;
         if matches!(error, TransferError::Refused { code: NOT_FOUND, .. }) {
-            // It is not offered any more; the next report says what is.
+            // It is not offered any more; the next report says what is. Not at once: a hub that offers
+            // what it does not have would be asked as fast as it answers.
             self.forget();
-            self.report_due = now;
+            self.report_due = now.saturating_add(AGAIN_MS);
             return;
         }
         let wait = error.max_age_s().map_or(AGAIN_MS, |s| u64::from(s).saturating_mul(1000));

@@ -13,6 +13,8 @@ pub(crate) struct Hub {
     pub(crate) reports: Vec<Told>,
     pub(crate) file: Vec<u8>,
     pub(crate) offer: Option<FirmwareOffer>,
+    /// It offers what it does not have.
+    pub(crate) has_lost_its_files: bool,
     /// Bytes of files that were served.
     pub(crate) served: usize,
     /// Of so many datagrams one is lost; 0 loses none.
@@ -135,7 +137,8 @@ impl Hub {
     }
 
     fn has(&self, segment: &str) -> bool {
-        self.offer.as_ref().is_some_and(|offer| offer.segment() == segment.as_bytes())
+        let is_offered = |offer: &FirmwareOffer| offer.segment() == segment.as_bytes();
+        !self.has_lost_its_files && self.offer.as_ref().is_some_and(is_offered)
     }
 
     fn serve(&mut self, request: &Packet, said: &mut Packet) {
