@@ -37,7 +37,11 @@ impl Product for Lamp {
         #[expect(clippy::cast_precision_loss, reason = "exact for longer than a board lives")]
         let seconds = (now.millis / 1000) as f64;
         samples.push(Sample { name: "lamp".to_owned(), unit: None, value: shines });
-        samples.push(Sample { name: "uptime".to_owned(), unit: Some("s".to_owned()), value: seconds });
+        samples.push(Sample {
+            name: "uptime".to_owned(),
+            unit: Some("s".to_owned()),
+            value: seconds,
+        });
     }
 
     /// `c/lamp` with `on` or `off`; `c/interval` with the seconds between two measurements, in decimal.

@@ -139,7 +139,8 @@ impl Workshop {
         };
         let found = body.windows(MARK.len()).position(|bytes| bytes == MARK);
         let place = found.and_then(|at| body.get_mut(at + MARK.len()));
-        let place = place.ok_or_else(|| Failure::Tool("the program has no behaviour".to_owned()))?;
+        let place =
+            place.ok_or_else(|| Failure::Tool("the program has no behaviour".to_owned()))?;
         *place = u8::try_from(plan.behaviour as isize).unwrap_or_default();
         Ok(body)
     }
