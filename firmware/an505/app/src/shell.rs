@@ -156,6 +156,8 @@ impl<'f> Shell<'f> {
             }
             Effect::Confirmed => self.uart.say("confirmed\n"),
             Effect::TimeLearned(unix_ms) => self.learned(now, unix_ms),
+            // Its key came with it; another one is production's to write.
+            Effect::RenewCertificate => self.uart.say("the hub wants another certificate\n"),
             Effect::ReadingLost => self.uart.say("a reading is lost\n"),
             Effect::ReadingRefused(code) => {
                 let _ = writeln!(self.uart, "a reading is refused: {code:#x}");
