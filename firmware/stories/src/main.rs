@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         let workers = thread::available_parallelism().map_or(1, usize::from);
         (0..workers).for_each(|_| drop(scope.spawn(play)));
     });
+    print!("{}", bench.figures);
     let passed = passed.into_inner();
     println!("{passed} of {} stories passed", chosen.len());
     if passed == chosen.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

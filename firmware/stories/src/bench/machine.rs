@@ -20,9 +20,28 @@ use super::{Board, Failure, MAP, Told};
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Where the emulated flash looks how much longer there is power.
 const PLUG: u32 = 0x8000_0000;
-/// The end of the memory, where stacks are, is filled with something that is not there by chance.
+/// Where stacks are, memory is filled with something that is not there by chance.
 const STACK: u32 = 0x8000;
 const UNTOUCHED: u8 = 0xa5;
+
+/// Whose stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stack {
+    /// The bootloader's, and the probe's: to the end of the memory.
+    Bootloader,
+    /// The application's: to where it leaves what failed.
+    Application,
+}
+
+impl Stack {
+    fn begin(self) -> u32 {
+        let end = match self {
+            Self::Bootloader => MAP.memory.end(),
+            Self::Application => 0x3803_0000,
+        };
+        end - STACK
+    }
+}
 
 pub(crate) struct Machine {
     process: Child,
@@ -64,7 +83,9 @@ impl Machine {
         let mut debugger = Debugger::connect(&machine.debug_port)?;
         debugger.write(MAP.address, machine.board.flash())?;
         let stack = usize::try_from(STACK).unwrap_or_default();
-        debugger.write(MAP.memory.end() - STACK, &vec![UNTOUCHED; stack])?;
+        for of in [Stack::Bootloader, Stack::Application] {
+            debugger.write(of.begin(), &vec![UNTOUCHED; stack])?;
+        }
         if let Some(operations) = operations {
             // The one after them is done by half.
             debugger.write(PLUG, &(operations + 1).to_le_bytes())?;
@@ -112,11 +133,11 @@ impl Machine {
     }
 
     /// Bytes of stack that were ever used since it was switched on, as far as they go.
-    pub(crate) fn stack_used(mut self) -> Told<usize> {
+    pub(crate) fn stack_used(mut self, of: Stack) -> Told<usize> {
         self.monitor.run("stop")?;
         let mut debugger = Debugger::connect(&self.debug_port)?;
         let stack = usize::try_from(STACK).unwrap_or_default();
-        let bytes = debugger.read(MAP.memory.end() - STACK, stack)?;
+        let bytes = debugger.read(of.begin(), stack)?;
         Ok(stack - bytes.iter().take_while(|byte| **byte == UNTOUCHED).count())
     }
 

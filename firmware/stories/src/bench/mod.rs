@@ -4,6 +4,7 @@
 
 mod air;
 mod debugger;
+mod figures;
 mod hub;
 mod machine;
 mod monitor;
@@ -17,9 +18,10 @@ use thiserror::Error;
 
 pub(crate) use air::Air;
 pub(crate) use hub::Hub;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, Stack};
 pub(crate) use workshop::{Behaviour, Pair, Plan};
 
+use figures::Figures;
 use workshop::Workshop;
 
 /// Why a story did not come out.
@@ -51,12 +53,14 @@ pub(crate) type Told<T = ()> = Result<T, Failure>;
 /// Everything that boards are made with.
 pub(crate) struct Bench {
     pub(crate) workshop: Workshop,
+    pub(crate) figures: Figures,
     hub: PathBuf,
 }
 
 impl Bench {
     pub(crate) fn new(images: PathBuf, imgtool: PathBuf, hub: PathBuf) -> Told<Self> {
-        Ok(Self { workshop: Workshop::new(images, imgtool)?, hub })
+        let figures = Figures::default();
+        Ok(Self { workshop: Workshop::new(images, imgtool)?, figures, hub })
     }
 
     /// A hub that runs, and that knows one board.

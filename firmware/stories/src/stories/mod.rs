@@ -38,7 +38,7 @@ pub(crate) const ALL: &[(&str, Story)] = &[
         "survives-a-power-cut-at-every-tenth-write",
         plain!(power::survives_a_power_cut_at_every_tenth_write),
     ),
-    ("reports-and-is-rolled-on", network::reports_and_is_rolled_on),
+    ("reports-and-is-rolled-on", plain!(network::reports_and_is_rolled_on)),
     ("keeps-its-session", plain!(network::keeps_its_session)),
     ("takes-back-a-mute-one-and-says-so", plain!(network::takes_back_a_mute_one_and_says_so)),
     ("takes-back-a-broken-one-and-says-so", plain!(network::takes_back_a_broken_one_and_says_so)),

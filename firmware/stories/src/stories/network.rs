@@ -1,6 +1,6 @@
 //! Boards that speak to a hub: what they do, and what the hub says of it.
 
-use crate::bench::{Air, Behaviour, Bench, Failure, Hub, Machine, Pair, Plan, Told};
+use crate::bench::{Air, Behaviour, Bench, Failure, Hub, Machine, Pair, Plan, Stack, Told};
 
 /// A hub, the air, and a board that runs 1.0.0 and has delivered a reading.
 fn running(bench: &Bench) -> Told<(Hub, Air, Machine)> {
@@ -17,13 +17,14 @@ fn running(bench: &Bench) -> Told<(Hub, Air, Machine)> {
 
 const BOARDS: [&str; 3] = ["rollout", "boards", "1"];
 
-pub(super) fn reports_and_is_rolled_on(bench: &Bench) -> Told<String> {
+pub(super) fn reports_and_is_rolled_on(bench: &Bench) -> Told {
     let (hub, air, mut machine) = running(bench)?;
     hub.counts("hub_messages_total", 1.0)?;
-    hub.add(&bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?)?;
+    let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?;
+    hub.add(&image)?;
     hub.roll_out("1")?;
     let line = machine.hears("restarting")?;
-    let bytes = Machine::number(&line, "received")?;
+    bench.figures.talk(format!("update of {} bytes", image.len()), &line)?;
     machine.expect("started", &["2.0.0", "Trial"])?;
     machine.expect("connected", &["cid=true"])?;
     machine.hears("confirmed")?;
@@ -34,14 +35,20 @@ pub(super) fn reports_and_is_rolled_on(bench: &Bench) -> Told<String> {
     machine.expect("started", &["2.0.0", "Again"])?;
     machine.hears("answered")?;
     drop(air);
-    Ok(format!(": {bytes} bytes were received for it"))
+    bench.figures.memory("stack of the application", machine.stack_used(Stack::Application)?);
+    Ok(())
 }
 
 pub(super) fn keeps_its_session(bench: &Bench) -> Told {
-    let (hub, air, mut machine) = running(bench)?;
+    let hub = bench.hub()?;
+    let air = Air::to(hub.listen)?;
+    let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("1.0.0") })?;
+    let mut machine = bench.board_of(&hub, &air, &image)?.power_on()?;
+    let full = machine.expect("connected", &["resumed=false", "cid=true"])?;
+    let first = machine.hears("answered")?;
     air.change_address()?;
-    // The second is sent after the first was answered: from the new address.
-    machine.hears("answered")?;
+    // The next but one is sent after an answer: from the new address.
+    let second = machine.hears("answered")?;
     machine.hears("answered")?;
     let handshakes = hub.metric("hub_handshakes_total{")?;
     if handshakes > 1.0 {
@@ -51,8 +58,15 @@ pub(super) fn keeps_its_session(bench: &Bench) -> Told {
     air.set_outage(true);
     machine.hears("no answer")?;
     air.set_outage(false);
-    machine.expect("connected", &["resumed=true", "cid=true"])?;
-    machine.hears("answered").map(drop)
+    let resumed = machine.expect("connected", &["resumed=true", "cid=true"])?;
+    machine.hears("answered")?;
+    let figures = &bench.figures;
+    figures.talk("handshake, full", &full)?;
+    figures.talk("handshake, resumed", &resumed)?;
+    figures.talk_since("reading of two values", &second, Some(&first))?;
+    let heap = Machine::number(&resumed, "heap")?;
+    figures.memory("heap of the application", usize::try_from(heap).unwrap_or_default());
+    Ok(())
 }
 
 pub(super) fn takes_back_a_mute_one_and_says_so(bench: &Bench) -> Told {
