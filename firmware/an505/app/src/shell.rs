@@ -6,7 +6,7 @@ use core::fmt::Write;
 
 use an505::{Clock, EmulatedFlash, Uart};
 use an505_dtls::{DtlsError, heap_used};
-use board::{Device, Effect};
+use board::{Device, Effect, Status};
 use cortex_m::peripheral::SCB;
 
 use crate::air::{Air, Talk};
@@ -60,6 +60,10 @@ impl<'f> Shell<'f> {
             }
             if now >= self.device.poll_timeout() {
                 self.device.advance(now);
+            }
+            if self.link == Link::Up && self.device.status() == Status::Offline {
+                self.uart.say("no answer\n");
+                self.link = Link::Down;
             }
             while let Some(effect) = self.device.poll_effect() {
                 is_busy = true;
@@ -138,9 +142,6 @@ impl<'f> Shell<'f> {
                 self.device.handle_disconnected(now);
             }
             Effect::Connect => {
-                if self.link == Link::Up {
-                    self.uart.say("no answer\n");
-                }
                 let (unix_s, is_known) = self.time(now);
                 self.owned.client.set_time(unix_s, is_known);
                 self.link = Link::Handshake;
