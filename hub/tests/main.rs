@@ -61,6 +61,7 @@ mod quota;
 mod reload;
 mod revocations;
 mod rig_itself;
+mod root_rollover;
 mod sessions;
 mod shut_out;
 mod trust;

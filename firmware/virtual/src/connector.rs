@@ -92,11 +92,16 @@ impl Connector {
         let hub = self.hub;
         let _turn = self.handshakes.acquire().await;
         let socket = self.socket().await.map_err(|source| ConnectError::Socket { hub, source })?;
+        let mut roots = self.roots.clone();
+        if let Some(root) = &identity.root {
+            let own = identity.files.root().display().to_string();
+            roots.add(root.clone()).map_err(|_| ConnectError::Root(own))?;
+        }
         let config = Config {
             certificates: vec![identity.certificate.clone()],
             cipher_suites: vec![CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256],
             extended_master_secret: ExtendedMasterSecretType::Require,
-            roots_cas: self.roots.clone(),
+            roots_cas: roots,
             server_name: self.server_name.clone(),
             ..Config::default()
         };

@@ -19,6 +19,8 @@ pub struct Identity {
     pub(crate) board: String,
     pub(crate) certificate: Certificate,
     pub(crate) files: Files,
+    /// The root that the hub gave it last, beside those that it was made with.
+    pub(crate) root: Option<CertificateDer<'static>>,
 }
 
 /// Why files do not make an identity.
@@ -66,8 +68,10 @@ impl Identity {
         let private_key =
             CryptoPrivateKey { kind: CryptoPrivateKeyKind::Ecdsa256(pair), serialized_der: pkcs8 };
         let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
+        let root = std::fs::read(files.root()).ok().map(CertificateDer::from);
         Ok(Self {
             files,
+            root,
             board: board.to_owned(),
             certificate: Certificate { certificate: chain, private_key },
         })

@@ -10,6 +10,7 @@ use std::time::Duration;
 use board::{Ask, Transfer, TransferError};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
@@ -36,6 +37,13 @@ pub struct Files {
     pub certificate: PathBuf,
     /// The key, PKCS#8.
     pub key: PathBuf,
+}
+
+impl Files {
+    /// Where the root is that a hub gave the board last; there may be none.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.certificate.with_extension("root.der")
+    }
 }
 
 /// What a renewal took.
@@ -140,6 +148,7 @@ pub(crate) async fn ask(
     wanted: Wanted,
     exponent: u8,
 ) -> Result<Unused, RenewalError> {
+    take_root(connection, identity).await?;
     let files = &identity.files;
     let (random, algorithm) = (SystemRandom::new(), &ECDSA_P256_SHA256_ASN1_SIGNING);
     let pkcs8 =
@@ -168,8 +177,26 @@ pub(crate) async fn ask(
     };
     write(&new.key, pkcs8.as_ref())?;
     write(&new.certificate, &certificate)?;
-    let identity = Identity::from_files(identity.board(), &new.certificate, &new.key)?;
-    Ok(Unused { identity, renewed })
+    let root = std::fs::read(files.root()).ok().map(CertificateDer::from);
+    let new = Identity::from_files(identity.board(), &new.certificate, &new.key)?;
+    Ok(Unused { identity: Identity { root, ..new }, renewed })
+}
+
+/// Takes the hub's newest root, before the board could come to need it; what the hub shows leads to the
+/// one before as well until then.
+async fn take_root(connection: &Connection, identity: &Identity) -> Result<(), RenewalError> {
+    let ask = Ask {
+        path: format!("{}/{}", wire::resource::EST, wire::resource::EST_CRTS),
+        accept: wire::CONTENT_FORMAT_CERTIFICATE,
+        body: None,
+        exponent: 5,
+        answer_max: CERTIFICATE_MAX,
+        from: 0,
+    };
+    let (root, _) = exchange(connection, ask).await?;
+    let (file, new) = (identity.files.root(), identity.files.root().with_extension("der.new"));
+    write(&new, &root)?;
+    std::fs::rename(&new, &file).map_err(|source| RenewalError::Write { file, source })
 }
 
 async fn exchange(connection: &Connection, ask: Ask) -> Result<(Vec<u8>, Renewed), RenewalError> {

@@ -288,6 +288,22 @@ impl Admin {
         Ok(count)
     }
 
+    /// How many boards have certificates of authorities that were there before that moment: who has one of a
+    /// later one has renewed since.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn boards_from_before(&self, moment: UnixSeconds) -> Result<u64, AdminError> {
+        let mut count = 0;
+        for known in self.store.authorities().list(None) {
+            let known = known?;
+            if known.added < moment {
+                count += self.boards_under(&known.name())?;
+            }
+        }
+        Ok(count)
+    }
+
     fn batch_of(&self, tenant: &TenantId, contact: &FirstContact) -> Result<(), AdminError> {
         let batch: Option<&BatchName> = match contact {
             FirstContact::Refuse => None,

@@ -32,6 +32,9 @@ pub(super) enum Ca {
     /// The certificate that the hub's servers show.
     #[command(subcommand)]
     Server(Server),
+    /// The root's rollover: another root, which boards are given before it counts.
+    #[command(subcommand)]
+    Root(Root),
     /// Issue a board's certificate with its tenant's authority, and register the board.
     Issue(Issue),
     /// Write an authority's list of revoked certificates (CRL, RFC 5280), signed now.
@@ -60,6 +63,28 @@ pub(super) enum Server {
         /// certificate before].
         #[arg(long = "server-name", value_name = "NAME")]
         server_names: Vec<ServerName>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Root {
+    /// Show how far the rollover is, and how many boards may know the root before alone.
+    Show,
+    /// Make the next root, with a key of its own in the key store.
+    ///
+    /// Boards that ask (crts) are given it; the one before signs on. Each root signs the other, and the
+    /// server's file has what leads from its certificate to the next one: boards that know either believe it.
+    New,
+    /// Have the next root sign from now on: servers, and authorities of tenants.
+    ///
+    /// The server gets a certificate by it, for the key that it has; boards that know the root before alone
+    /// still believe it.
+    Use,
+    /// Believe the root before no more.
+    Finish {
+        /// Though boards may know that one alone, and would not believe the hub any more.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -109,6 +134,7 @@ impl Ca {
         match self {
             Self::Init { server_names } => init(hub, &server_names),
             Self::Server(Server::Renew { server_names }) => renew(hub, &server_names),
+            Self::Root(root) => root.run(hub),
             Self::Issue(issue) => issue.run(hub),
             Self::Crl { authority, out } => crl(hub, &authority, &out),
         }
@@ -121,7 +147,7 @@ impl Ca {
             Self::Issue(Issue { key: KeyOrRequest { csr, key }, out, .. }) => {
                 Files { read: all(csr), made: all(out), keys: all(key), ..Files::default() }
             }
-            Self::Init { .. } | Self::Server(_) => Files::default(),
+            Self::Init { .. } | Self::Server(_) | Self::Root(_) => Files::default(),
             Self::Crl { out, .. } => Files { made: vec![out.clone()], ..Files::default() },
         }
     }

@@ -161,6 +161,7 @@ impl From<TrustError> for Failure {
             | TrustError::UnfitBoard { .. }
             | TrustError::RequestNotSigned
             | TrustError::RequestKeyUnsuited
+            | TrustError::OutOfTurn(_)
             | TrustError::Key(KeyError::Exists { .. }) => Self::Refused(line),
             TrustError::Missing { .. }
             | TrustError::File { .. }

@@ -11,6 +11,7 @@ mod backup;
 mod batch;
 mod board;
 mod ca;
+mod ca_root;
 mod campaign;
 mod certificate;
 mod configuration;

@@ -57,6 +57,14 @@ impl Authorities {
         self.pki.root_certificate()
     }
 
+    /// The DER of every root that is to be believed, the newest first.
+    ///
+    /// # Errors
+    /// [`TrustError`] where one cannot be read.
+    pub fn roots(&self) -> Result<Vec<Vec<u8>>, TrustError> {
+        self.pki.root_certificates()
+    }
+
     /// The root itself.
     ///
     /// # Errors

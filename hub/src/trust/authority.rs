@@ -46,7 +46,7 @@ impl Authority {
         now: UnixSeconds,
     ) -> Result<Self, TrustError> {
         let key = LabelledKey::new(Arc::clone(&keys), label.clone())?;
-        let mut made = profile::root(now);
+        let mut made = profile::root(label.generation(), now);
         name_key(&mut made, &key.public)?;
         let signed = made.self_signed(&key).map(|made| made.der().to_vec());
         let der = signed.map_err(|error| key.refusal("make the root certificate", &error))?;
@@ -147,6 +147,24 @@ impl Authority {
         };
         let signed = list.signed_by(&self.issuer).map(|list| list.der().to_vec());
         signed.map_err(|error| key.refusal("sign a revocation list", &error))
+    }
+
+    /// A certificate that says of another root that it is to be believed: who knows this one believes that
+    /// one's servers.
+    ///
+    /// # Errors
+    /// [`TrustError::Unissuable`] for one whose name cannot be repeated.
+    pub fn cross_sign(&self, other: &Self, now: UnixSeconds) -> Result<Issued, TrustError> {
+        let doing = "sign another root";
+        let unfit = |problem: String| TrustError::Unissuable { doing, problem };
+        let read = X509Certificate::from_der(&other.der).map_err(|error| unfit(error.to_string()));
+        let params = profile::cross(&read?.1, now, self.not_after).map_err(unfit)?;
+        self.issue(doing, params, &other.issuer.key().public)
+    }
+
+    /// What its key is called.
+    pub(super) fn label(&self) -> &KeyLabel {
+        &self.issuer.key().label
     }
 
     /// The authority's signature over `message`: ECDSA with SHA-256, DER.

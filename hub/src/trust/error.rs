@@ -101,6 +101,9 @@ pub enum TrustError {
         /// The key store.
         store: String,
     },
+    /// A step of the root's rollover that is not the next one.
+    #[error("the root is not rolled over: {0}")]
+    OutOfTurn(&'static str),
     /// The key store refused.
     #[error(transparent)]
     Key(#[from] KeyError),

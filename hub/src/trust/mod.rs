@@ -26,6 +26,7 @@ mod pki;
 mod places;
 mod profile;
 mod request;
+mod rollover;
 
 pub use actors::identity::{IdentityError, hardware_id};
 
@@ -48,3 +49,4 @@ pub use self::profile::{
     BOARD_YEARS, Expiry, SERVER_YEARS, STATION_YEARS, ServerName, StationName,
 };
 pub use self::request::BoardRequest;
+pub use self::rollover::{Rollover, RolloverStage};

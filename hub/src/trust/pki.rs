@@ -189,7 +189,7 @@ impl Pki {
             put_in_place(&new, to)
         };
         replace("server.previous.new", &self.dir.join("server.previous.pem"), &before)?;
-        replace("server.new", &file, issued.to_pem().as_bytes())?;
+        replace("server.new", &file, &self.server_chain(issued.to_pem().as_bytes())?)?;
         Ok(issued)
     }
 
@@ -205,7 +205,11 @@ impl Pki {
 
     /// The root.
     pub fn root(&self) -> Result<Authority, TrustError> {
-        self.read(&self.root_file(), KeyLabel::ROOT, "root", || {
+        let label = match self.root_certificate() {
+            Ok(certificate) => self.root_label(&certificate)?,
+            Err(_) => None,
+        };
+        self.read(&self.root_file(), label.unwrap_or(KeyLabel::ROOT), "root", || {
             String::from("`cellular-hub ca init` makes one")
         })
     }
@@ -314,6 +318,11 @@ impl Pki {
         })
     }
 
+    /// A file of the folder's own.
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     fn tenants(&self) -> PathBuf {
         self.dir.join("tenants")
     }
@@ -327,7 +336,7 @@ impl Pki {
 
     /// The key by this name; a new one where there is none. A key whose certificate was never
     /// written is one too.
-    fn key_for(&self, label: &KeyLabel) -> Result<PublicKey, TrustError> {
+    pub(super) fn key_for(&self, label: &KeyLabel) -> Result<PublicKey, TrustError> {
         match self.keys.public_key(label) {
             Err(KeyError::Missing { .. }) => Ok(self.keys.generate(label)?),
             found => Ok(found?),

@@ -2,7 +2,8 @@
 //!
 //! | | subject | basicConstraints | keyUsage | EKU | names |
 //! | --- | --- | --- | --- | --- | --- |
-//! | root | CN=Cellular Hub root | CA, path 1 | keyCertSign, cRLSign | | |
+//! | root | CN=Cellular Hub root, or Cellular Hub root 2 and so on | CA, path 1 | keyCertSign, cRLSign | | |
+//! | cross | as the root that it is for | CA, path 0 | keyCertSign, cRLSign | | |
 //! | tenant | CN=tenant's boards, or tenant's boards 2 and so on, O=tenant | CA, path 0 | keyCertSign, cRLSign | clientAuth | |
 //! | server | CN=first name | not a CA | digitalSignature | serverAuth | DNS, IP |
 //! | board | CN=board id | not a CA | digitalSignature | clientAuth | hardwareModuleName |
@@ -157,9 +158,24 @@ pub(super) fn moment(at: UnixSeconds) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// The hub's root; one level of authorities may stand below it.
-pub(super) fn root(now: UnixSeconds) -> CertificateParams {
-    authority(subject("Cellular Hub root", None, None), 1, now, moment(NEVER))
+/// The hub's root, its so-manieth; one level of authorities may stand below it.
+pub(super) fn root(generation: u16, now: UnixSeconds) -> CertificateParams {
+    // Names of their own, so that nobody has to tell two apart by their keys.
+    let name = match generation {
+        1 => String::from("Cellular Hub root"),
+        later => format!("Cellular Hub root {later}"),
+    };
+    authority(subject(&name, None, None), 1, now, moment(NEVER))
+}
+
+/// What another root signs for this one: that the servers which it signed are to be believed.
+pub(super) fn cross(
+    root: &X509Certificate<'_>,
+    now: UnixSeconds,
+    not_after: OffsetDateTime,
+) -> Result<CertificateParams, String> {
+    let name = issuer(root)?.distinguished_name;
+    Ok(authority(name, 0, now, not_after.min(root.validity().not_after.to_datetime())))
 }
 
 /// A tenant's authority signs boards, which are clients: it cannot make a server the boards trust.

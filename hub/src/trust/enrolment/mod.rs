@@ -69,13 +69,13 @@ impl BoardEnrolment {
         }
     }
 
-    /// The hub's root; with the tenant's authorities that are believed where more than one can be given.
+    /// The hub's newest root; with the others and the tenant's authorities that are believed where more than
+    /// one can be given.
     fn authorities(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
-        let root = self.authorities.root()?;
+        let mut all = self.authorities.roots()?;
         if request.format == format::CERTIFICATE {
-            return Ok(root);
+            return Ok(all.swap_remove(0));
         }
-        let mut all = vec![root];
         for known in self.store().authorities().list(Some(&request.tenant)) {
             let known = known?;
             all.extend(known.is_believed().then_some(known.certificate));

@@ -54,10 +54,10 @@ impl Est {
         self.authorities.store()
     }
 
-    /// What vouches for boards and for the hub, as PKCS#7 (DER): the root, and with a label what
+    /// What vouches for boards and for the hub, as PKCS#7 (DER): the roots, and with a label what
     /// that tenant's boards are believed for.
     pub fn authorities(&self, label: Option<&TenantId>) -> Result<Vec<u8>, Refusal> {
-        let mut all = vec![self.authorities.root()?];
+        let mut all = self.authorities.roots()?;
         if let Some(label) = label {
             let tenant = self.tenant(label)?;
             let theirs = self.theirs(&tenant.id)?.into_iter();
