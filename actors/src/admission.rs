@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use openssl::sha::sha256;
 use storage::{
-    Authority, AuthorityNumber, AuthorityState, Board, BoardId, BoardState, Fingerprint, Serial,
-    Store, Tenant, TenantId, TenantState, UnixSeconds,
+    AuditEvent, Authority, AuthorityNumber, AuthorityState, Board, BoardId, BoardState,
+    Fingerprint, Serial, Store, Tenant, TenantId, TenantState, UnixSeconds,
 };
 
 use self::clones::Clones;
@@ -158,12 +158,29 @@ impl Registry {
             }
         });
         match held {
-            Ok(_) => {
+            Ok(known) => {
+                self.write_down(board, known.map(|known| known.tenant), why, since);
                 let way_out = "find out which of the two is the board; `cellular-hub board release` lets it in again";
                 tracing::error!(%board, reason = why, way_out, "held: there seem to be two of a board");
                 Refusal::Held
             }
             Err(error) => unreadable(&error),
+        }
+    }
+
+    /// Has the audit log say that the board is held, which nobody has done but the hub.
+    fn write_down(&self, board: &BoardId, tenant: Option<TenantId>, why: &str, at: UnixSeconds) {
+        let event = AuditEvent {
+            at,
+            who: String::from("hub"),
+            source: None,
+            what: String::from("board.hold"),
+            subject: board.to_string(),
+            tenant,
+            detail: format!("{{\"reason\":\"{why}\"}}"),
+        };
+        if let Err(error) = self.store.audit().and_then(|audit| audit.append(event)) {
+            tracing::error!(%board, %error, "the audit log does not say that the board is held");
         }
     }
 

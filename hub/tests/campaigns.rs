@@ -194,6 +194,12 @@ fn a_campaign_is_made_seen_halted_and_ended_over_the_api_by_whom_it_concerns() {
     let left = anna.get("/authorities").ok()["items"].to_string();
     assert!(left.contains("retiring"), "{left}");
 
+    let of = |query: &str| anna.get(&format!("/boards?{query}")).ok()["total"].clone();
+    assert_eq!(
+        (of("authority=tenant-0/2"), of("authority=tenant-1/1&heard=true")),
+        (json!(0), json!(0))
+    );
+
     assert_eq!(own.get("/campaigns/1").ok()["from"], "tenant-0/1");
     own.post("/campaigns/1/pause", &json!({})).refused(403, "forbidden");
     tina.get("/campaigns/1").refused(404, "not-found");

@@ -71,6 +71,9 @@ fn two_devices_with_one_certificate_are_both_held_until_an_admin_releases_the_bo
     assert!(reason.contains("two devices with its certificate"), "{held}");
     hub.wait_for_log(&["held", id.as_str()]);
     assert!(done(&site, &["board", "show", id.as_str()]).contains("held: two devices"));
+    let log = done(&site, &["audit", "list", "--json"]);
+    let entry = log.lines().find(|line| line.contains("\"board.hold\"")).expect(&log);
+    assert!(entry.contains(id.as_str()) && entry.contains("two devices"), "{entry}");
     hub.wait_for_metric("hub_boards_held_total", &[], |count| count == 1.0);
     // The session of the one that was not asking has ended as well.
     hub.wait_for_metric("hub_sessions", &[], |sessions| sessions == 0.0);

@@ -276,3 +276,108 @@ fn unremoved(file: PathBuf, source: std::io::Error) -> TrustError {
 const fn refused(why: &'static str) -> TrustError {
     TrustError::OutOfTurn(why)
 }
+
+#[cfg(test)]
+mod tests {
+    use openssl::stack::Stack;
+    use openssl::x509::X509StoreContext;
+    use openssl::x509::store::X509StoreBuilder;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::trust::keys::MemoryStore;
+
+    const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+    fn initialised() -> (TempDir, Pki) {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::new(folder.path(), Arc::new(MemoryStore::default()));
+        pki.init(&["localhost".parse().unwrap()], NOW).unwrap();
+        (folder, pki)
+    }
+
+    /// Whether what the server shows leads to this root, dates apart.
+    fn leads_to(pki: &Pki, root: &[u8]) -> bool {
+        let shown = fs::read(pki.server_files().certificate).unwrap();
+        let mut shown = X509::stack_from_pem(&shown).unwrap().into_iter();
+        let (server, mut chain) = (shown.next().unwrap(), Stack::new().unwrap());
+        shown.for_each(|above| chain.push(above).unwrap());
+        let mut store = X509StoreBuilder::new().unwrap();
+        store.add_cert(X509::from_der(root).unwrap()).unwrap();
+        store.set_flags(openssl::x509::verify::X509VerifyFlags::NO_CHECK_TIME).unwrap();
+        let store = store.build();
+        let mut context = X509StoreContext::new().unwrap();
+        context.init(&store, &server, &chain, |context| context.verify_cert()).unwrap()
+    }
+
+    #[test]
+    fn what_is_shown_leads_to_both_roots_from_the_first_step_to_the_last() {
+        let (_folder, pki) = initialised();
+        let old = pki.root_certificate().unwrap();
+        pki.begin_rollover(NOW).unwrap();
+        let new = pki.root_certificates().unwrap().swap_remove(0);
+        let lead = |old_as_well: bool| {
+            assert_eq!((leads_to(&pki, &old), leads_to(&pki, &new)), (old_as_well, true));
+        };
+        lead(true);
+        pki.renew_server(&[], NOW).unwrap();
+        lead(true);
+        pki.switch_root(NOW).unwrap();
+        assert_eq!(pki.root_certificates().unwrap(), [new.clone(), old.clone()]);
+        lead(true);
+        pki.renew_server(&[], NOW).unwrap();
+        lead(true);
+        pki.finish_rollover().unwrap();
+        lead(false);
+        assert_eq!(pki.root_certificates().unwrap(), [new.clone()]);
+        // What it signs from now on is by the new one.
+        let (_, label) = pki.succeed_tenant(&"acme".parse().unwrap(), NOW).unwrap();
+        assert_eq!(label.to_string(), "tenant/acme/2");
+        pki.begin_rollover(NOW).unwrap();
+        lead(false);
+        assert_eq!(pki.rollover().unwrap().stage, RolloverStage::Announced);
+    }
+
+    #[test]
+    fn a_switch_that_was_cut_off_anywhere_is_called_again() {
+        for cut in 0..4 {
+            let (_folder, pki) = initialised();
+            pki.begin_rollover(NOW).unwrap();
+            let names = ["root.previous.pem", "server.cross.pem", "server.pem", "root.pem"];
+            let kept = |name: &str| fs::read(pki.beside(name)).ok();
+            let before = names.map(kept);
+            let next = kept("root.next.pem").unwrap();
+            pki.switch_root(NOW).unwrap();
+            let (old, new) =
+                (pki.root_certificates().unwrap()[1].clone(), read_der(&pki.root_file()).unwrap());
+            // As if it had been cut off before the cut-th file: those behind it are as they were.
+            fs::write(pki.beside("root.next.pem"), &next).unwrap();
+            for (name, bytes) in names.into_iter().zip(before).skip(cut + 1) {
+                match bytes {
+                    Some(bytes) => fs::write(pki.beside(name), bytes).unwrap(),
+                    None => fs::remove_file(pki.beside(name)).unwrap(),
+                }
+            }
+            assert_eq!(pki.root_certificates().unwrap(), [new.clone(), old.clone()], "{cut}");
+            pki.switch_root(NOW).unwrap();
+            assert_eq!(pki.rollover().unwrap().stage, RolloverStage::Switched, "{cut}");
+            assert!(leads_to(&pki, &old) && leads_to(&pki, &new), "{cut}");
+            pki.finish_rollover().unwrap();
+        }
+    }
+
+    #[test]
+    fn steps_are_taken_in_their_order() {
+        let (_folder, pki) = initialised();
+        let out_of_turn = |done: Result<Rollover, TrustError>| {
+            assert!(matches!(done, Err(TrustError::OutOfTurn(_))), "{done:?}");
+        };
+        out_of_turn(pki.switch_root(NOW).map(|(_, rollover)| rollover));
+        out_of_turn(pki.finish_rollover());
+        assert_eq!(pki.begin_rollover(NOW).unwrap().0, Made::Made);
+        assert_eq!(pki.begin_rollover(NOW).unwrap().0, Made::Kept);
+        out_of_turn(pki.finish_rollover());
+        pki.switch_root(NOW).unwrap();
+        out_of_turn(pki.begin_rollover(NOW).map(|(_, rollover)| rollover));
+    }
+}

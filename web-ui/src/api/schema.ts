@@ -4921,6 +4921,14 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before, of a list in the same order. */
                 after?: string;
+                /**
+                 * @description With a certificate of this authority, as `acme/1`; repeated: of one of these, all one tenant's. Boards
+                 *     whose certificate was not seen since authorities have numbers are not among them.
+                 * @example [
+                 *       "acme/1"
+                 *     ]
+                 */
+                authority?: string[];
                 /** @description With a certificate that ends then or later. */
                 certificate_ends_after?: string;
                 /** @description With a certificate that ends before this moment. */
@@ -5321,6 +5329,14 @@ export interface operations {
     count_boards: {
         parameters: {
             query?: {
+                /**
+                 * @description With a certificate of this authority, as `acme/1`; repeated: of one of these, all one tenant's. Boards
+                 *     whose certificate was not seen since authorities have numbers are not among them.
+                 * @example [
+                 *       "acme/1"
+                 *     ]
+                 */
+                authority?: string[];
                 /** @description With a certificate that ends then or later. */
                 certificate_ends_after?: string;
                 /** @description With a certificate that ends before this moment. */

@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use storage::{
-    BoardFilter, Cursor, FirmwareVersion, HardwareName, LabelFilter, ProductName, Sort, Span,
-    StateKind, TenantId, UnixSeconds,
+    AuthorityName, BoardFilter, Cursor, FirmwareVersion, HardwareName, LabelFilter, ProductName,
+    Sort, Span, StateKind, TenantId, UnixSeconds,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -47,6 +47,10 @@ pub(in crate::http::api) struct Asked {
     /// values; with several: with all of these.
     #[param(required = false, style = Form, explode, example = json!(["site=roof"]))]
     label: Vec<String>,
+    /// With a certificate of this authority, as `acme/1`; repeated: of one of these, all one tenant's. Boards
+    /// whose certificate was not seen since authorities have numbers are not among them.
+    #[param(required = false, style = Form, explode, value_type = Vec<String>, example = json!(["acme/1"]))]
+    authority: Vec<AuthorityName>,
     /// Last heard before this moment.
     #[param(required = false, value_type = Option<String>, format = DateTime)]
     seen_before: Option<UnixSeconds>,
@@ -165,9 +169,25 @@ impl Asked {
     ///
     /// # Errors
     /// [`Code::NotFound`] for a tenant that the caller has nothing to do with.
-    pub(in crate::http::api) fn filter(self, reach: &Reach) -> Result<BoardFilter, Problem> {
+    pub(in crate::http::api) fn filter(mut self, reach: &Reach) -> Result<BoardFilter, Problem> {
         if let Some(hidden) = self.tenant.iter().find(|tenant| !reach.includes(tenant)) {
             return Err(Problem::unknown("tenant", hidden));
+        }
+        if let Some(hidden) = self.authority.iter().find(|it| !reach.includes(&it.tenant)) {
+            return Err(Problem::unknown("authority", hidden));
+        }
+        let issuers = self.authority.iter().map(|name| Some(name.number)).collect();
+        if let Some(AuthorityName { tenant, .. }) = self.authority.first() {
+            if self.authority.iter().any(|other| other.tenant != *tenant) {
+                return Err(Problem::new(
+                    Code::Invalid,
+                    "authority names those of one tenant alone",
+                ));
+            }
+            if !self.tenant.is_empty() && !self.tenant.contains(tenant) {
+                return Err(Problem::new(Code::Invalid, "authority is none of the tenant's"));
+            }
+            self.tenant = vec![tenant.clone()];
         }
         let tenants = match (self.tenant.is_empty(), reach) {
             (false, _) => Some(self.tenant),
@@ -193,7 +213,7 @@ impl Asked {
         Ok(BoardFilter {
             tenants,
             states: self.state,
-            issuers: Vec::new(),
+            issuers,
             id_contains: self.q,
             labels,
             created: Span { from: self.created_after, before: self.created_before },
@@ -214,6 +234,7 @@ impl Asked {
         match name {
             "q" => once(name, &mut self.q, Ok(value.to_owned()))?,
             "tenant" => repeated(name, &mut self.tenant, value.parse().ok())?,
+            "authority" => repeated(name, &mut self.authority, value.parse().ok())?,
             "state" => repeated(name, &mut self.state, state(value))?,
             "label" => repeated(name, &mut self.label, label(value))?,
             "seen_before" => once(name, &mut self.seen_before, moment(name, value))?,
@@ -385,6 +406,24 @@ mod tests {
     }
 
     #[test]
+    fn an_authority_is_of_a_tenant_that_the_caller_may_see() {
+        let acme: TenantId = "acme".parse().unwrap();
+        let numbers = |filter: BoardFilter| {
+            let all = filter.issuers.into_iter().flatten();
+            (filter.tenants, all.map(storage::AuthorityNumber::get).collect::<Vec<_>>())
+        };
+        let both = filter("authority=acme/1&authority=acme%2F2&tenant=acme&tenant=other");
+        assert_eq!(numbers(both), (Some(vec![acme.clone()]), vec![1, 2]));
+        let reach = Reach::Tenants([acme].into());
+        let refused = |query: &str| Asked::parse(query).unwrap().filter(&reach).unwrap_err().code();
+        assert_eq!(refused("authority=other/1"), Code::NotFound);
+        assert_eq!(refused("authority=acme/1&authority=other/1"), Code::NotFound);
+        let of_two = Asked::parse("authority=acme/1&authority=other/1").unwrap();
+        assert_eq!(of_two.filter(&Reach::Everywhere).unwrap_err().code(), Code::Invalid);
+        assert_eq!(refused("authority=acme/1&tenant=other"), Code::NotFound);
+    }
+
+    #[test]
     fn what_is_misspelt_is_refused_by_name() {
         for (query, code, name) in [
             ("stat=active", Code::Malformed, "stat"),
@@ -392,6 +431,7 @@ mod tests {
             ("state=aktiv", Code::Invalid, "state"),
             ("tenant=A", Code::Invalid, "tenant"),
             ("label==x", Code::Invalid, "label"),
+            ("authority=acme", Code::Invalid, "authority"),
             ("seen_before=yesterday", Code::Invalid, "seen_before"),
             ("heard=maybe", Code::Invalid, "heard"),
             ("q=%00", Code::Invalid, "q"),
@@ -413,7 +453,7 @@ mod tests {
         #[test]
         fn any_value_is_read_or_refused(
             name in prop::sample::select(vec![
-                "q", "tenant", "state", "label", "seen_before", "heard", "sort", "limit", "after",
+                "q", "tenant", "authority", "state", "label", "seen_before", "heard", "sort", "limit", "after",
                 "version", "product", "hardware",
             ]),
             value in any::<String>(),
