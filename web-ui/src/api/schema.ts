@@ -270,6 +270,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards/{board}/firmware": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a board said last of its firmware; of one that never has, there is nothing (`not-found`). */
+        get: operations["show_board_firmware"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/boards/{board}/history": {
         parameters: {
             query?: never;
@@ -367,7 +384,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How many boards of each state, tenant and label fit a filter. */
+        /** How many boards of each state, tenant, label and firmware fit a filter. */
         get: operations["count_boards"];
         put?: never;
         post?: never;
@@ -628,6 +645,30 @@ export interface paths {
          *     there stays.
          */
         put: operations["describe_release"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{release}/sbom": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A release's bill of materials, as it was attached: CycloneDX or SPDX, as `Content-Type` says, or
+         *     whatever else it is.
+         */
+        get: operations["release_sbom"];
+        /**
+         * Attach a release's bill of materials: the body, at most 4 MiB, kept as it comes. One that was there
+         *     is given up.
+         */
+        put: operations["attach_sbom"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1098,6 +1139,26 @@ export interface paths {
          *     approval that is waited for.
          */
         post: operations["start_rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what a rollout would mean: how many boards, how long, how many bytes and how much energy. Nothing is
+         *     made or changed.
+         */
+        post: operations["preview_rollout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2054,6 +2115,47 @@ export interface components {
          * @enum {string}
          */
         BoardEventKind: "begun" | "resumed" | "ended" | "refused";
+        /** @description What a board said last of its firmware. */
+        BoardFirmware: {
+            /**
+             * Format: int32
+             * @description Percent of its battery, where it told.
+             */
+            battery_percent?: number | null;
+            /** @description What its application left behind when it last failed, in hexadecimal. */
+            fault?: string | null;
+            /**
+             * Format: int32
+             * @description The least security counter that may run there.
+             */
+            floor: number;
+            /** @description The revision of its hardware. */
+            hardware: string;
+            /** @description Whether what runs has yet to prove itself. */
+            on_trial: boolean;
+            /**
+             * @description The kind of product that it is.
+             * @example valve
+             */
+            product: string;
+            /** @description When it said so. */
+            reported: components["schemas"]["Moment"];
+            /**
+             * Format: int32
+             * @description Why its processor was reset, as its register has it.
+             */
+            reset_cause: number;
+            /**
+             * Format: int32
+             * @description Its signal, RSRP in dBm, where it told.
+             */
+            rsrp_dbm?: number | null;
+            /**
+             * @description The version that runs.
+             * @example 1.4.0
+             */
+            version: string;
+        };
         /** @description What happened to a board. */
         BoardHistory: {
             /** @description The last 16 events of its sessions and the last 8 reasons of refusals, the newest first. */
@@ -2252,6 +2354,26 @@ export interface components {
              */
             code: string;
         };
+        /** @description A version of a product on a revision of its hardware, and how many boards run it. */
+        CountedFirmware: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            boards: number;
+            /** @description The revision of their hardware. */
+            hardware: string;
+            /**
+             * @description The kind of product that they are.
+             * @example valve
+             */
+            product: string;
+            /**
+             * @description The version that they run.
+             * @example 1.4.0
+             */
+            version: string;
+        };
         /** @description A name, and how many boards have it. */
         CountedName: {
             /**
@@ -2308,6 +2430,8 @@ export interface components {
          *     the other choices show.
          */
         Facets: {
+            /** @description By what they run, as they said last. */
+            firmware: components["schemas"]["FirmwareFacet"];
             /** @description How many have a label of this key, the most frequent first. */
             keys: components["schemas"]["CountedName"][];
             /** @description By state. */
@@ -2321,6 +2445,21 @@ export interface components {
             total: number;
             /** @description By the values of the labels that were asked for. */
             values: components["schemas"]["Values"][];
+        };
+        /** @description Which firmware boards run. */
+        FirmwareFacet: {
+            /** @description The most frequent first; 200 at most. */
+            kinds: components["schemas"]["CountedFirmware"][];
+            /**
+             * Format: int64
+             * @description Boards that run something else.
+             */
+            others: number;
+            /**
+             * Format: int64
+             * @description Boards that have never said what they run.
+             */
+            unknown: number;
         };
         /** @description A key whose signatures on images are taken. */
         FirmwareKey: {
@@ -3214,6 +3353,12 @@ export interface components {
                  * @example valve
                  */
                 product: string;
+                /**
+                 * Format: int64
+                 * @description How many boards that you may see run it, as they said last; told where releases are listed and
+                 *     where one is shown, while boards can be counted.
+                 */
+                runs_on?: number | null;
                 /** @description SHA-256 of its software bill of materials. */
                 sbom?: string | null;
                 /**
@@ -3520,6 +3665,39 @@ export interface components {
             /** @description The one tenant; none is everywhere. */
             tenant?: string | null;
         };
+        /** @description A group. */
+        PreviewedGroup: {
+            /**
+             * Format: int64
+             * @description How many boards are in it.
+             */
+            boards: number;
+            /** @description What it is called. */
+            name: string;
+        };
+        /** @description A rollout that is thought about. */
+        PreviewedRollout: {
+            /**
+             * @description Which boards: what stands behind `?` where boards are listed, without a page.
+             * @example tenant=acme&label=site%3Dnorth
+             */
+            filter: string;
+            /**
+             * @description The groups, as a rollout has them.
+             * @example [
+             *       "canary:5%:95%:2%",
+             *       "others:rest:90%:5%"
+             *     ]
+             */
+            groups: string[];
+            /**
+             * Format: int64
+             * @description The release, by number; it need not be signed yet.
+             */
+            release: number;
+            /** @description On which terms. */
+            terms?: components["schemas"]["RolloutTerms"];
+        };
         /**
          * @description A refusal.
          * @example {
@@ -3558,6 +3736,29 @@ export interface components {
             board: components["schemas"]["Bounds"];
             /** @description All boards together. */
             tenant: components["schemas"]["Bounds"];
+        };
+        /** @description Time and energy with one kind of radio; estimates. */
+        RadioEffort: {
+            /**
+             * Format: double
+             * @description Joules for each board.
+             */
+            joules_each: number;
+            /**
+             * Format: double
+             * @description Seconds from the start until the last group is through, at this pace and in these windows.
+             */
+            seconds: number;
+            /**
+             * Format: double
+             * @description Seconds of radio for each board.
+             */
+            seconds_each: number;
+            /**
+             * Format: double
+             * @description Watt hours for all boards together.
+             */
+            watt_hours: number;
         };
         /** @description What goes by in a second. */
         Rates: {
@@ -3632,6 +3833,12 @@ export interface components {
              * @example valve
              */
             product: string;
+            /**
+             * Format: int64
+             * @description How many boards that you may see run it, as they said last; told where releases are listed and
+             *     where one is shown, while boards can be counted.
+             */
+            runs_on?: number | null;
             /** @description SHA-256 of its software bill of materials. */
             sbom?: string | null;
             /**
@@ -3821,6 +4028,64 @@ export interface components {
              * @description Not offered anything yet.
              */
             waiting: number;
+        };
+        /**
+         * @description What a rollout would mean. How many is counted, of what boards said last; how long, how many bytes and
+         *     how much energy is estimated.
+         */
+        RolloutPreview: {
+            /**
+             * Format: int64
+             * @description Boards that fit the filter.
+             */
+            boards: number;
+            /**
+             * Format: int64
+             * @description For all of them.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes on the air for each board, both ways and down to IP.
+             */
+            bytes_each: number;
+            /**
+             * Format: int64
+             * @description Boards that would fetch the release: those that run something older, and those that have never
+             *     said what they run.
+             */
+            fetching: number;
+            /** @description The groups, in their order. */
+            groups: components["schemas"]["PreviewedGroup"][];
+            /** @description If all were on LTE-M. */
+            lte_m: components["schemas"]["RadioEffort"];
+            /** @description If all were on NB-IoT. */
+            nb_iot: components["schemas"]["RadioEffort"];
+            /**
+             * Format: int64
+             * @description Boards that run something newer.
+             */
+            newer: number;
+            /**
+             * Format: int64
+             * @description Boards that run something older.
+             */
+            older: number;
+            /**
+             * Format: int64
+             * @description Boards that are another product or have another hardware.
+             */
+            other: number;
+            /**
+             * Format: int64
+             * @description Boards that run it.
+             */
+            same: number;
+            /**
+             * Format: int64
+             * @description Boards that have never said what they run.
+             */
+            unknown: number;
         };
         /**
          * @description How a rollout is.
@@ -4937,6 +5202,8 @@ export interface operations {
                 created_after?: string;
                 /** @description Added before this moment. */
                 created_before?: string;
+                /** @description That said last that they are this revision of the hardware; repeated: one of these. */
+                hardware?: string[];
                 /** @description Ever heard, or never. */
                 heard?: boolean;
                 /**
@@ -4949,6 +5216,8 @@ export interface operations {
                 label?: string[];
                 /** @description How many boards at most: 50 where nothing is said. */
                 limit?: number;
+                /** @description That said last that they are this product; repeated: one of these. */
+                product?: string[];
                 /** @description With this in their id, whatever the case. */
                 q?: string;
                 /** @description Last heard then or later. */
@@ -4964,6 +5233,13 @@ export interface operations {
                 state?: ("active" | "blocked" | "held" | "revoked")[];
                 /** @description Of this tenant; repeated: of one of these. */
                 tenant?: string[];
+                /**
+                 * @description That said last that they run this version of their firmware; repeated: one of these.
+                 * @example [
+                 *       "1.4.0"
+                 *     ]
+                 */
+                version?: string[];
             };
             header?: never;
             path?: never;
@@ -5112,6 +5388,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Shut"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_board_firmware: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardFirmware"];
                 };
             };
             /** @description It is refused, for a reason of the list of codes */
@@ -5345,6 +5652,8 @@ export interface operations {
                 created_after?: string;
                 /** @description Added before this moment. */
                 created_before?: string;
+                /** @description That said last that they are this revision of the hardware; repeated: one of these. */
+                hardware?: string[];
                 /** @description Ever heard, or never. */
                 heard?: boolean;
                 /**
@@ -5355,6 +5664,8 @@ export interface operations {
                  *     ]
                  */
                 label?: string[];
+                /** @description That said last that they are this product; repeated: one of these. */
+                product?: string[];
                 /** @description With this in their id, whatever the case. */
                 q?: string;
                 /** @description Last heard then or later. */
@@ -5367,6 +5678,13 @@ export interface operations {
                 tenant?: string[];
                 /** @description A label whose values are counted; may be repeated. */
                 values_of?: string[];
+                /**
+                 * @description That said last that they run this version of their firmware; repeated: one of these.
+                 * @example [
+                 *       "1.4.0"
+                 *     ]
+                 */
+                version?: string[];
             };
             header?: never;
             path?: never;
@@ -5894,6 +6212,77 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ReleaseNotes"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_sbom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/octet-stream": unknown;
+                    "application/spdx+json": unknown;
+                    "application/vnd.cyclonedx+json": unknown;
+                    "application/vnd.cyclonedx+xml": unknown;
+                    "text/spdx": unknown;
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    attach_sbom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                release: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
             };
         };
         responses: {
@@ -6883,6 +7272,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewedRollout"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutPreview"];
+                };
             };
             /** @description It is refused, for a reason of the list of codes */
             default: {
