@@ -1,0 +1,1 @@
+fn main(){ let o=std::env::var("OUT_DIR").unwrap(); std::fs::write(format!("{o}/memory.x"),"MEMORY { FLASH : ORIGIN = 0x18000, LENGTH = 400K RAM : ORIGIN = 0x20008000, LENGTH = 128K }").unwrap(); println!("cargo:rustc-link-search={o}"); }
