@@ -20,6 +20,7 @@ mod identity;
 mod link;
 mod machine;
 mod message;
+pub mod modem;
 mod notebook;
 mod product;
 mod random;

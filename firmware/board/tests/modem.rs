@@ -1,0 +1,7 @@
+//! A board and its modem, in virtual time: attaching, keys and certificates.
+#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
+
+mod modem {
+    mod attach;
+    mod credentials;
+}
