@@ -6,10 +6,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which crates of ours a crate may use, tests apart.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("wire", &[]),
     ("image", &[]),
     ("bootloader", &["image"]),
+    ("guard", &["image"]),
     ("firmware-stories", &["image"]),
     ("board", &["image", "wire"]),
     ("storage", &["wire"]),

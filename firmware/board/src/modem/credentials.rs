@@ -165,6 +165,11 @@ impl Credentials {
         self.stage != Stage::Resting
     }
 
+    /// Whether the next step is to ask the hub, for which there has to be a session.
+    pub fn needs_session(&self) -> bool {
+        matches!(self.stage, Stage::Asking(_))
+    }
+
     /// What to do now; the next step comes when this one is told done.
     pub fn poll_step(&mut self) -> Option<Step> {
         if self.is_under_way {
