@@ -1,5 +1,4 @@
 //! A fault, from the memory that it was left in.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's failure is its report")]
 
 use guard::{Fault, FaultKind, Faults, TEXT_MAX};
 use proptest::prelude::*;

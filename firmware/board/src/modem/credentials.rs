@@ -160,6 +160,13 @@ impl Credentials {
         }
     }
 
+    /// The hub wants the board to have another certificate: a renewal begins as soon as it can.
+    pub fn handle_wanted(&mut self) {
+        if self.stage == Stage::Resting && self.is_complete && self.note.is_proved {
+            self.stage = Stage::GoingOffline;
+        }
+    }
+
     /// Whether a renewal is under way; its answers are for [`Credentials::handle_answer`].
     pub fn is_busy(&self) -> bool {
         self.stage != Stage::Resting

@@ -131,6 +131,18 @@ fn a_renewal_ends_with_a_session_on_the_new_key() {
 }
 
 #[test]
+fn a_hub_that_wants_another_certificate_is_asked_for_it_at_once() {
+    let mut bench = Bench::new();
+    let mut credentials = bench.start();
+    credentials.handle_wanted();
+    bench.run(&mut credentials);
+    assert_eq!(credentials.tags(), Some([10, 12]));
+    assert!(bench.can_connect([10, 12]));
+    credentials.handle_wanted();
+    assert!(!credentials.is_busy(), "not before the hub took this one");
+}
+
+#[test]
 fn what_the_hub_does_not_sign_is_asked_for_again_a_day_later() {
     let mut bench = Bench::new();
     bench.signs = false;

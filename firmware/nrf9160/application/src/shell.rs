@@ -204,6 +204,7 @@ impl<'f> Shell<'f> {
                     SCB::sys_reset();
                 }
                 Effect::TimeLearned(unix_ms) => self.told = Some((unix_ms, now())),
+                Effect::RenewCertificate => self.credentials.handle_wanted(),
                 Effect::Confirmed | Effect::ReadingLost | Effect::ReadingRefused(_) => {}
             }
         }
