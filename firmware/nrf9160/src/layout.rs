@@ -6,7 +6,9 @@ pub const FLASH_REGION: u32 = 0x8000;
 /// Memory that it knows as one region.
 pub const MEMORY_REGION: u32 = 0x2000;
 
-/// The last of the secure program's two regions of flash; in front of them is the image's header.
+/// The image: its header, then the secure program.
+pub const IMAGE: u32 = 0x1_0000;
+/// The last of the secure program's two regions of flash.
 pub const SECURE_REGION: u32 = 0x1_8000 / FLASH_REGION;
 /// The last bytes of that region are where the application may enter, and nowhere else.
 pub const ENTRANCE_LENGTH: u32 = 0x100;
@@ -32,4 +34,31 @@ const _: () = assert!(
         && SECURE_MEMORY.is_multiple_of(MEMORY_REGION)
         && MEMORY + MODEM_LENGTH <= 0x2002_0000
         && FAULTS + 0x100 == SECURE_MEMORY
+);
+
+/// Whether the application may write to all of these bytes itself: memory of its own.
+pub const fn is_applications(address: u32, length: u32) -> bool {
+    is_within(MEMORY, SECURE_MEMORY, address, length)
+}
+
+/// Whether it may read them: memory of its own, or its program.
+pub const fn is_readable(address: u32, length: u32) -> bool {
+    is_applications(address, length) || is_within(APPLICATION, APPLICATION_END, address, length)
+}
+
+const fn is_within(from: u32, to: u32, address: u32, length: u32) -> bool {
+    match address.checked_add(length) {
+        Some(end) => from <= address && end <= to,
+        None => false,
+    }
+}
+
+const _: () = assert!(
+    is_applications(MEMORY, SECURE_MEMORY - MEMORY)
+        && !is_applications(SECURE_MEMORY - 1, 2)
+        && !is_applications(MEMORY - 1, 2)
+        && !is_applications(MEMORY, u32::MAX - MEMORY + 1)
+        && is_readable(APPLICATION, APPLICATION_END - APPLICATION)
+        && !is_readable(APPLICATION - 1, 2)
+        && !is_readable(APPLICATION_END - 1, 2)
 );

@@ -62,7 +62,6 @@ fn character(value: u32) -> char {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 mod tests {
     use ::base64::prelude::*;
     use proptest::prelude::*;

@@ -47,7 +47,6 @@ pub fn edrx_cycle(seconds: u32) -> &'static str {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 mod tests {
     use proptest::prelude::*;
 

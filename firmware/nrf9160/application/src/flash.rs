@@ -65,6 +65,9 @@ pub(crate) fn boot_record() -> Option<BootRecord> {
 }
 
 fn ask(service: Service, offset: u32, address: u32, length: usize) -> Result<(), Refused> {
+    if length == 0 {
+        return Ok(());
+    }
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     match secure_service(service.number(), offset, address, length) {
         DONE => Ok(()),

@@ -11,9 +11,9 @@ use nrf9160::layout;
 
 /// Peripherals of the application, by their numbers: regulators, clock and power, serial, GPIOTE, converter, timers,
 /// real-time counters, DPPI, watchdog, EGU, PWM, PDM, I2S, IPC, FPU, the second GPIOTE, and the port.
-const PERIPHERALS: [usize; 33] = [
+const PERIPHERALS: [usize; 31] = [
     4, 5, 8, 9, 10, 11, 13, 14, 15, 16, 17, 20, 21, 23, 24, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36,
-    38, 40, 42, 44, 49, 66, 6, 12,
+    38, 40, 42, 44, 49, 66,
 ];
 const PINS: u32 = u32::MAX;
 const CHANNELS: u32 = 0xffff;
@@ -40,17 +40,17 @@ pub(crate) fn divide() {
     cortex_m::asm::isb();
 }
 
-/// The application runs from its regions, and nobody writes to them; the rest it reaches through the gate.
+/// Nobody writes to what runs, on either side: until the next reset, after which the bootloader may put another image
+/// there. The rest the application reaches through the gate.
 fn flash() {
-    let from = layout::APPLICATION / layout::FLASH_REGION;
-    let to = layout::APPLICATION_END / layout::FLASH_REGION;
-    for region in from..to {
+    let image = layout::IMAGE / layout::FLASH_REGION;
+    let application = layout::APPLICATION / layout::FLASH_REGION;
+    for region in image..layout::APPLICATION_END / layout::FLASH_REGION {
         let mut permissions = FlashregionPerm(0);
         permissions.set_read(true);
         permissions.set_execute(true);
-        permissions.set_secattr(false);
-        // Until the next reset, after which the bootloader may put another image there.
         permissions.set_write(false);
+        permissions.set_secattr(region < application);
         permissions.set_lock(true);
         SPU_S.flashregion(region as usize).perm().write_value(permissions);
     }

@@ -1,16 +1,15 @@
-//! Where the application enters: one function, four registers. Addresses are believed only where the processor says
-//! that they are the application's own.
+//! Where the application enters: one function, four registers. Addresses are believed only where all that they name is
+//! the application's own, as `division` gave it away and locked it.
 
 use core::cell::UnsafeCell;
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use cortex_m::cmse::{AccessType, TestTarget};
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use guard::{Denied, Gate};
 use image::BootRecord;
-use nrf9160::Flash;
 use nrf9160::service::{self, Service};
+use nrf9160::{Flash, layout};
 
 use crate::MAP;
 
@@ -87,16 +86,16 @@ fn perform(behind: &mut Behind, service: Service, offset: u32, address: u32, len
 
 /// Bytes of the application's memory that it may write to itself.
 fn writable<'m>(address: u32, length: u32) -> Option<&'m mut [u8]> {
-    let (start, length) = (address as *mut u8, length as usize);
-    let range = TestTarget::check_range(start.cast(), length, AccessType::NonSecure)?;
-    // SAFETY: the processor says that every byte is the application's and can be written; the application waits.
-    range.ns_read_and_writable().then(|| unsafe { slice::from_raw_parts_mut(start, length) })
+    let start = address as *mut u8;
+    // SAFETY: every byte is memory of the application, which waits until this call is over.
+    layout::is_applications(address, length)
+        .then(|| unsafe { slice::from_raw_parts_mut(start, length as usize) })
 }
 
 /// Bytes that the application may read itself.
 fn readable<'m>(address: u32, length: u32) -> Option<&'m [u8]> {
-    let (start, length) = (address as *mut u8, length as usize);
-    let range = TestTarget::check_range(start.cast(), length, AccessType::NonSecure)?;
-    // SAFETY: the processor says that every byte is the application's; the application waits.
-    range.ns_readable().then(|| unsafe { slice::from_raw_parts(start, length) })
+    let start = address as *const u8;
+    // SAFETY: every byte is memory of the application, which waits, or of its program, which nobody can write to.
+    layout::is_readable(address, length)
+        .then(|| unsafe { slice::from_raw_parts(start, length as usize) })
 }
