@@ -6,6 +6,7 @@ use crate::rig::api::{Answer, Api};
 use crate::rig::board::Board;
 use crate::rig::broker::Broker;
 use crate::rig::client::Client;
+use crate::rig::pki::Authority;
 use crate::rig::site::Plan;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::{PATIENCE, eventually, free_tcp};
@@ -67,6 +68,59 @@ fn a_tenant_is_renamed_suspended_and_bounded() {
     let operator = api.program_of("otto", &["tenant-admin@tenant-1"]);
     operator.post(&format!("{tenant}/suspend"), &why).refused(403, "forbidden");
     operator.get(&format!("{tenant}/quota")).refused(404, "not-found");
+}
+
+#[test]
+fn a_tenant_is_added_once_with_an_authority_that_issues_or_its_own() {
+    let api = Api::start();
+    let admin = api.program_of("anna", &["platform-admin"]);
+    let new = json!({ "id": "acme", "name": "Acme Pumps" });
+    let key = [("Idempotency-Key", "one")];
+    let added = admin.send("POST", "/tenants", &key, Some(&new));
+    assert_eq!(added.status, 201, "{}", added.text());
+    assert_eq!(added.header("location"), Some("/api/v1/tenants/acme"));
+    assert_eq!(admin.send("POST", "/tenants", &key, Some(&new)).body, added.body, "asked twice");
+    admin.post("/tenants", &new).refused(409, "refused");
+    assert_eq!(admin.get("/tenants/acme").ok()["name"], "Acme Pumps");
+    let authorities = admin.get("/authorities").ok();
+    let of_acme =
+        authorities["items"].as_array().unwrap().iter().filter(|it| it["tenant"] == "acme");
+    assert_eq!(of_acme.count(), 1, "{authorities}");
+    let csr = api.site.path("CB-7.pem");
+    let key = api.site.path("CB-7.key.pem");
+    let (out, key) = (csr.to_str().unwrap(), key.to_str().unwrap());
+    api.done(&["ca", "issue", "CB-7", "--tenant", "acme", "--out", out, "--key", key]);
+    assert_eq!(admin.get("/boards/CB-7").ok()["tenant"], "acme");
+
+    // What is no authority, the hub's root, and what somebody has already.
+    let pem = |file: &str| std::fs::read_to_string(api.site.path(file)).unwrap();
+    let own = |id: &str, pem: &str| admin.post("/tenants", &json!({ "id": id, "authority": pem }));
+    own("beta", "no certificate").refused(422, "invalid");
+    own("beta", &pem("CB-7.pem")).refused(422, "invalid");
+    let root = std::fs::read_to_string(api.site.root()).unwrap();
+    own("beta", &root).refused(409, "refused");
+    admin.get("/tenants/beta").refused(404, "not-found");
+    let foreign = Authority::new("Beta's own");
+    let foreign = String::from_utf8(foreign.certificate().to_pem().unwrap()).unwrap();
+    let added = own("beta", &foreign);
+    assert_eq!(added.status, 201, "{}", added.text());
+    own("gamma", &foreign).refused(409, "refused");
+
+    for wrong in [
+        json!({ "id": "Big" }),
+        json!({ "id": "" }),
+        json!({ "id": "x", "name": "" }),
+        json!({ "id": "x", "name": "a\r\nb" }),
+        json!({ "id": "x", "state": "suspended" }),
+        json!({ "name": "x" }),
+    ] {
+        admin.post("/tenants", &wrong).refused(422, "invalid");
+    }
+    for (name, role) in [("tina", "tenant-admin@tenant-0"), ("otto", "operator")] {
+        api.program_of(name, &[role])
+            .post("/tenants", &json!({ "id": "mine" }))
+            .refused(403, "forbidden");
+    }
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::rig::PATIENCE;
+use crate::rig::api::Api;
 use crate::rig::board::Board;
 use crate::rig::client::{Client, Refused, Settings, untouched};
 use crate::rig::command::done;
@@ -58,32 +59,43 @@ fn attempt(site: &Site, hub: &Hub, identity: &Identity) -> Result<Board<Client>,
 
 #[test]
 fn two_devices_with_one_certificate_are_both_held_until_an_admin_releases_the_board() {
-    let (site, hub) = Plan::boards(2).start();
+    let api = Api::of(Plan::boards(2).tenants(2));
+    let (site, hub) = (&api.site, &api.hub);
     let id = &site.boards[0].id;
-    let (mut one, mut other) = (device(&site, &hub), device(&site, &hub));
-    shakes_hands_in_full(&mut one, &hub);
-    shakes_hands_in_full(&mut other, &hub);
-    assert_eq!(shown(&site, id.as_str())["state"], "active", "once can be an accident");
+    let (mut one, mut other) = (device(site, hub), device(site, hub));
+    shakes_hands_in_full(&mut one, hub);
+    shakes_hands_in_full(&mut other, hub);
+    assert_eq!(shown(site, id.as_str())["state"], "active", "once can be an accident");
     one.carrier.ask_to_resume(hub.listen);
 
-    let held = wait_until_held(&site, id.as_str());
+    let held = wait_until_held(site, id.as_str());
     let reason = held["reason"].as_str().unwrap();
     assert!(reason.contains("two devices with its certificate"), "{held}");
     hub.wait_for_log(&["held", id.as_str()]);
-    assert!(done(&site, &["board", "show", id.as_str()]).contains("held: two devices"));
-    let log = done(&site, &["audit", "list", "--json"]);
+    assert!(done(site, &["board", "show", id.as_str()]).contains("held: two devices"));
+    let log = done(site, &["audit", "list", "--json"]);
     let entry = log.lines().find(|line| line.contains("\"board.hold\"")).expect(&log);
     assert!(entry.contains(id.as_str()) && entry.contains("two devices"), "{entry}");
     hub.wait_for_metric("hub_boards_held_total", &[], |count| count == 1.0);
     // The session of the one that was not asking has ended as well.
     hub.wait_for_metric("hub_sessions", &[], |sessions| sessions == 0.0);
     let identity = site.boards[0].identity();
-    let refused = attempt(&site, &hub, &identity).err();
+    let refused = attempt(site, hub, &identity).err();
     assert_eq!(refused, Some(Refused::Alert(ACCESS_DENIED)));
-    posts(&mut attempt(&site, &hub, &site.boards[1].identity()).expect("another board"));
+    posts(&mut attempt(site, hub, &site.boards[1].identity()).expect("another board"));
 
-    done(&site, &["board", "release", id.as_str()]);
-    posts(&mut attempt(&site, &hub, &identity).expect("released"));
+    let operator = api.program_of("otto", &["operator@tenant-0"]);
+    let asked = |what: &str| operator.post(&format!("/boards/{id}/{what}"), &json!({}));
+    asked("unblock").refused(409, "refused");
+    let theirs = api.program_of("tina", &["operator@tenant-1"]);
+    theirs.post(&format!("/boards/{id}/release"), &json!({})).refused(404, "not-found");
+    let signer = api.program_of("sina", &["firmware-signer"]);
+    signer.post(&format!("/boards/{id}/release"), &json!({})).refused(403, "forbidden");
+    assert_eq!(asked("release").ok()["board"]["state"], "active");
+    asked("release").refused(409, "refused");
+    let log = done(site, &["audit", "list"]);
+    assert!(log.lines().any(|it| it.contains("board.release") && it.contains("otto")), "{log}");
+    posts(&mut attempt(site, hub, &identity).expect("released"));
 }
 
 #[test]

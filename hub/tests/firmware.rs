@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wire::{FirmwareOffer, FirmwareReport, REPORT_MAX, UpdateState};
 
-use crate::rig::api::Api;
+use crate::rig::api::{Api, Client as Person};
 use crate::rig::client::Client;
 use crate::rig::coap::{Message, exchange};
 use crate::rig::site::Plan;
@@ -342,6 +342,7 @@ fn over_the_api_it_takes_two_people_to_sign_and_to_start_a_large_rollout() {
     assert_eq!(anna.get("/rollouts/1").ok()["state"], "running");
     assert_eq!(anna.post("/rollouts/1/pause", &json!({})).ok()["state"], "paused");
     assert_eq!(anna.post("/rollouts/1/resume", &json!({})).ok()["state"], "running");
+    another_release_takes_two_people_as_well(&api, (&anna, &petra));
     let boards = anna.get("/rollouts/1/boards?limit=3&state=waiting").ok();
     assert_eq!(boards["items"].as_array().unwrap().len(), 3);
     let next = format!("/rollouts/1/boards?after={}", boards["next"].as_str().unwrap());
@@ -357,4 +358,42 @@ fn over_the_api_it_takes_two_people_to_sign_and_to_start_a_large_rollout() {
         let refused = anna.post("/rollouts", &body);
         assert_eq!(refused.status, 422, "{}", refused.text());
     }
+}
+
+fn another_release_takes_two_people_as_well(api: &Api, (anna, petra): (&Person, &Person)) {
+    let here = api.site.path(".");
+    make_image(&here, "b.bin", "1.5.0", 2, None);
+    let image = here.join("b.bin");
+    let image = image.to_str().unwrap();
+    api.done(&[
+        "firmware",
+        "add",
+        image,
+        "--product",
+        "valve",
+        "--hardware",
+        "A",
+        "--hardware",
+        "B",
+    ]);
+    let resume = || anna.post("/rollouts/1/resume", &json!({ "release": 2, "reason": "the leak" }));
+    // Neither while it runs, nor with what nobody has signed.
+    resume().refused(409, "refused");
+    anna.post("/rollouts/1/pause", &json!({})).ok();
+    resume().refused(409, "refused");
+    api.done(&["firmware", "sign", "2"]);
+    let asked = resume();
+    assert_eq!(asked.status, 201, "{}", asked.text());
+    assert_eq!(asked.json()["act"]["kind"], "change-rollout");
+    let still = anna.get("/rollouts/1").ok();
+    assert_eq!((&still["state"], &still["release"]), (&json!("paused"), &json!(1)));
+    let approve = format!("/approvals/{}/approve", asked.json()["id"]);
+    anna.post(&approve, &json!({})).refused(403, "forbidden");
+    assert_eq!(petra.post(&approve, &json!({})).ok()["state"], "done");
+    let anew = anna.get("/rollouts/1").ok();
+    assert_eq!((&anew["state"], &anew["release"]), (&json!("running"), &json!(2)));
+    // And back again, so that the rest is about the first; by whoever runs the host, alone.
+    anna.post("/rollouts/1/pause", &json!({})).ok();
+    api.done(&["rollout", "resume", "1", "--release", "1"]);
+    assert_eq!(anna.get("/rollouts/1").ok()["release"], 1);
 }

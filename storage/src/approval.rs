@@ -56,6 +56,15 @@ pub enum Act {
         /// Whose boards; `None` for those of several tenants.
         tenant: Option<TenantId>,
     },
+    /// Have a rollout that was halted begin anew with another release.
+    ChangeRollout {
+        /// Which.
+        rollout: u64,
+        /// Which release it then gives boards.
+        release: u64,
+        /// Whose boards; `None` for those of several tenants.
+        tenant: Option<TenantId>,
+    },
 }
 
 /// What has become of what was asked for.
@@ -101,9 +110,9 @@ impl Act {
     pub const fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::RemoveTenant { tenant } => Some(tenant),
-            Self::SignFirmware { tenant, .. } | Self::StartRollout { tenant, .. } => {
-                tenant.as_ref()
-            }
+            Self::SignFirmware { tenant, .. }
+            | Self::StartRollout { tenant, .. }
+            | Self::ChangeRollout { tenant, .. } => tenant.as_ref(),
         }
     }
 }

@@ -66,6 +66,10 @@ pub struct BoardForecast {
     pub at: UnixSeconds,
     /// Every tenant that has boards.
     pub tenants: BTreeMap<TenantId, CertificateEnds>,
+    /// The moments that were asked for, in their order.
+    pub moments: Vec<UnixSeconds>,
+    /// How many end before the first of them, between each and the next, and behind the last, by tenant.
+    pub between: BTreeMap<TenantId, Vec<u64>>,
 }
 
 impl BoardForecast {
@@ -80,9 +84,10 @@ impl BoardForecast {
         all
     }
 
-    /// Whether it may be given out at this moment.
-    pub(crate) fn is_fresh(&self, now: UnixSeconds) -> bool {
-        now.0.checked_sub(self.at.0).is_some_and(|age_s| age_s < Self::FRESH_S)
+    /// Whether it may be given out at this moment to whoever asks for these moments, or for none.
+    pub(crate) fn answers(&self, moments: &[UnixSeconds], now: UnixSeconds) -> bool {
+        let is_fresh = now.0.checked_sub(self.at.0).is_some_and(|age_s| age_s < Self::FRESH_S);
+        is_fresh && (moments.is_empty() || moments == self.moments)
     }
 }
 

@@ -399,8 +399,10 @@ fn certificates_are_counted_between_the_moments_that_they_end_at() {
     store.boards().put_many(ends.into_iter().enumerate().map(ending)).unwrap();
     let revoked = BoardState::Revoked { reason: String::new(), since: UnixSeconds(1) };
     store.boards().change(&"CB-1".parse().unwrap(), |one| one.state = revoked.clone()).unwrap();
-    let counts = store.boards().certificate_ends(&[10, 20, 30].map(UnixSeconds)).unwrap();
-    assert_eq!(counts, [("a".parse().unwrap(), vec![0, 2, 2, 3])].into());
+    let counts = store.boards().forecast(&[10, 20, 30].map(UnixSeconds), UnixSeconds(15)).unwrap();
+    assert_eq!(counts.between, [("a".parse().unwrap(), vec![0, 2, 2, 3])].into());
+    let ends = counts.tenants[&"a".parse().unwrap()];
+    assert_eq!((ends.ended, ends.unknown), (1, 1), "in the same look");
 }
 
 #[test]
@@ -442,7 +444,7 @@ fn a_forecast_counts_what_looking_at_every_board_counts_and_is_kept_for_a_minute
     put("e", "beta", state(2), Some(now.0 + 300 * DAY_S));
     // RFC 5280's end of all days.
     put("f", "beta", BoardState::Active, Some(253_402_300_799));
-    let forecast = store.boards().forecast(now).unwrap();
+    let forecast = store.boards().forecast(&[], now).unwrap();
     let acme = CertificateEnds {
         ended: 1,
         within_30_days: 1,
@@ -459,7 +461,7 @@ fn a_forecast_counts_what_looking_at_every_board_counts_and_is_kept_for_a_minute
     assert_eq!((forecast.all().within_365_days, forecast.all().next), (2, acme.next));
 
     put("g", "none", BoardState::Active, Some(now.0));
-    let at = |second| store.boards().forecast(UnixSeconds(second)).unwrap();
+    let at = |second| store.boards().forecast(&[], UnixSeconds(second)).unwrap();
     assert_eq!(at(now.0 + 59), forecast);
     assert_eq!(at(now.0 + 60).tenants.len(), 3);
     assert_eq!(at(now.0 - 1).at.0, now.0 - 1, "a clock that was set back");

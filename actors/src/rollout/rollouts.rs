@@ -378,6 +378,25 @@ impl Rollouts {
         })
     }
 
+    /// Whether one that was halted can begin anew with this release.
+    ///
+    /// # Errors
+    /// [`RolloutError::Refused`], as [`Rollouts::resume`] would.
+    pub fn fits_anew(&self, number: u64, release: u64) -> Result<(), RolloutError> {
+        let release = self.release(release)?;
+        let lives = self.lock();
+        let Some(live) = lives.get(&number) else {
+            drop(lives);
+            return Err(unfit(number, &self.find(number)?.state, "resumed"));
+        };
+        match &live.rollout.state {
+            RolloutState::Paused { .. } | RolloutState::Stopped { .. } => {
+                same_boards(&live.release, &release)
+            }
+            state => Err(unfit(number, state, "resumed")),
+        }
+    }
+
     /// Has the boards that failed try again, and goes on.
     ///
     /// # Errors

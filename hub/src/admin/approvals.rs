@@ -194,6 +194,9 @@ impl Admin {
                 }
             }
             Act::StartRollout { rollout, release, .. } => self.can_be_started(*rollout, *release),
+            Act::ChangeRollout { rollout, release, .. } => {
+                Ok(self.rollouts()?.fits_anew(*rollout, *release)?)
+            }
         }
     }
 
@@ -210,6 +213,9 @@ impl Admin {
             }
             Act::StartRollout { rollout, .. } => {
                 self.start_rollout(*rollout, true, decider.now).map(drop)
+            }
+            Act::ChangeRollout { rollout, release, .. } => {
+                self.resume_rollout(*rollout, Some(*release), decider.now).map(drop)
             }
         }
     }

@@ -95,9 +95,7 @@ impl Admin {
         let _changing = self.changing();
         self.tenant(tenant)?;
         self.batch_of(tenant, &foreign.first_contact)?;
-        if root.is_some_and(|root| have_one_key(root, anchor.der())) {
-            return Err(refused("that is the hub's root: every tenant's boards lead to it"));
-        }
+        self.not_the_root(&anchor, root)?;
         self.no_authority(anchor.der())?;
         self.put_authority(NewAuthority {
             tenant: tenant.clone(),
@@ -105,6 +103,18 @@ impl Admin {
             origin: Origin::Foreign(foreign),
             added: now,
         })
+    }
+
+    /// Refuses the hub's root as somebody's own authority.
+    pub(super) fn not_the_root(
+        &self,
+        anchor: &Anchor,
+        root: Option<&[u8]>,
+    ) -> Result<(), AdminError> {
+        match root.is_some_and(|root| have_one_key(root, anchor.der())) {
+            true => Err(refused("that is the hub's root: every tenant's boards lead to it")),
+            false => Ok(()),
+        }
     }
 
     /// Takes an authority for the tenant's own whose key the hub has not: while a tenant had one

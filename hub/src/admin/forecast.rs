@@ -62,7 +62,7 @@ impl Admin {
         if let Some(tenant) = tenant {
             self.tenant(tenant)?;
         }
-        let counted = self.store.boards().forecast(now)?;
+        let counted = self.store.boards().forecast(&[], now)?;
         let is_meant = |id: &TenantId| tenant.is_none_or(|tenant| tenant == id);
         let mut tenants = counted.tenants.clone();
         tenants.retain(|id, _| is_meant(id));

@@ -5,24 +5,56 @@
 use actors::hub::Of;
 use actors::refusal::Refusal;
 use serde_json::json;
-use storage::{NewAuthority, Origin, Quota, Tenant, TenantId, TenantState};
+use storage::{Foreign, NewAuthority, Origin, Quota, Tenant, TenantId, TenantState, UnixSeconds};
 
 use super::{Admin, AdminError, refused};
+use crate::trust::keys::KeyLabel;
+use crate::trust::{Anchor, Pki, TrustError};
 
 impl Admin {
-    /// Adds a tenant with its first authority, which issues where the hub has its key, and gives the
-    /// tenant as it then is.
+    /// Adds a tenant with its first authority: its own, or one that is made here under the hub's root
+    /// and issues. Gives the tenant as it then is.
     ///
     /// # Errors
-    /// [`AdminError::Refused`] where there is one of its name, or the authority is one already.
-    pub fn add_tenant(
+    /// [`AdminError::Refused`] where there is one of its name, or the authority is one already; those of
+    /// the key store and of the root.
+    pub fn add_tenant<E: From<AdminError> + From<TrustError>>(
+        &self,
+        id: &TenantId,
+        name: String,
+        own: Option<Anchor>,
+        (pki, now): (&Pki, UnixSeconds),
+    ) -> Result<Tenant, E> {
+        let _changing = self.changing();
+        self.no_tenant(id)?;
+        let (certificate, origin) = match own {
+            Some(anchor) => {
+                self.not_the_root(&anchor, pki.root_certificate().ok().as_deref())?;
+                (anchor.into_der(), Origin::Foreign(Foreign::default()))
+            }
+            None => {
+                let (authority, _) = pki.add_tenant(id, now)?;
+                let key = KeyLabel::tenant(id).to_string();
+                (authority.certificate().to_vec(), Origin::Own { key })
+            }
+        };
+        let tenant = Tenant {
+            id: id.clone(),
+            name,
+            state: TenantState::Active,
+            created: now,
+            issuer: None,
+            quota: Quota::default(),
+        };
+        Ok(self.put_tenant(&tenant, certificate, origin)?)
+    }
+
+    fn put_tenant(
         &self,
         tenant: &Tenant,
         certificate: Vec<u8>,
         origin: Origin,
     ) -> Result<Tenant, AdminError> {
-        let _changing = self.changing();
-        self.no_tenant(&tenant.id)?;
         self.no_authority(&certificate)?;
         self.store.tenants().put(tenant)?;
         let (id, added) = (tenant.id.clone(), tenant.created);
@@ -37,10 +69,7 @@ impl Admin {
     }
 
     /// Refuses a name that a tenant has.
-    ///
-    /// # Errors
-    /// [`AdminError::Refused`].
-    pub fn no_tenant(&self, id: &TenantId) -> Result<(), AdminError> {
+    fn no_tenant(&self, id: &TenantId) -> Result<(), AdminError> {
         match self.store.tenants().find(id)? {
             Some(_) => Err(refused(format!("there is a tenant {id} already"))),
             None => Ok(()),

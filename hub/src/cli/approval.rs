@@ -71,6 +71,9 @@ fn list(hub: &Invocation) -> Result<(), Failure> {
                 format!("have release {release} signed")
             }
             Act::StartRollout { rollout, .. } => format!("start rollout {rollout}"),
+            Act::ChangeRollout { rollout, release, .. } => {
+                format!("begin rollout {rollout} anew with release {release}")
+            }
         };
         let (number, by, state) = (approval.number, &approval.requester, words(approval, now()));
         format!("{number:>8} {asked:<20} {by:<24} {act:<28} {state}")

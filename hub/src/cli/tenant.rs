@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
-use storage::{Foreign, Origin, TenantId, TenantState};
+use storage::{TenantId, TenantState};
 
 use super::quota::{self, SetQuota};
 use super::{Failure, Files, Invocation, now, output};
 use crate::trust::Anchor;
-use crate::trust::keys::KeyLabel;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tenant {
@@ -106,27 +105,12 @@ fn add(
     authority: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let admin = hub.admin_or_new()?;
-    admin.no_tenant(&id)?;
-    let (certificate, origin) = match authority {
-        Some(file) => {
-            let anchor = Anchor::parse(&file, &hub.read(&file)?, now())?;
-            (anchor.into_der(), Origin::Foreign(Foreign::default()))
-        }
-        None => {
-            let (authority, _) = hub.pki()?.add_tenant(&id, now())?;
-            let key = KeyLabel::tenant(&id).to_string();
-            (authority.certificate().to_vec(), Origin::Own { key })
-        }
+    let own = match authority {
+        Some(file) => Some(Anchor::parse(&file, &hub.read(&file)?, now())?),
+        None => None,
     };
-    let tenant = storage::Tenant {
-        name: name.unwrap_or_else(|| id.to_string()),
-        id,
-        state: TenantState::Active,
-        created: now(),
-        issuer: None,
-        quota: storage::Quota::default(),
-    };
-    let tenant = admin.add_tenant(&tenant, certificate, origin)?;
+    let name = name.unwrap_or_else(|| id.to_string());
+    let tenant = admin.add_tenant::<Failure>(&id, name, own, (&hub.pki()?, now()))?;
     hub.output.answer(&tenant, || format!("tenant {} added", tenant.id))
 }
 

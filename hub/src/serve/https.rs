@@ -75,12 +75,13 @@ impl Https {
             answer_s: config.https.ocsp_minutes.saturating_mul(60),
         };
         let lists = Arc::new(Lists::new(authorities.clone(), lives));
+        let pki = authorities.pki().clone();
         let est = Arc::new(Est::new(authorities));
         let rate = config.https.requests_per_source_s;
         let services = Services {
             enrolment: Enrolment::new(est, Arc::clone(metrics)),
             publication: Publication::new(lists, config.https.ocsp, Arc::clone(metrics)),
-            api: api(config, running, provider)?,
+            api: api(config, running, (pki, provider))?,
         };
         let server = https_on(listener, &tls, rate, services)?;
         let handle = server.handle();
@@ -92,7 +93,7 @@ impl Https {
 fn api(
     config: &Config,
     running: Running<'_>,
-    provider: Option<Provider>,
+    (pki, provider): (Pki, Option<Provider>),
 ) -> Result<Api, ServeError> {
     let Running { admin, vault, checkpoints, bell, watch, taps } = running;
     let (store, settings) = (admin.store().clone(), &config.sign_in);
@@ -113,6 +114,7 @@ fn api(
         bell,
         watch,
         taps,
+        pki,
     };
     Ok(Api::new(admin.clone(), sign_in, checkpoints.clone(), settings))
 }

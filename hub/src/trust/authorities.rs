@@ -43,6 +43,12 @@ impl Authorities {
         Self { pki, store, open: Arc::default() }
     }
 
+    /// Where the certificates are, and the keys.
+    #[must_use]
+    pub const fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
     /// What is registered.
     #[must_use]
     pub const fn store(&self) -> &Store {

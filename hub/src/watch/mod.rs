@@ -9,12 +9,10 @@ mod fleet;
 mod happening;
 mod host;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actors::metrics::Metrics;
-use storage::{Store, StoreError, TenantId, UnixSeconds};
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -30,16 +28,11 @@ const WAITING: usize = 256;
 /// How long what was looked up is given out again.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// How many boards' certificates end, by tenant: before the first of some moments, between each and the
-/// next, and behind the last.
-type Ends = BTreeMap<TenantId, Vec<u64>>;
-
 /// Everything that is watched.
 pub struct Watch {
     metrics: Arc<Metrics>,
     course: Mutex<Course>,
     fleet: Kept<Fleet>,
-    ends: Kept<Ends>,
     host: Kept<Host>,
     settings: HostSettings,
     since: Instant,
@@ -77,7 +70,6 @@ impl Watch {
             metrics,
             course: Mutex::default(),
             fleet: Kept::default(),
-            ends: Kept::default(),
             host: Kept::default(),
             settings,
             since: Instant::now(),
@@ -102,15 +94,6 @@ impl Watch {
     /// Those of the store.
     pub fn fleet(&self, admin: &Admin) -> Result<Arc<Fleet>, AdminError> {
         self.fleet.of(|| Fleet::look(admin, cli::now()))
-    }
-
-    /// How many boards' certificates of each tenant end between which of these moments, as of some
-    /// seconds ago. May wait for the disk.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn ends(&self, store: &Store, bounds: &[UnixSeconds]) -> Result<Arc<Ends>, StoreError> {
-        self.ends.of(|| store.boards().certificate_ends(bounds))
     }
 
     /// How the host is, as of some seconds ago. May wait for the disk and the key store.

@@ -937,4 +937,6 @@ fn the_bytes_of_what_takes_two_people_for_firmware_are_frozen() {
     let tenant = Some("acme".parse().unwrap());
     approval.act = Act::StartRollout { rollout: 6, release: 7, tenant };
     assert_golden(&approval, &["01", "01", "02", "06", "07", "01", &text("acme"), &tail]);
+    approval.act = Act::ChangeRollout { rollout: 6, release: 7, tenant: None };
+    assert_golden(&approval, &["01", "01", "03", "06", "07", "00", &tail]);
 }

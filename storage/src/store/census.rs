@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::boards::Boards;
 use crate::rows::{Row, short, tenant_hash};
-use crate::{BoardCounts, CensusMoments, StateKind, StoreError, TenantId, UnixSeconds};
+use crate::{BoardCounts, CensusMoments, StateKind, StoreError, TenantId};
 
 /// The moments as rows hold them.
 struct Bounds {
@@ -34,32 +34,6 @@ impl Boards<'_> {
         let mut by_hash = HashMap::<u64, BoardCounts>::new();
         self.inner.rows.each_board(self.inner.unread_rows(), |state, row| {
             bounds.count(by_hash.entry(row.tenant()).or_default(), state, row);
-            Ok::<_, StoreError>(())
-        })?;
-        self.by_tenant(by_hash)
-    }
-
-    /// How many certificates end, by tenant: before the first of these moments, which are in their order,
-    /// between each and the next, and behind the last. Boards that are revoked, and those whose
-    /// certificate's end is not known, are not counted. Looks at every board's row once.
-    ///
-    /// # Errors
-    /// [`StoreError::ListsNotReady`] while rows are made anew.
-    pub fn certificate_ends(
-        self,
-        moments: &[UnixSeconds],
-    ) -> Result<BTreeMap<TenantId, Vec<u64>>, StoreError> {
-        self.require_rows()?;
-        let moments: Vec<u32> = moments.iter().map(|at| short(Some(*at))).collect();
-        let mut by_hash = HashMap::<u64, Vec<u64>>::new();
-        self.inner.rows.each_board(self.inner.unread_rows(), |state, row| {
-            let end = row.certificate_end();
-            if end != 0 && state != StateKind::Revoked {
-                let none = || vec![0; moments.len() + 1];
-                let counts = by_hash.entry(row.tenant()).or_insert_with(none);
-                let at = moments.partition_point(|moment| *moment <= end);
-                counts.get_mut(at).into_iter().for_each(|count| *count += 1);
-            }
             Ok::<_, StoreError>(())
         })?;
         self.by_tenant(by_hash)

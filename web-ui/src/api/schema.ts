@@ -343,6 +343,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards/{board}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets a board connect again that is held because there seemed to be two of it. Only for who knows why:
+         *     where the other one still has its key, both are taken for it again.
+         */
+        post: operations["release_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/boards/{board}/revoke": {
         parameters: {
             query?: never;
@@ -1100,7 +1120,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Go on with a rollout that was halted; or, with another release, begin anew with all its boards. */
+        /**
+         * Go on with a rollout that was halted; or, with another release, begin anew with all its boards. For a
+         *     large one another person has to allow that release first: the answer is then the approval that is
+         *     waited for.
+         */
         post: operations["resume_rollout"];
         delete?: never;
         options?: never;
@@ -1407,7 +1431,8 @@ export interface paths {
         /** The tenants that you may see, by id. */
         get: operations["list_tenants"];
         put?: never;
-        post?: never;
+        /** Adds a tenant, with an authority for its boards. */
+        post: operations["add_tenant"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1815,6 +1840,21 @@ export interface components {
             /**
              * Format: int64
              * @description Which release it gives boards.
+             */
+            release: number;
+            /**
+             * Format: int64
+             * @description Which.
+             */
+            rollout: number;
+            /** @description Whose boards; none for those of several tenants. */
+            tenant?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "change-rollout";
+            /**
+             * Format: int64
+             * @description Which release it then gives boards.
              */
             release: number;
             /**
@@ -2920,6 +2960,24 @@ export interface components {
             /** @description Where its readings are to go. */
             settings: components["schemas"]["RouteSettings"];
         };
+        /** @description A tenant to be added. */
+        NewTenant: {
+            /**
+             * @description The certificate of an authority of its own, PEM, that its boards' certificates come from. Where
+             *     there is none, the hub makes one under its root.
+             */
+            authority?: string | null;
+            /**
+             * @description Its name in keys, topics and paths, for good: 1 to 32 of a-z, 0-9 and `-`.
+             * @example acme
+             */
+            id: string;
+            /**
+             * @description The name people read, 1 to 100 characters; its id where nothing is said.
+             * @example Acme Pumps
+             */
+            name?: string | null;
+        };
         /** @description A token to be made. */
         NewToken: {
             /**
@@ -3878,6 +3936,11 @@ export interface components {
         ReleaseState: "draft" | "approved" | "signed" | "withdrawn";
         /** @description With what it goes on. */
         Resuming: {
+            /**
+             * @description Why, for whoever has to allow another release, where the rollout is large enough for that.
+             * @example the leak is back
+             */
+            reason?: string | null;
             /**
              * Format: int64
              * @description Another release of the same product: all boards begin anew with it.
@@ -5567,6 +5630,37 @@ export interface operations {
             };
         };
     };
+    release_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shut"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     revoke_board: {
         parameters: {
             query?: never;
@@ -7200,6 +7294,13 @@ export interface operations {
                     "application/json": components["schemas"]["Rollout"];
                 };
             };
+            /** @description The approval that is waited for */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description It is refused, for a reason of the list of codes */
             default: {
                 headers: {
@@ -7801,6 +7902,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ListedTenant"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTenant"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description The tenant */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
                 };
             };
             /** @description It is refused, for a reason of the list of codes */

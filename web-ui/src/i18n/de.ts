@@ -658,6 +658,7 @@ export const de: Catalogue = {
   "approvals.remove-tenant": "Der Mandant {tenant} ist dann fort, mit Upstreams, Routen und Losen. Zurück führt nur eine Sicherung.",
   "approvals.sign-firmware": "Ausgabe {release} ({whose}) ist dann unterschrieben, und Boards halten sie für echt. Das ist der Digest dessen, was unterschrieben wird:",
   "approvals.start-rollout": "Rollout {rollout} beginnt dann, Boards die Ausgabe {release} zu geben ({whose}). Er lässt sich anhalten; Boards, die sie haben, behalten sie.",
+  "approvals.change-rollout": "Rollout {rollout} beginnt dann von vorn, mit Ausgabe {release} für alle seine Boards ({whose}). Er lässt sich anhalten; Boards, die sie haben, behalten sie.",
 
   "approval-state.rejected": "abgelehnt",
   "approval-state.expired": "abgelaufen",
@@ -682,6 +683,7 @@ export const de: Catalogue = {
   "approval-action.remove-tenant": "Mandanten löschen",
   "approval-action.sign-firmware": "Firmware-Ausgabe unterschreiben",
   "approval-action.start-rollout": "Rollout starten",
+  "approval-action.change-rollout": "Rollout mit anderer Ausgabe beginnen",
 
   "totp.left": { one: "Ein Wiederherstellungscode ist übrig.", other: "{n} Wiederherstellungscodes sind übrig." },
   "totp.title": "Zweiter Faktor",

@@ -656,6 +656,7 @@ export const en = {
   "approvals.remove-tenant": "The tenant {tenant} is then gone, with its upstreams, routes and batches. There is no way back but a backup.",
   "approvals.sign-firmware": "Release {release} ({whose}) is then signed, and boards take it for genuine. This is the digest of what is signed:",
   "approvals.start-rollout": "Rollout {rollout} then begins to give boards release {release} ({whose}). It can be stopped; boards that have it keep it.",
+  "approvals.change-rollout": "Rollout {rollout} then begins anew, with release {release} for all of its boards ({whose}). It can be stopped; boards that have it keep it.",
 
   "approval-state.rejected": "rejected",
   "approval-state.expired": "expired",
@@ -680,6 +681,7 @@ export const en = {
   "approval-action.remove-tenant": "Delete a tenant",
   "approval-action.sign-firmware": "Sign a release of firmware",
   "approval-action.start-rollout": "Start a rollout",
+  "approval-action.change-rollout": "Give a rollout another release",
 
   "totp.left": { one: "One recovery code is left.", other: "{n} recovery codes are left." },
   "totp.title": "Second factor",

@@ -77,6 +77,16 @@ pub(super) enum Act {
         #[schema(value_type = Option<String>)]
         tenant: Option<TenantId>,
     },
+    /// Have a rollout begin anew with another release; asked for with `POST /rollouts/{rollout}/resume`.
+    ChangeRollout {
+        /// Which.
+        rollout: u64,
+        /// Which release it then gives boards.
+        release: u64,
+        /// Whose boards; none for those of several tenants.
+        #[schema(value_type = Option<String>)]
+        tenant: Option<TenantId>,
+    },
 }
 
 /// What has become of what was asked for.
@@ -108,6 +118,9 @@ impl From<storage::Act> for Act {
             storage::Act::StartRollout { rollout, release, tenant } => {
                 Self::StartRollout { rollout, release, tenant }
             }
+            storage::Act::ChangeRollout { rollout, release, tenant } => {
+                Self::ChangeRollout { rollout, release, tenant }
+            }
         }
     }
 }
@@ -117,7 +130,9 @@ const fn permission(act: &storage::Act) -> Permission {
     match act {
         storage::Act::RemoveTenant { .. } => Permission::TenantsWrite,
         storage::Act::SignFirmware { .. } => Permission::FirmwareSign,
-        storage::Act::StartRollout { .. } => Permission::RolloutsWrite,
+        storage::Act::StartRollout { .. } | storage::Act::ChangeRollout { .. } => {
+            Permission::RolloutsWrite
+        }
     }
 }
 
@@ -126,12 +141,12 @@ fn suffice(powers: &Powers, act: &storage::Act) -> bool {
     let may = |permission| match act {
         // That a tenant is removed is not for its own people to allow.
         storage::Act::RemoveTenant { .. } => powers.has_everywhere(permission),
-        storage::Act::SignFirmware { tenant, .. } | storage::Act::StartRollout { tenant, .. } => {
-            match tenant {
-                Some(tenant) => powers.has_in(permission, tenant),
-                None => powers.has_everywhere(permission),
-            }
-        }
+        storage::Act::SignFirmware { tenant, .. }
+        | storage::Act::StartRollout { tenant, .. }
+        | storage::Act::ChangeRollout { tenant, .. } => match tenant {
+            Some(tenant) => powers.has_in(permission, tenant),
+            None => powers.has_everywhere(permission),
+        },
     };
     may(Permission::ApprovalsDecide) && may(permission(act))
 }
@@ -280,9 +295,9 @@ pub(super) async fn ask(
     let NewApproval { act, reason } = said.into_inner();
     let act = match act {
         Act::RemoveTenant { tenant } => storage::Act::RemoveTenant { tenant },
-        Act::SignFirmware { .. } | Act::StartRollout { .. } => {
+        Act::SignFirmware { .. } | Act::StartRollout { .. } | Act::ChangeRollout { .. } => {
             let detail = "that is asked for where it is done: POST /firmware/{release}/sign, \
-                          POST /rollouts/{rollout}/start";
+                          POST /rollouts/{rollout}/start or /resume";
             return Err(Problem::new(Code::Invalid, detail));
         }
     };
@@ -324,6 +339,9 @@ fn on_the_host(act: &storage::Act) -> String {
         }
         storage::Act::StartRollout { rollout, .. } => {
             format!("`cellular-hub rollout start {rollout}`")
+        }
+        storage::Act::ChangeRollout { rollout, release, .. } => {
+            format!("`cellular-hub rollout resume {rollout} --release {release}`")
         }
     }
 }

@@ -192,9 +192,9 @@ pub(super) async fn forecast(
         }
         let seen = |tenant: &TenantId| reach.includes(tenant);
         let (starts, names) = months(now);
-        let ends = shared.watch().ends(store, &starts)?;
+        let boards = store.boards().forecast(&starts, now)?;
         let mut by_month = vec![0_u64; MONTHS + 2];
-        for (_, counts) in ends.iter().filter(|(tenant, _)| seen(tenant)) {
+        for (_, counts) in boards.between.iter().filter(|(tenant, _)| seen(tenant)) {
             by_month.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
         // The first is before this month, and the last behind the forecast's end.
@@ -202,7 +202,6 @@ pub(super) async fn forecast(
         let months = names.into_iter().zip(by_month.into_iter().skip(1));
         let months = months.map(|(month, boards)| EndingMonth { month, boards }).collect();
         let mut of_boards = storage::CertificateEnds::default();
-        let boards = store.boards().forecast(now)?;
         boards.tenants.iter().filter(|(id, _)| seen(id)).for_each(|(_, ends)| of_boards.add(ends));
         let all = store.authorities().list(None).collect::<Result<Vec<_>, _>>()?;
         let left: Vec<_> = all

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::admin::AdminError;
 use crate::cli::in_one_line;
 use crate::people::{PasskeyError, ProviderError, SignInError};
+use crate::trust::TrustError;
 
 /// A refusal.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -186,6 +187,12 @@ impl From<AdminError> for Problem {
                 error => Self::internal(&error),
             },
         }
+    }
+}
+
+impl From<TrustError> for Problem {
+    fn from(error: TrustError) -> Self {
+        Self::internal(&error)
     }
 }
 

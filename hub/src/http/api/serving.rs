@@ -20,7 +20,7 @@ use crate::config::SecondFactorFor;
 use crate::http::rate::Rate;
 use crate::jobs::Bell;
 use crate::people::{Powers, SignIn};
-use crate::trust::Checkpoints;
+use crate::trust::{Checkpoints, Pki};
 use crate::watch::Watch;
 
 /// Requests at a time that wait for the disk, for signatures or for the running hub.
@@ -67,6 +67,8 @@ pub struct ApiSettings {
     pub watch: Arc<Watch>,
     /// Boards whose readings are looked at.
     pub taps: Arc<Taps>,
+    /// The root and the keys, with which new tenants get an authority.
+    pub pki: Pki,
 }
 
 /// Whose requests are counted together.
@@ -123,6 +125,11 @@ impl Api {
     /// What tells of a job.
     pub(super) const fn bell(&self) -> &Bell {
         &self.settings.bell
+    }
+
+    /// The root and the keys.
+    pub(super) const fn pki(&self) -> &Pki {
+        &self.settings.pki
     }
 
     /// How the hub and its fleet are.

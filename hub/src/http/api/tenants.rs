@@ -1,5 +1,7 @@
 //! `/tenants`: the customers of the hub, and what each and its boards may take.
 
+use std::path::Path;
+
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put, web};
 use serde::{Deserialize, Serialize};
 use storage::{Bounds, Quota, RowsState, Tenant, TenantId, TenantState};
@@ -13,12 +15,14 @@ use super::moment::Moment;
 use super::page::{Page, Paging};
 use super::problem::{Code, Problem};
 use super::serving::Api;
+use super::users::line;
 use crate::admin::Admin;
 use crate::people::Permission;
+use crate::trust::Anchor;
 
 /// The handlers.
 pub(super) fn resources(app: &mut ServiceConfig) {
-    app.service(list).service(show).service(rename);
+    app.service(list).service(add).service(show).service(rename);
     app.service(suspend).service(resume);
     app.service(show_quota).service(set_quota);
 }
@@ -114,6 +118,52 @@ pub(super) async fn list(
     Ok(web::Json(page.await?))
 }
 
+/// A tenant to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTenant {
+    /// Its name in keys, topics and paths, for good: 1 to 32 of a-z, 0-9 and `-`.
+    #[schema(value_type = String, example = "acme")]
+    id: TenantId,
+    /// The name people read, 1 to 100 characters; its id where nothing is said.
+    #[schema(example = "Acme Pumps", min_length = 1, max_length = 100)]
+    name: Option<String>,
+    /// The certificate of an authority of its own, PEM, that its boards' certificates come from. Where
+    /// there is none, the hub makes one under its root.
+    authority: Option<String>,
+}
+
+/// Adds a tenant, with an authority for its boards.
+#[utoipa::path(
+    tag = "tenants",
+    operation_id = "add_tenant",
+    extensions(("x-permission" = json!("tenants:write"))),
+    request_body = NewTenant,
+    responses((status = 201, body = View, headers(("Location", description = "The tenant")))),
+)]
+#[post("/tenants")]
+pub(super) async fn add(
+    caller: Caller,
+    new: web::Json<NewTenant>,
+    api: web::Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    caller.require(Permission::TenantsWrite, &Scope::Hub)?;
+    let (NewTenant { id, name, authority }, now) = (new.into_inner(), api.now());
+    let name = match name {
+        Some(name) => line(&name, NAME_MAX)?,
+        None => id.to_string(),
+    };
+    let own = authority.map(|pem| Anchor::parse(Path::new("authority"), pem.as_bytes(), now));
+    let own = own.transpose().map_err(|unfit| Problem::new(Code::Invalid, unfit))?;
+    let shared = api.clone();
+    let added = api.run(&caller, move |admin| {
+        admin.add_tenant::<Problem>(&id, name, own, (shared.pki(), now))
+    });
+    let added = added.await?;
+    let place = format!("{}/tenants/{}", super::BASE, added.id);
+    Ok(HttpResponse::Created().insert_header(("Location", place)).json(View::from(added)))
+}
+
 /// One tenant.
 #[utoipa::path(
     tag = "tenants",
@@ -166,12 +216,7 @@ pub(super) async fn rename(
 ) -> Result<HttpResponse, Problem> {
     let (tenant, name) = (tenant.into_inner(), change.into_inner().name);
     caller.require(Permission::TenantsWrite, &Scope::Tenant(tenant.clone()))?;
-    let known = Known::of(&request)?;
-    let count = name.chars().count();
-    if !(1..=NAME_MAX).contains(&count) || name.contains(char::is_control) {
-        let detail = format_args!("a name has 1 to {NAME_MAX} characters on one line");
-        return Err(Problem::new(Code::Invalid, detail));
-    }
+    let (known, name) = (Known::of(&request)?, line(&name, NAME_MAX)?);
     let renamed = api.run(&caller, move |admin| {
         admin.rename_tenant(&tenant, &name, |tenant| known.must_match(&View::from(tenant.clone())))
     });

@@ -60,6 +60,7 @@ function subject(act: Approval["act"]): string {
     case "sign-firmware":
       return String(act.release);
     case "start-rollout":
+    case "change-rollout":
       return String(act.rollout);
   }
 }
@@ -72,6 +73,8 @@ function consequence(act: Approval["act"]): string {
       return t("approvals.sign-firmware", { release: String(act.release), whose: act.tenant ?? t("tenant.everywhere") });
     case "start-rollout":
       return t("approvals.start-rollout", { rollout: String(act.rollout), release: String(act.release), whose: act.tenant ?? t("tenant.everywhere") });
+    case "change-rollout":
+      return t("approvals.change-rollout", { rollout: String(act.rollout), release: String(act.release), whose: act.tenant ?? t("tenant.everywhere") });
   }
 }
 

@@ -1,5 +1,5 @@
 // What can be done to a rollout now, and what that does to how many boards.
-import { Button, Select } from "@mantine/core";
+import { Button, Select, TextInput } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -128,11 +128,13 @@ function OtherRelease({ of, close }: { of: Rollout; close: () => void }) {
   const product = all.find((each) => each.id === of.release)?.product;
   const fits = all.filter((each) => each.state === "signed" && each.product === product && each.id !== of.release);
   const [chosen, setChosen] = useState<string | null>(null);
+  const [reason, setReason] = useState("");
   function submit() {
     if (chosen === null) return null;
     return async () => {
-      await api.POST("/api/v1/rollouts/{rollout}/resume", { params: { path: { rollout: of.id } }, body: { release: Number(chosen) } });
-      await act(Promise.resolve(), t("rollout.resumed"), "rollouts");
+      const path = { params: { path: { rollout: of.id } } };
+      const { response } = await api.POST("/api/v1/rollouts/{rollout}/resume", { ...path, body: { release: Number(chosen), reason } });
+      await act(Promise.resolve(), response.status === 201 ? t("rollout.start-asked") : t("rollout.resumed"), "rollouts", "approvals");
     };
   }
   return (
@@ -147,6 +149,7 @@ function OtherRelease({ of, close }: { of: Rollout; close: () => void }) {
         placeholder={t("rollout.release-choose")}
         nothingFoundMessage={t("rollout.release-none")}
       />
+      <TextInput label={t("release.ask-reason")} required maxLength={200} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
     </FormModal>
   );
 }

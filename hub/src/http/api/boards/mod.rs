@@ -41,7 +41,8 @@ pub(super) fn resources(app: &mut ServiceConfig) {
     app.service(list).service(add).service(show).service(remove);
     app.service(messages::listen).service(history::show).service(firmware::show);
     app.service(labels::show).service(labels::set);
-    app.service(states::block).service(states::unblock).service(states::revoke);
+    app.service(states::block).service(states::unblock).service(states::release);
+    app.service(states::revoke);
 }
 
 /// A page of boards.

@@ -99,6 +99,24 @@ pub(in crate::http::api) async fn unblock(
     change(caller, board, api, Admin::unblock).await
 }
 
+/// Lets a board connect again that is held because there seemed to be two of it. Only for who knows why:
+/// where the other one still has its key, both are taken for it again.
+#[utoipa::path(
+    tag = "boards",
+    operation_id = "release_board",
+    extensions(("x-permission" = json!("boards:block"))),
+    params(("board" = String, Path, description = "The board's hardware id")),
+    responses((status = 200, body = Shut)),
+)]
+#[post("/boards/{board}/release")]
+pub(in crate::http::api) async fn release(
+    caller: Caller,
+    board: web::Path<BoardId>,
+    api: web::Data<Api>,
+) -> Result<web::Json<Shut>, Problem> {
+    change(caller, board, api, Admin::release).await
+}
+
 /// Refuses a board for good; its sessions end. This cannot be undone.
 #[utoipa::path(
     tag = "boards",

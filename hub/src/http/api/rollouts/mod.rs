@@ -280,10 +280,7 @@ pub(super) async fn start(
     let find = move |admin: &Admin| found(admin, &who, number, Permission::RolloutsWrite);
     let rollout = api.run(&caller, find).await?.rollout;
     if rollout.state == RolloutState::AwaitingApproval {
-        let tenant = match rollout.within.as_deref() {
-            Some([tenant]) => Some(tenant.clone()),
-            _ => None,
-        };
+        let tenant = whose(&rollout);
         let act = storage::Act::StartRollout { rollout: number, release: rollout.release, tenant };
         let reason = said.reason.clone().unwrap_or_default();
         return ask_in(&caller, act, &reason, &api).await;
@@ -293,6 +290,14 @@ pub(super) async fn start(
         Ok::<_, Problem>(admin.rollouts()?.show(number).map_err(AdminError::from)?)
     });
     Ok(HttpResponse::Ok().json(View::from(started.await?)))
+}
+
+/// Whose boards, where they are one tenant's.
+fn whose(rollout: &Rollout) -> Option<TenantId> {
+    match rollout.within.as_deref() {
+        Some([tenant]) => Some(tenant.clone()),
+        _ => None,
+    }
 }
 
 async fn change(
@@ -334,16 +339,24 @@ pub(super) async fn pause(
 pub(super) struct Resuming {
     /// Another release of the same product: all boards begin anew with it.
     release: Option<u64>,
+    /// Why, for whoever has to allow another release, where the rollout is large enough for that.
+    #[schema(example = "the leak is back", max_length = 200)]
+    reason: Option<String>,
 }
 
-/// Go on with a rollout that was halted; or, with another release, begin anew with all its boards.
+/// Go on with a rollout that was halted; or, with another release, begin anew with all its boards. For a
+/// large one another person has to allow that release first: the answer is then the approval that is
+/// waited for.
 #[utoipa::path(
     tag = "rollouts",
     operation_id = "resume_rollout",
     extensions(("x-permission" = json!("rollouts:write"))),
     params(("rollout" = u64, Path, description = "Its number")),
     request_body = Resuming,
-    responses((status = 200, body = View)),
+    responses(
+        (status = 200, body = View),
+        (status = 201, description = "The approval that is waited for"),
+    ),
 )]
 #[post("/rollouts/{rollout}/resume")]
 pub(super) async fn resume(
@@ -351,9 +364,22 @@ pub(super) async fn resume(
     rollout: web::Path<u64>,
     said: web::Json<Resuming>,
     api: web::Data<Api>,
-) -> Result<web::Json<View>, Problem> {
-    let (number, now, release) = (*rollout, api.now(), said.release);
-    change(caller, number, &api, move |admin| admin.resume_rollout(number, release, now)).await
+) -> Result<HttpResponse, Problem> {
+    let (number, now) = (*rollout, api.now());
+    let Resuming { release, reason } = said.into_inner();
+    if let Some(release) = release {
+        let who = caller.clone();
+        let find = move |admin: &Admin| found(admin, &who, number, Permission::RolloutsWrite);
+        let rollout = api.run(&caller, find).await?.rollout;
+        let above = api.approve_rollouts_above();
+        if above > 0 && rollout.total > above {
+            let tenant = whose(&rollout);
+            let act = storage::Act::ChangeRollout { rollout: number, release, tenant };
+            return ask_in(&caller, act, &reason.unwrap_or_default(), &api).await;
+        }
+    }
+    let resume = move |admin: &Admin| admin.resume_rollout(number, release, now);
+    Ok(HttpResponse::Ok().json(change(caller, number, &api, resume).await?))
 }
 
 /// Have the boards that failed try again, and go on.
