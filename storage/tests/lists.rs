@@ -401,7 +401,7 @@ fn certificates_are_counted_between_the_moments_that_they_end_at() {
     store.boards().change(&"CB-1".parse().unwrap(), |one| one.state = revoked.clone()).unwrap();
     let counts = store.boards().forecast(&[10, 20, 30].map(UnixSeconds), UnixSeconds(15)).unwrap();
     assert_eq!(counts.between, [("a".parse().unwrap(), vec![0, 2, 2, 3])].into());
-    let ends = counts.tenants[&"a".parse().unwrap()];
+    let ends = counts.tenants[&"a".parse::<TenantId>().unwrap()];
     assert_eq!((ends.ended, ends.unknown), (1, 1), "in the same look");
 }
 
