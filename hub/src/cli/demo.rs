@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::in_one_line;
-use super::{Failure, now};
+use super::{Failure, author, now};
 use crate::demo::{DemoError, End, Options, Shown, run};
 
 /// Run hub, MQTT broker and virtual boards on this machine and show what arrives.
@@ -53,6 +53,7 @@ impl Demo {
             end,
             dir: self.dir,
             now: now(),
+            author: author(),
         };
         match run(&options)? {
             Shown::All => Ok(()),
@@ -76,6 +77,7 @@ impl From<DemoError> for Failure {
             DemoError::Fixture(error) => error.into(),
             DemoError::Trust(error) => error.into(),
             DemoError::Store(error) => error.into(),
+            DemoError::Admin(error) => error.into(),
             DemoError::Name(_)
             | DemoError::System { .. }
             | DemoError::Cryptography { .. }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use storage::{InvalidName, StoreError};
 
+use crate::admin::AdminError;
 use crate::fixture::FixtureError;
 use crate::trust::TrustError;
 
@@ -17,6 +18,9 @@ pub enum DemoError {
     /// The broker's certificates cannot be made.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The fleet cannot be made to look like one.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The hub's store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -10,6 +10,7 @@ mod broker;
 mod child;
 mod delivery;
 mod error;
+mod fleet;
 mod pages;
 mod ports;
 mod screen;
@@ -30,6 +31,7 @@ use self::delivery::{Arrival, Delivery};
 pub use self::error::DemoError;
 use self::screen::Screen;
 use self::site::Site;
+use crate::admin::Author;
 
 /// How long the hub may take to serve.
 const HUB_STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -60,6 +62,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// The time that certificates bear.
     pub now: UnixSeconds,
+    /// Who has done what is done to the fleet before anybody looks.
+    pub author: Author,
 }
 
 /// When the demo ends.

@@ -13,7 +13,7 @@ use openssl::x509::X509Ref;
 use storage::{Store, TenantId, UpstreamKind};
 use tempfile::TempDir;
 
-use super::{DemoError, Options, ports};
+use super::{DemoError, Options, fleet, ports};
 use crate::broker_url::BrokerUrl;
 use crate::fixture;
 use crate::trust::keys::{KeyLabel, KeyStore as _, MemoryStore, PublicKey};
@@ -101,8 +101,12 @@ impl Site {
             now: options.now,
         };
         fixture::make(&fixture, &|_| {})?;
-        let logins = give_logins(options, &fixture.dir, &dir.join("broker"))?;
         let boards = read_boards(&fixture.dir)?;
+        let logins = {
+            let store = Store::open(&fixture.dir.join("store"))?;
+            fleet::furnish(&store, &boards, options)?;
+            give_logins(options, &store, &dir.join("broker"))?
+        };
         let config = fixture.dir.join("hub.toml");
         Ok(Self {
             folder,
@@ -196,11 +200,10 @@ fn bundle(
 /// A user for each tenant, told to its upstream, and the viewer.
 fn give_logins(
     options: &Options,
-    hub: &Path,
+    store: &Store,
     broker: &Path,
 ) -> Result<Vec<(String, String)>, DemoError> {
     let mut logins = vec![(String::from(VIEWER), secret()?)];
-    let store = Store::open(&hub.join("store"))?;
     for index in 0..options.tenants {
         let tenant: TenantId = format!("tenant-{index}").parse()?;
         let password = secret()?;
