@@ -54,6 +54,7 @@ test("a board's readings are seen as they pass, what they say by who may read th
     await passing.getByText("at the broker").first().waitFor();
     await passing.getByText(sees, { exact: false }).first().waitFor();
   }
+  await otto.getByText(/(good|fair|weak|hardly any) signal/).waitFor();
   await otto.getByRole("button", { name: "Stop" }).click();
   await otto.getByText("stopped", { exact: true }).waitFor();
   expect(people.faults).toEqual([]);

@@ -19,6 +19,7 @@ const PAGES: Readonly<Record<string, string>> = {
   tenant: "/tenants/tenant-0",
   routes: "/routes",
   certificates: "/certificates",
+  campaigns: "/certificates?tab=campaigns",
   production: "/production",
   firmware: "/firmware",
   rollouts: "/rollouts",

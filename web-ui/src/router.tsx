@@ -77,6 +77,13 @@ const newRollout = createRoute({
   component: lazyRouteComponent(() => import("./pages/rollouts/NewRollout.tsx")),
 });
 
+const certificates = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/certificates",
+  validateSearch: (search) => text(search, "tab"),
+  component: lazyRouteComponent(() => import("./pages/certificates/Certificates.tsx")),
+});
+
 const tree = root.addChildren([
   signIn,
   outside("/setup", () => import("./pages/sign-in/Setup.tsx")),
@@ -88,7 +95,8 @@ const tree = root.addChildren([
     page("/tenants", () => import("./pages/tenants/Tenants.tsx")),
     page("/tenants/$tenant", () => import("./pages/tenants/Tenant.tsx")),
     page("/routes", () => import("./pages/routes/Routes.tsx")),
-    page("/certificates", () => import("./pages/certificates/Certificates.tsx")),
+    certificates,
+    page("/campaigns/$campaign", () => import("./pages/campaigns/Campaign.tsx")),
     page("/production", () => import("./pages/production/Production.tsx")),
     page("/firmware", () => import("./pages/firmware/Firmware.tsx")),
     page("/firmware/$release", () => import("./pages/firmware/Release.tsx")),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { parse, readable } from "./messages.ts";
+import { latest, parse, readable, signal } from "./messages.ts";
 
 const bytes = (...of: number[]) => Uint8Array.from(of);
 
@@ -17,4 +17,12 @@ test("an event that is no message shows nothing", () => {
   expect(parse(`{"at":"2026-01-01T00:00:00Z",${rest}}`, "1")?.said).toBeNull();
   const pack = parse(`{"at":"2026-01-01T00:00:00Z",${rest},"content_format":112,"payload":"gaIAYWECBw=="}`, "1");
   expect(pack?.said).toEqual([{ name: "a", value: "7", unit: "" }]);
+});
+
+test("of each reading the newest value is the latest, and what is no pack says none", () => {
+  const message = (key: string, said: Parameters<typeof latest>[0][number]["said"]) => ({ key, at: "2026-01-01T00:00:00Z", resource: "t", size: 1, outcome: "accepted", took: 1, said });
+  const rsrp = (value: string) => ({ name: "rsrp", value, unit: "dBm" });
+  const battery = { name: "battery", value: "3.9", unit: "V" };
+  expect(latest([message("3", "bytes"), message("2", [rsrp("-101")]), message("1", [rsrp("-90"), battery]), message("0", null)])).toEqual([rsrp("-101"), battery]);
+  expect([-80, -100, -115, -125].map(signal)).toEqual(["good", "fair", "weak", "poor"]);
 });

@@ -1,6 +1,8 @@
 // A board's messages as they pass: the last few, in this page's memory alone.
 import { useEffect, useState } from "react";
 
+import { board as boardOf } from "./boards.ts";
+import { queries } from "./queries.ts";
 import { SENML_CBOR, senml, type Reading } from "./senml.ts";
 
 export type Message = {
@@ -43,6 +45,23 @@ export function parse(text: string, key: string): Message | null {
   }
 }
 
+/** Each reading's newest value among these, which are the newest first. */
+export function latest(messages: readonly Message[]): readonly Reading[] {
+  const readings = new Map<string, Reading>();
+  for (const { said } of messages) {
+    if (said === null || typeof said === "string") continue;
+    for (const reading of said) if (!readings.has(reading.name)) readings.set(reading.name, reading);
+  }
+  return [...readings.values()];
+}
+
+/** How good a signal is, by its RSRP in dBm: what modems draw as bars. */
+export function signal(dbm: number): "good" | "fair" | "weak" | "poor" {
+  if (dbm >= -95) return "good";
+  if (dbm >= -108) return "fair";
+  return dbm >= -120 ? "weak" : "poor";
+}
+
 /** Messages from now on, the newest first, while nobody has stopped them; and whether the hub is heard. */
 export function useMessages(board: string, stopped: boolean): { messages: readonly Message[]; live: boolean } {
   const [messages, setMessages] = useState<readonly Message[]>([]);
@@ -56,7 +75,10 @@ export function useMessages(board: string, stopped: boolean): { messages: readon
     source.addEventListener("message", (event: MessageEvent<string>) => {
       count += 1;
       const message = parse(event.data, `${Date.now()}-${count}`);
-      if (message !== null) setMessages((before) => [message, ...before].slice(0, KEPT));
+      if (message === null) return;
+      setMessages((before) => [message, ...before].slice(0, KEPT));
+      // The hub writes down every little while when a board was heard; this is newer.
+      queries.setQueryData(boardOf(board).queryKey, (seen) => seen && { ...seen, last_seen: message.at });
     });
     return () => {
       source.close();

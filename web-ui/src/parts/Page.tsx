@@ -46,12 +46,12 @@ export function Section({ title, note, actions, children, flush = false }: Secti
   );
 }
 
-/** Terms and what they are, in two columns. */
-export function Facts({ of }: { of: readonly (readonly [string, ReactNode])[] }) {
+/** Terms and what they are, in columns; a digest has a line of its own. */
+export function Facts({ of }: { of: readonly (readonly [string, ReactNode, "long"?])[] }) {
   return (
     <dl className="facts">
-      {of.map(([term, fact]) => (
-        <div key={term}>
+      {of.map(([term, fact, length]) => (
+        <div key={term} data-long={length === "long"}>
           <dt>{term}</dt>
           <dd>{fact}</dd>
         </div>

@@ -14,16 +14,23 @@ import { Time } from "../../parts/Time.tsx";
 
 /** What was before and after, in one line. */
 function inWords(detail: Entry["detail"]): string {
-  return Object.entries(detail)
-    .map(([key, value]) => `${key}: ${flat(value)}`)
-    .join("; ");
+  return said(detail).join("; ");
 }
 
+/** What is nothing is not said. */
+const said = (of: object): string[] =>
+  Object.entries(of)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `${key}: ${flat(value)}`);
+
 function flat(value: unknown): string {
-  if (Array.isArray(value)) return value.map(flat).join(", ");
-  if (typeof value === "object" && value !== null) return Object.values(value).filter((each) => each !== null).map(flat).join("@");
+  if (Array.isArray(value)) return value.map((each) => (isGrant(each) ? Object.values(each).filter((part) => part !== null).join("@") : flat(each))).join(", ");
+  if (typeof value === "object" && value !== null) return said(value).join(", ");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
+
+/** A role with where it counts is written as at the command line. */
+const isGrant = (value: unknown): value is Record<"role" | "tenant", string | null> => typeof value === "object" && value !== null && "role" in value;
 
 const columns = (): Column<Entry>[] => [
   { id: "number", name: t("audit.number"), align: "right", cell: (entry) => entry.number.toLocaleString(locale()) },

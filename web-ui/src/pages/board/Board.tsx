@@ -88,8 +88,8 @@ function Identity({ of }: { of: Seen }) {
             : ([
                 ...(certificate.ends == null ? [] : ([[t("board.certificate-end"), <Time key="ends" at={certificate.ends} as="date" />]] as const)),
                 ...(certificate.authority == null ? [] : ([[t("board.authority"), <code key="authority">{`${of.tenant}/${certificate.authority}`}</code>]] as const)),
-                [t("certificate.fingerprint"), <code key="print">{certificate.fingerprint}</code>],
-                ...(certificate.serial == null ? [] : ([[t("certificate.serial"), <code key="serial">{certificate.serial}</code>]] as const)),
+                [t("certificate.fingerprint"), <code key="print">{certificate.fingerprint}</code>, "long"],
+                ...(certificate.serial == null ? [] : ([[t("certificate.serial"), <code key="serial">{certificate.serial}</code>, "long"]] as const)),
               ] as const)),
         ]}
       />

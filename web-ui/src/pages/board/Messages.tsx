@@ -2,10 +2,10 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 
-import { useMessages, type Message } from "../../api/messages.ts";
-import { named, t } from "../../i18n/index.ts";
+import { latest, signal, useMessages, type Message } from "../../api/messages.ts";
+import { locale, named, t } from "../../i18n/index.ts";
 import { Empty } from "../../parts/Empty.tsx";
-import { bytes } from "../../parts/Figures.tsx";
+import { bytes, Figures, type Figure } from "../../parts/Figures.tsx";
 import { Mark } from "../../parts/Mark.tsx";
 import { Section } from "../../parts/Page.tsx";
 import { Time } from "../../parts/Time.tsx";
@@ -28,6 +28,7 @@ export function Messages({ board }: { board: string }) {
       }
       flush
     >
+      <Latest messages={messages} />
       {messages.length === 0 ? (
         <Empty title={t("messages.none")}>{t("messages.none-why")}</Empty>
       ) : (
@@ -72,6 +73,18 @@ export function Messages({ board }: { board: string }) {
       )}
     </Section>
   );
+}
+
+/** Radio, battery and whatever else it measures, as it last said: signal in words as well. */
+function Latest({ messages }: { messages: readonly Message[] }) {
+  const figures = latest(messages).map(({ name, value, unit }): Figure => {
+    // In a pack names begin with the board's own.
+    const what = name.slice(name.lastIndexOf("/") + 1);
+    const number = value === "" ? NaN : Number(value);
+    const note = what === "rsrp" && Number.isFinite(number) ? { note: named("signal", signal(number)) } : {};
+    return { name: what, value: Number.isFinite(number) ? number.toLocaleString(locale()) : value, unit, ...note };
+  });
+  return figures.length === 0 ? null : <Figures name={t("messages.latest")} of={figures} />;
 }
 
 function Said({ of }: { of: Message["said"] }) {

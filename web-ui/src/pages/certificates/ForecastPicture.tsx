@@ -15,7 +15,7 @@ export function ForecastPicture({ of }: { of: Forecast }) {
       <p className="soft">
         {total === 0 ? t("forecast.none") : t("forecast.total", { n: total, months: of.months.length })} {t("forecast.later", { n: of.later })}
       </p>
-      <div className="bars" role="list" aria-label={t("forecast.title")}>
+      {total > 0 && <div className="bars" role="list" aria-label={t("forecast.title")}>
         {of.months.map((month, index) => {
           const when = new Date(`${month.month}-15T00:00:00Z`);
           const tone = month.boards === 0 ? undefined : index < SOON_MONTHS ? "bad" : index < NEAR_MONTHS ? "warn" : undefined;
@@ -34,7 +34,7 @@ export function ForecastPicture({ of }: { of: Forecast }) {
             </div>
           );
         })}
-      </div>
+      </div>}
     </div>
   );
 }

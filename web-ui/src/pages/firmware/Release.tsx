@@ -78,11 +78,11 @@ export default function Release() {
                 {bytes(of.size)} · <Anchor href={`/api/v1/firmware/${of.id}/image`} download={`${of.product}-${of.version}.bin`}>{t("release.download")}</Anchor>
               </span>,
             ],
-            [t("release.digest"), <code key="digest">{of.digest}</code>],
-            [t("release.file"), <code key="file">{of.file}</code>],
-            [t("release.key"), of.key == null ? t("release.key-none") : <SignedBy key="key" id={of.key} />],
-            ...(of.sbom == null ? [] : ([[t("release.sbom"), <code key="sbom">{of.sbom}</code>]] as const)),
             [t("release.added"), <span key="added"><Time at={of.added} /> · {of.by}</span>],
+            [t("release.digest"), <code key="digest">{of.digest}</code>, "long"],
+            [t("release.file"), <code key="file">{of.file}</code>, "long"],
+            [t("release.key"), of.key == null ? t("release.key-none") : <SignedBy key="key" id={of.key} />, "long"],
+            ...(of.sbom == null ? [] : ([[t("release.sbom"), <code key="sbom">{of.sbom}</code>, "long"]] as const)),
           ]}
         />
       </Section>

@@ -63,8 +63,8 @@ const groupColumns = (of: Seen): Column<RolloutGroup>[] => [
   },
   { id: "progress", name: t("rollout.progress"), cell: (group) => <RolloutProgress groups={[group]} /> },
   { id: "under-way", name: t("rollout.under-way"), align: "right", cell: (group) => amount(boardsAt([group], "offered", "fetching", "held", "restarting", "on-trial")) },
-  { id: "waiting", name: named("rollout-step", "waiting"), align: "right", cell: (group) => amount(group.waiting) },
-  { id: "skipped", name: named("rollout-step", "skipped"), align: "right", minor: true, cell: (group) => amount(group.skipped) },
+  { id: "waiting", name: t("rollout.waiting"), align: "right", cell: (group) => amount(group.waiting) },
+  { id: "skipped", name: t("rollout.skipped"), align: "right", minor: true, cell: (group) => amount(group.skipped) },
   { id: "bounds", name: t("rollout.bounds"), cell: (group) => t("rollout.bounds-of", { percent: group.success_percent, fail: group.may_fail }) },
 ];
 
