@@ -1,5 +1,5 @@
 //! The emulated board: QEMU's mps2-an505, a Cortex-M33 with TrustZone, laid out like an nRF9160: its flash,
-//! its first UART, its network, its clock and its lamps.
+//! both its UARTs, its network, its clock and its lamps.
 //!
 //! Invariant: all access to its hardware goes through this crate; whoever uses it needs no `unsafe`.
 #![no_std]
@@ -9,6 +9,7 @@ mod flash;
 mod interrupts;
 mod lamps;
 mod lan9118;
+mod modem_uart;
 mod uart;
 
 use image::{Area, Map};
@@ -17,6 +18,7 @@ pub use clock::Clock;
 pub use flash::{EmulatedFlash, Misaligned};
 pub use lamps::Lamps;
 pub use lan9118::{FRAME_MAX, Lan9118};
+pub use modem_uart::ModemUart;
 pub use uart::Uart;
 
 /// A megabyte of memory that is treated as flash, in sectors of 4 kB.

@@ -12,6 +12,7 @@ mod behaviour;
 mod fault;
 mod identity;
 mod lamp;
+mod modem;
 mod network;
 mod shell;
 
@@ -30,6 +31,7 @@ use sha2 as _;
 
 use crate::behaviour::Behaviour;
 use crate::lamp::Lamp;
+use crate::modem::Modem;
 use crate::network::Network;
 use crate::shell::Shell;
 
@@ -82,7 +84,7 @@ fn begin(
         board::Device::new(clock.now(), settings, awakening, flash, APPLICATION_MAP, Lamp::new())
             .ok_or("the map leaves no room for readings")?;
     let network = Network::new(peer, seed).ok_or("there is no network")?;
-    Ok(Shell::new(clock, device, network, owned))
+    Ok(Shell::new(clock, device, Modem::new(seed), network, owned))
 }
 
 fn record() -> Option<BootRecord> {

@@ -6,22 +6,27 @@ use core::fmt::Write;
 
 use an505::{Clock, EmulatedFlash, Uart};
 use an505_dtls::{DtlsError, heap_used};
-use board::{Device, Effect, Status};
+use board::modem::Coverage;
+use board::{Device, Effect, Power, Status};
 use cortex_m::peripheral::SCB;
 
 use crate::air::{Air, Talk};
 use crate::behaviour::Behaviour;
 use crate::identity::Owned;
 use crate::lamp::Lamp;
+use crate::modem::{Modem, News};
 use crate::network::Network;
 
 /// A board that runs.
 pub(crate) struct Shell<'f> {
     clock: Clock,
     device: Device<'f, EmulatedFlash, Lamp>,
+    modem: Modem,
     network: Network,
     owned: Owned,
     link: Link,
+    /// The SDK wants a connection, and there is no network yet.
+    is_wanted: bool,
     /// What the hub said of the time, and when.
     told: Option<(u64, u64)>,
     air: Air,
@@ -39,20 +44,29 @@ impl<'f> Shell<'f> {
     pub(crate) fn new(
         clock: Clock,
         device: Device<'f, EmulatedFlash, Lamp>,
+        modem: Modem,
         network: Network,
         owned: Owned,
     ) -> Self {
         let (air, uart) = (Air::default(), Uart::new());
-        Self { clock, device, network, owned, link: Link::Down, told: None, air, uart }
+        let (link, is_wanted, told) = (Link::Down, false, None);
+        Self { clock, device, modem, network, owned, link, is_wanted, told, air, uart }
     }
 
     /// Never comes back but with what it cannot go on with.
     pub(crate) fn run(&mut self) -> &'static str {
         loop {
             let now = self.clock.now();
-            let mut is_busy = self.network.poll(now);
+            let (mut is_busy, news) = self.modem.poll(now);
+            if let Some(news) = news {
+                self.informed(now, news);
+            }
+            self.measure();
+            is_busy |= self.network.poll(now);
             while let Some(datagram) = self.network.receive() {
-                self.heard(now, &datagram);
+                if self.is_attached() {
+                    self.heard(now, &datagram);
+                }
             }
             if self.link == Link::Handshake {
                 // Time passed: it may have to repeat itself.
@@ -89,9 +103,12 @@ impl<'f> Shell<'f> {
         let mut is_something = false;
         while let Some(datagram) = self.owned.client.poll_transmit() {
             is_something = true;
-            self.air.sent(talk, &datagram);
-            self.network.send(&datagram);
-            self.network.poll(now);
+            // Without coverage it is lost, and repeated by whoever knows how.
+            if self.is_attached() {
+                self.air.sent(talk, &datagram);
+                self.network.send(&datagram);
+                self.network.poll(now);
+            }
         }
         is_something
     }
@@ -141,15 +158,10 @@ impl<'f> Shell<'f> {
             Effect::Connect if Behaviour::of_this_image() == Behaviour::Mute => {
                 self.device.handle_disconnected(now);
             }
+            Effect::Connect if self.is_attached() => self.connect(now),
             Effect::Connect => {
-                let (unix_s, is_known) = self.time(now);
-                self.owned.client.set_time(unix_s, is_known);
-                self.link = Link::Handshake;
-                self.air.begin_handshake();
-                match self.owned.client.begin() {
-                    Ok(()) => self.heard(now, &[]),
-                    Err(error) => self.lost(now, error),
-                }
+                self.link = Link::Down;
+                self.is_wanted = true;
             }
             Effect::Restart => {
                 let _ = writeln!(self.uart, "restarting {}", self.air.of(Talk::Update));
@@ -164,6 +176,45 @@ impl<'f> Shell<'f> {
                 let _ = writeln!(self.uart, "a reading is refused: {code:#x}");
             }
         }
+    }
+
+    fn connect(&mut self, now: u64) {
+        let (unix_s, is_known) = self.time(now);
+        self.owned.client.set_time(unix_s, is_known);
+        self.is_wanted = false;
+        self.link = Link::Handshake;
+        self.air.begin_handshake();
+        match self.owned.client.begin() {
+            Ok(()) => self.heard(now, &[]),
+            Err(error) => self.lost(now, error),
+        }
+    }
+
+    fn informed(&mut self, now: u64, news: News) {
+        match news {
+            News::Silent => self.uart.say("the modem is silent\n"),
+            News::NoCoverage => self.uart.say("no coverage\n"),
+            News::Attached => {
+                self.uart.say("attached\n");
+                if self.is_wanted {
+                    self.connect(now);
+                }
+            }
+        }
+    }
+
+    fn is_attached(&self) -> bool {
+        matches!(self.modem.coverage(), Coverage::Attached { .. })
+    }
+
+    /// What the modem says of the radio. The board is on the mains: there is no battery to say anything of.
+    fn measure(&mut self) {
+        let cell = match self.modem.coverage() {
+            Coverage::Attached { cell } => cell,
+            Coverage::Searching | Coverage::Off => None,
+        };
+        let rsrp_dbm = self.modem.rsrp_dbm();
+        self.device.handle_power(Power { battery_percent: None, rsrp_dbm, cell });
     }
 
     /// Now a certificate that begins later, or has ended, can be told.

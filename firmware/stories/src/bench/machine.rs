@@ -3,6 +3,7 @@
 //! Never waits for ever: a board that says nothing has failed.
 
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -59,10 +60,13 @@ impl Machine {
         let folder = TempDir::new().map_err(Failure::bench("a folder"))?;
         let (monitor, debug_port) = (folder.path().join("monitor"), folder.path().join("debug"));
         let socket = |path: &PathBuf| format!("unix:{},server=on,wait=off", path.display());
-        let network = if board.is_on_a_network { "user,model=lan9118" } else { "none" };
+        let (network, modem) = match board.modem {
+            Some(port) => ("user,model=lan9118", format!("tcp:{}:{port}", Ipv4Addr::LOCALHOST)),
+            None => ("none", "null".to_owned()),
+        };
         let mut process = Command::new("qemu-system-arm")
             .args(["-M", "mps2-an505", "-display", "none", "-monitor", "none", "-S"])
-            .args(["-serial", "stdio", "-nic", network])
+            .args(["-serial", "stdio", "-serial", &modem, "-nic", network])
             .args(["-qmp", &socket(&monitor)])
             .args(["-gdb", &socket(&debug_port)])
             .stdin(Stdio::null())
@@ -149,7 +153,7 @@ impl Machine {
         self.monitor.run("system_reset")?;
         let flash = debugger.read(MAP.address, self.board.flash().len())?;
         self.monitor.run("quit")?;
-        Ok(Board { flash, is_on_a_network: self.board.is_on_a_network })
+        Ok(Board { flash, modem: self.board.modem })
     }
 }
 

@@ -7,6 +7,7 @@ mod debugger;
 mod figures;
 mod hub;
 mod machine;
+mod modem;
 mod monitor;
 mod workshop;
 
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub(crate) use air::Air;
 pub(crate) use hub::Hub;
 pub(crate) use machine::{Machine, Stack};
+pub(crate) use modem::Modem;
 pub(crate) use workshop::{Behaviour, Pair, Plan};
 
 use figures::Figures;
@@ -68,11 +70,17 @@ impl Bench {
         Hub::start(&self.hub)
     }
 
-    /// That board, as it leaves production, on the air to its hub.
-    pub(crate) fn board_of(&self, hub: &Hub, air: &Air, image: &[u8]) -> Told<Board> {
+    /// That board, as it leaves production, with a modem, and on the air to its hub.
+    pub(crate) fn board_of(
+        &self,
+        hub: &Hub,
+        air: &Air,
+        modem: &Modem,
+        image: &[u8],
+    ) -> Told<Board> {
         let mut board = self.board(image)?;
         board.put(IDENTITY, &hub.identity(air.port())?);
-        board.is_on_a_network = true;
+        board.modem = Some(modem.port());
         Ok(board)
     }
 
@@ -81,7 +89,7 @@ impl Bench {
         let keys: Vec<_> = [Pair::First, Pair::Second].map(|pair| pair.public()).into();
         let keyring = Keyring::new(&keys)
             .ok_or_else(|| Failure::Tool("two keys make no keyring".to_owned()))?;
-        let mut board = Board { flash: vec![0xff; FLASH], is_on_a_network: false };
+        let mut board = Board { flash: vec![0xff; FLASH], modem: None };
         board.put(0, &self.workshop.bootloader);
         board.put(MAP.protected.at, &keyring.to_bytes());
         board.put(MAP.first.at, image);
@@ -95,11 +103,11 @@ const FLASH: usize = 0x10_0000;
 /// Where the application finds who the board is.
 const IDENTITY: u32 = 0xf_c000;
 
-/// A board without power: what is in its flash, and whether there is a network where it is.
+/// A board without power: what is in its flash, and where its modem is, without which it has no network.
 #[derive(Clone)]
 pub(crate) struct Board {
     flash: Vec<u8>,
-    is_on_a_network: bool,
+    modem: Option<u16>,
 }
 
 impl Board {

@@ -47,5 +47,7 @@ pub(crate) const ALL: &[(&str, Story)] = &[
         "refuses-a-key-that-only-the-hub-knows",
         plain!(network::refuses_a_key_that_only_the_hub_knows),
     ),
+    ("attaches-through-its-modem", plain!(network::attaches_through_its_modem)),
+    ("waits-for-a-better-signal", plain!(network::waits_for_a_better_signal)),
     ("is-not-rolled-back", plain!(network::is_not_rolled_back)),
 ];

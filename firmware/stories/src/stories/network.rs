@@ -1,24 +1,45 @@
 //! Boards that speak to a hub: what they do, and what the hub says of it.
 
-use crate::bench::{Air, Behaviour, Bench, Failure, Hub, Machine, Pair, Plan, Stack, Told};
+use crate::bench::{Air, Behaviour, Bench, Failure, Hub, Machine, Modem, Pair, Plan, Stack, Told};
 
-/// A hub, the air, and a board that runs 1.0.0 and has delivered a reading.
-fn running(bench: &Bench) -> Told<(Hub, Air, Machine)> {
-    let hub = bench.hub()?;
-    let air = Air::to(hub.listen)?;
-    let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("1.0.0") })?;
-    let mut machine = bench.board_of(&hub, &air, &image)?.power_on()?;
-    machine.expect("started", &["1.0.0", "Again"])?;
-    machine.expect("connected", &["resumed=false", "cid=true"])?;
-    machine.hears("it is")?;
-    machine.hears("answered")?;
-    Ok((hub, air, machine))
+/// A board and everything around it.
+struct Scene {
+    hub: Hub,
+    air: Air,
+    modem: Modem,
+    machine: Machine,
+}
+
+impl Scene {
+    /// The board runs 1.0.0, from now on.
+    fn begin(bench: &Bench) -> Told<Self> {
+        let (hub, modem) = (bench.hub()?, Modem::new()?);
+        Self::begin_with(bench, hub, modem)
+    }
+
+    fn begin_with(bench: &Bench, hub: Hub, modem: Modem) -> Told<Self> {
+        let air = Air::to(hub.listen)?;
+        let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("1.0.0") })?;
+        let mut machine = bench.board_of(&hub, &air, &modem, &image)?.power_on()?;
+        machine.expect("started", &["1.0.0", "Again"])?;
+        Ok(Self { hub, air, modem, machine })
+    }
+
+    /// The same, until it has delivered a reading.
+    fn running(bench: &Bench) -> Told<Self> {
+        let mut scene = Self::begin(bench)?;
+        scene.machine.hears("attached")?;
+        scene.machine.expect("connected", &["resumed=false", "cid=true"])?;
+        scene.machine.hears("it is")?;
+        scene.machine.hears("answered")?;
+        Ok(scene)
+    }
 }
 
 const BOARDS: [&str; 3] = ["rollout", "boards", "1"];
 
 pub(super) fn reports_and_is_rolled_on(bench: &Bench) -> Told {
-    let (hub, air, mut machine) = running(bench)?;
+    let Scene { hub, air: _air, modem: _modem, mut machine } = Scene::running(bench)?;
     hub.counts("hub_messages_total", 1.0)?;
     let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?;
     hub.add(&image)?;
@@ -34,16 +55,12 @@ pub(super) fn reports_and_is_rolled_on(bench: &Bench) -> Told {
     let mut machine = machine.power_off()?.power_on()?;
     machine.expect("started", &["2.0.0", "Again"])?;
     machine.hears("answered")?;
-    drop(air);
     bench.figures.memory("stack of the application", machine.stack_used(Stack::Application)?);
     Ok(())
 }
 
 pub(super) fn keeps_its_session(bench: &Bench) -> Told {
-    let hub = bench.hub()?;
-    let air = Air::to(hub.listen)?;
-    let image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("1.0.0") })?;
-    let mut machine = bench.board_of(&hub, &air, &image)?.power_on()?;
+    let Scene { hub, air, modem: _modem, mut machine } = Scene::begin(bench)?;
     let full = machine.expect("connected", &["resumed=false", "cid=true"])?;
     let first = machine.hears("answered")?;
     air.change_address()?;
@@ -78,7 +95,7 @@ pub(super) fn takes_back_a_broken_one_and_says_so(bench: &Bench) -> Told {
 }
 
 fn taken_back(bench: &Bench, behaviour: Behaviour, last_word: &str) -> Told {
-    let (hub, air, mut machine) = running(bench)?;
+    let Scene { hub, air: _air, modem: _modem, mut machine } = Scene::running(bench)?;
     let bad = Plan { behaviour, counter: 2, ..Plan::of_application("2.0.0") };
     hub.add(&bench.workshop.image(bad)?)?;
     hub.roll_out("1")?;
@@ -95,7 +112,6 @@ fn taken_back(bench: &Bench, behaviour: Behaviour, last_word: &str) -> Told {
     machine.expect("started", &["2.0.1", "Trial"])?;
     machine.hears("confirmed")?;
     hub.says(&BOARDS, "succeeded")?;
-    drop(air);
     Ok(())
 }
 
@@ -107,7 +123,7 @@ fn refused(hub: &Hub, machine: &mut Machine) -> Told {
 }
 
 pub(super) fn refuses_what_was_changed_on_the_way(bench: &Bench) -> Told {
-    let (hub, _air, mut machine) = running(bench)?;
+    let Scene { hub, air: _air, modem: _modem, mut machine } = Scene::running(bench)?;
     let mut image = bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?;
     hub.add(&image)?;
     hub.damage_images()?;
@@ -124,7 +140,7 @@ pub(super) fn refuses_what_was_changed_on_the_way(bench: &Bench) -> Told {
 }
 
 pub(super) fn refuses_a_key_that_only_the_hub_knows(bench: &Bench) -> Told {
-    let (hub, _air, mut machine) = running(bench)?;
+    let Scene { hub, air: _air, modem: _modem, mut machine } = Scene::running(bench)?;
     let foreign = Plan { counter: 2, pair: Pair::Stranger, ..Plan::of_application("2.0.0") };
     let image = bench.workshop.image(foreign)?;
     match hub.add(&image) {
@@ -138,10 +154,63 @@ pub(super) fn refuses_a_key_that_only_the_hub_knows(bench: &Bench) -> Told {
 }
 
 pub(super) fn is_not_rolled_back(bench: &Bench) -> Told {
-    let (hub, _air, mut machine) = running(bench)?;
+    let Scene { hub, air: _air, modem: _modem, mut machine } = Scene::running(bench)?;
     // Later by its version, but of a counter that may not run here any more.
     hub.add(&bench.workshop.image(Plan { counter: 1, ..Plan::of_application("2.0.0") })?)?;
     hub.roll_out("1")?;
     hub.says(&BOARDS, "below what may run there")?;
     machine.hears("answered").map(drop)
+}
+
+pub(super) fn attaches_through_its_modem(bench: &Bench) -> Told {
+    let modem = Modem::new()?;
+    modem.set_silent(true);
+    let Scene { hub, air, modem, mut machine } = Scene::begin_with(bench, bench.hub()?, modem)?;
+    machine.hears("the modem is silent")?;
+    modem.set_silent(false);
+    machine.hears("attached")?;
+    machine.expect("connected", &["resumed=false"])?;
+    machine.hears("answered")?;
+    // A day between two updates, sixteen seconds of listening, paging every 82 seconds on both radios.
+    for wanted in [
+        "AT+CEREG=5",
+        "AT+CPSMS=1,,,\"00111000\",\"00001000\"",
+        "AT+CEDRXS=2,4,\"0101\"",
+        "AT+CEDRXS=2,5,\"0101\"",
+        "AT+CFUN=1",
+    ] {
+        let commands = modem.commands();
+        if !commands.iter().any(|command| command == wanted) {
+            return Err(Failure::Board(format!("{wanted} is not among {commands:?}")));
+        }
+    }
+    // Out of coverage and back: the session is the same.
+    modem.set_coverage(false);
+    air.set_outage(true);
+    machine.hears("no coverage")?;
+    air.set_outage(false);
+    modem.set_coverage(true);
+    machine.hears("attached")?;
+    machine.hears("answered")?;
+    machine.hears("answered")?;
+    let handshakes = hub.metric("hub_handshakes_total{")?;
+    if handshakes > 1.0 {
+        return Err(Failure::Hub(format!("{handshakes} handshakes for one session")));
+    }
+    Ok(())
+}
+
+pub(super) fn waits_for_a_better_signal(bench: &Bench) -> Told {
+    let modem = Modem::new()?;
+    modem.set_signal(-125);
+    let scene = Scene::begin_with(bench, bench.hub()?, modem)?;
+    let Scene { hub, air: _air, modem, mut machine } = scene;
+    machine.hears("answered")?;
+    hub.add(&bench.workshop.image(Plan { counter: 2, ..Plan::of_application("2.0.0") })?)?;
+    hub.roll_out("1")?;
+    hub.says(&BOARDS, "its signal is too weak")?;
+    modem.set_signal(-95);
+    machine.expect("started", &["2.0.0", "Trial"])?;
+    machine.hears("confirmed")?;
+    hub.says(&BOARDS, "succeeded")
 }
