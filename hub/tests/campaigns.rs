@@ -213,4 +213,14 @@ fn a_campaign_is_made_seen_halted_and_ended_over_the_api_by_whom_it_concerns() {
     let back = anna.get("/authorities").ok()["items"].to_string();
     assert!(!back.contains("retiring"), "who is not left any more: {back}");
     assert_eq!(own.get("/campaigns").ok()["items"][0]["id"], 1);
+    // A tenant that goes leaves none behind that waits.
+    api.done(&["authority", "add", "tenant-1"]);
+    (new["from"], new["to"]) = (json!("tenant-1/1"), json!("tenant-1/2"));
+    assert_eq!(anna.post("/campaigns", &new).ok()["id"], 2);
+    for board in api.site.of_tenant("tenant-1") {
+        api.done(&["board", "remove", &board.id]);
+    }
+    api.done(&["tenant", "remove", "tenant-1"]);
+    assert_eq!(anna.get("/campaigns/2").ok()["state"], "ended");
+    api.done(&["store", "check"]);
 }

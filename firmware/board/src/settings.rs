@@ -75,7 +75,8 @@ pub enum Effect {
     ReadingLost,
     /// The hub will never take a reading, and answered with this code; it is gone.
     ReadingRefused(u8),
-    /// Make a new key and get a certificate for it (`sren`, RFC 9148): the hub wants the board to have another.
+    /// Take the hub's newest root (`crts`, RFC 9148), make a new key and get a certificate for it (`sren`): the
+    /// hub wants the board to have another.
     RenewCertificate,
 }
 

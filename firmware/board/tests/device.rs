@@ -105,6 +105,25 @@ fn readings_are_kept_in_flash_and_delivered_in_their_order() {
 }
 
 #[test]
+fn a_board_says_that_it_is_to_renew_its_certificate_and_goes_on() {
+    let flash = made(&image("1.0.0", 2, 1));
+    let (count, mut hub) = (Cell::new(0), Hub::default());
+    let mut life = Life::begin(&flash, 0, Counter { count: &count }).unwrap();
+    let told = |effects: &[Effect]| {
+        effects.iter().filter(|effect| **effect == Effect::RenewCertificate).count()
+    };
+    life.live(&mut hub, 10 * MINUTE);
+    assert_eq!(told(&life.effects), 0);
+    let before = hub.readings.len();
+    hub.wants_renewal = true;
+    life.live(&mut hub, 10 * MINUTE);
+    assert!(told(&life.effects) > 0 && told(&life.effects) == hub.readings.len() - before);
+    hub.wants_renewal = false;
+    life.live(&mut hub, 10 * MINUTE);
+    assert_eq!(numbers(&hub), (1..=count.get()).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_full_flash_loses_the_newest_readings_and_says_so() {
     let flash = made(&image("1.0.0", 2, 1));
     let (count, mut hub) = (Cell::new(0), Hub::default());

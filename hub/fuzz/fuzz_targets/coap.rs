@@ -68,8 +68,9 @@ impl Rig {
                 after
             }
             1 => {
-                let answer = match argument % 4 {
+                let answer = match argument % 5 {
                     0 => Answer::Changed,
+                    4 => Answer::ChangedAndRenew,
                     1 => Answer::Unavailable { max_age_s: u32::from(argument) << 12 },
                     2 => Answer::TooMany { max_age_s: u32::from(argument) },
                     _ => Answer::BadGateway,

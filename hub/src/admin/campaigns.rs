@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use actors::campaign::{CampaignError, Campaigns, NewCampaign, Went};
 use serde_json::json;
-use storage::{AuthorityName, AuthorityState, Campaign, CampaignState, Origin, UnixSeconds};
+use storage::{
+    AuthorityName, AuthorityState, Campaign, CampaignState, Origin, TenantId, UnixSeconds,
+};
 
 use super::{Admin, AdminError, refused, unknown};
 
@@ -126,6 +128,20 @@ impl Admin {
                 Went::Completed { number } => ("campaign.complete", number),
             };
             self.record_campaign(what, self.campaign(number)?)?;
+        }
+        Ok(())
+    }
+
+    /// Ends what a tenant that is removed has under way.
+    pub(super) fn end_campaigns_of(
+        &self,
+        tenant: &TenantId,
+        now: UnixSeconds,
+    ) -> Result<(), AdminError> {
+        for campaign in self.campaigns()?.list()? {
+            if campaign.tenant == *tenant && !campaign.state.is_over() {
+                self.campaigns()?.end(campaign.number, self.author.who.clone(), now)?;
+            }
         }
         Ok(())
     }

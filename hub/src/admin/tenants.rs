@@ -147,6 +147,7 @@ impl Admin {
         let _changing = self.changing();
         self.tenant(id)?;
         self.store.tenants().remove(id)?;
+        self.end_campaigns_of(id, (self.author.now)())?;
         self.record("tenant.remove", id, json!({}))?;
         self.serve(id)
     }

@@ -333,8 +333,9 @@ fn campaigns(walk: &mut Walk<'_>) {
     walk.each(|inner, key, value| {
         let campaign: Campaign = noun(value)?;
         its_own_key(key, &campaign.number.to_be_bytes())?;
-        // One that is over may have outlived its tenant.
-        if campaign.state.is_over() {
+        // It may have outlived its tenant.
+        let tenant = campaign.tenant.as_str();
+        if !inner.tenants.contains_key(tenant).map_err(|error| error.to_string())? {
             return Ok(());
         }
         for number in [campaign.from, campaign.to] {

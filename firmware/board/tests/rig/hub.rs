@@ -13,6 +13,8 @@ pub(crate) struct Hub {
     pub(crate) reports: Vec<Told>,
     pub(crate) file: Vec<u8>,
     pub(crate) offer: Option<FirmwareOffer>,
+    /// It wants the board to renew its certificate.
+    pub(crate) wants_renewal: bool,
     /// It offers what it does not have.
     pub(crate) has_lost_its_files: bool,
     /// Bytes of files that were served.
@@ -108,6 +110,9 @@ impl Hub {
         let code = match (method, path.as_slice()) {
             (RequestType::Post, ["t"]) => {
                 self.readings.push(request.payload.clone());
+                if self.wants_renewal {
+                    said.add_option(CoapOption::Unknown(wire::OPTION_RENEW), Vec::new());
+                }
                 0x44
             }
             (RequestType::Post, ["fw"]) => {
