@@ -13,7 +13,7 @@ use crate::rig::api::{Answer, Api, Client, PASSWORD};
 const SESSION: &str = "__Host-hub-session";
 
 /// A code of an authenticator app (RFC 6238), so many steps from now.
-fn code(secret: &str, steps: i64) -> String {
+pub(crate) fn code(secret: &str, steps: i64) -> String {
     const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: Vec<u8> = secret
         .chars()

@@ -14,6 +14,7 @@ mod rig;
 mod activation;
 mod admin;
 mod api_approvals;
+mod api_attacks;
 mod api_batches;
 mod api_boards;
 mod api_certificates;

@@ -14,8 +14,12 @@ pub struct Operation {
     /// Below `/api/v1`, with names in braces.
     pub path: String,
     pub permission: String,
+    /// The names of what its query may say.
+    pub query: Vec<String>,
     /// A body that fits its description; none where it takes none.
     pub body: Option<Value>,
+    /// Whether its body is a file.
+    pub takes_file: bool,
 }
 
 /// All there are.
@@ -25,11 +29,17 @@ pub fn operations() -> Vec<Operation> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let body = operation.pointer("/requestBody/content/application~1json/schema");
+            let file = operation.pointer("/requestBody/content/application~1octet-stream");
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let of_query = parameters.filter(|it| it["in"] == "query");
+            let query = of_query.map(|it| it["name"].as_str().unwrap().to_owned()).collect();
             operations.push(Operation {
                 method: method.to_uppercase(),
                 path: path.strip_prefix("/api/v1").unwrap().to_owned(),
                 permission: operation["x-permission"].as_str().unwrap().to_owned(),
+                query,
                 body: body.map(|schema| sample(&document, schema)),
+                takes_file: file.is_some(),
             });
         }
     }

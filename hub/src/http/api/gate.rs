@@ -39,13 +39,21 @@ pub(super) enum Access {
     Permitted(Permission),
 }
 
-/// Who may ask what: by method and pattern.
-pub(super) struct Gate(HashMap<(Method, String), Access>);
+/// Who may ask what, and how much they may say: by method and pattern.
+pub(super) struct Gate(HashMap<(Method, String), Said>);
+
+/// What the document says of an operation.
+#[derive(Clone, Copy)]
+struct Said {
+    access: Access,
+    /// Whether its body is a file.
+    takes_file: bool,
+}
 
 impl Gate {
     /// As the document says.
     pub(super) fn of(document: &OpenApi) -> Self {
-        let mut access = HashMap::new();
+        let mut all = HashMap::new();
         for (path, item) in &document.paths.paths {
             let operations = [
                 (Method::GET, &item.get),
@@ -57,16 +65,21 @@ impl Gate {
             ];
             for (method, operation) in operations {
                 if let Some(said) = operation.as_ref().and_then(said) {
-                    access.insert((method, path.clone()), said);
+                    all.insert((method, path.clone()), said);
                 }
             }
         }
-        Self(access)
+        Self(all)
     }
 
-    fn access(&self, request: &ServiceRequest) -> Option<Access> {
+    fn said(&self, request: &ServiceRequest) -> Option<Said> {
         let pattern = request.match_pattern()?;
         self.0.get(&(request.method().clone(), pattern)).copied()
+    }
+
+    /// Whether what is asked has a file for its body.
+    pub(super) fn takes_file(&self, request: &ServiceRequest) -> bool {
+        self.said(request).is_some_and(|said| said.takes_file)
     }
 
     /// With which methods else the path can be asked.
@@ -79,12 +92,15 @@ impl Gate {
     }
 }
 
-fn said(operation: &Operation) -> Option<Access> {
-    match operation.extensions.as_ref()?.get("x-permission")?.as_str()? {
-        "public" => Some(Access::Public),
-        "signed-in" => Some(Access::SignedIn),
-        permission => permission.parse().ok().map(Access::Permitted),
-    }
+fn said(operation: &Operation) -> Option<Said> {
+    let access = match operation.extensions.as_ref()?.get("x-permission")?.as_str()? {
+        "public" => Access::Public,
+        "signed-in" => Access::SignedIn,
+        permission => permission.parse().ok().map(Access::Permitted)?,
+    };
+    let body = operation.request_body.as_ref();
+    let takes_file = body.is_some_and(|body| body.content.contains_key("application/octet-stream"));
+    Some(Said { access, takes_file })
 }
 
 /// Lets a request through to its handler, or answers it.
@@ -93,7 +109,7 @@ pub(super) async fn gate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(access) = api.gate.access(&request) else {
+    let Some(Said { access, .. }) = api.gate.said(&request) else {
         let answer = nobodys(&api.gate.methods(&request));
         return Ok(request.into_response(answer));
     };

@@ -147,7 +147,9 @@ pub(super) fn routes(app: &mut web::ServiceConfig, api: &web::Data<Api>) {
 fn refuse_json(error: actix_web::error::JsonPayloadError, _: &HttpRequest) -> Error {
     use actix_web::error::JsonPayloadError as Json;
     match error {
-        Json::OverflowKnownLength { .. } | Json::Overflow { .. } => Problem::too_large().into(),
+        Json::OverflowKnownLength { .. } | Json::Overflow { .. } => {
+            Problem::too_large(BODY_MAX).into()
+        }
         Json::ContentType => {
             let detail = "the body is to be JSON, with Content-Type application/json";
             Problem::new(Code::UnsupportedMediaType, detail).into()

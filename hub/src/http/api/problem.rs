@@ -140,9 +140,8 @@ impl Problem {
         Self::new(Code::NotFound, format_args!("there is no {what} {name}"))
     }
 
-    pub(super) fn too_large() -> Self {
-        let detail = format_args!("the body has more than {} bytes", super::BODY_MAX);
-        Self::new(Code::TooLarge, detail)
+    pub(super) fn too_large(max: usize) -> Self {
+        Self::new(Code::TooLarge, format_args!("the body has more than {max} bytes"))
     }
 
     /// Something failed in the hub: its log says what, the answer where to look.

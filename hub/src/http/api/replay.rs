@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes_limited};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use openssl::sha::Sha256;
+use storage::FILE_BYTES_MAX;
 use tokio::time::timeout;
 
 use super::caller::Caller;
@@ -31,8 +34,9 @@ const ANSWERS_MAX: usize = 4096;
 const ANSWER_MAX: usize = 16 * 1024;
 /// Characters of the longest key.
 const KEY_MAX: usize = 64;
-/// How long a client may take for its body.
+/// How long a client may take for its body, and for a file.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+const FILE_WITHIN: Duration = Duration::from_secs(120);
 
 type Headers = Vec<(HeaderName, HeaderValue)>;
 
@@ -134,7 +138,7 @@ pub(super) async fn once(
     if request.method().is_safe() {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let (key, body) = match (key(&request), body(&mut request).await) {
+    let (key, body) = match (key(&request), body(&api, &mut request).await) {
         (Ok(key), Ok(body)) => (key, body),
         (Err(problem), _) | (_, Err(problem)) => {
             return Ok(request.into_response(problem.error_response()));
@@ -168,14 +172,22 @@ pub(super) async fn once(
     Ok(ServiceResponse::new(request, answer))
 }
 
-/// The whole of a request's body.
-async fn body(request: &mut ServiceRequest) -> Result<Bytes, Problem> {
+/// The whole of a request's body. One whose length is said and too large is not waited for.
+async fn body(api: &Api, request: &mut ServiceRequest) -> Result<Bytes, Problem> {
+    let (max, within) = match api.gate.takes_file(request) {
+        true => (FILE_BYTES_MAX, FILE_WITHIN),
+        false => (super::BODY_MAX, BODY_WITHIN),
+    };
+    let said = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if said.and_then(|length| length.parse::<u64>().ok()).is_some_and(|said| said > max as u64) {
+        return Err(Problem::too_large(max));
+    }
     let broken = || Problem::new(Code::Malformed, "the body breaks off");
     let body = request.extract::<web::Payload>().await.map_err(|_| broken())?;
-    match timeout(BODY_WITHIN, body.to_bytes_limited(super::BODY_MAX)).await {
+    match timeout(within, body.to_bytes_limited(max)).await {
         Ok(Ok(Ok(body))) => Ok(body),
         Ok(Ok(Err(_))) => Err(broken()),
-        Ok(Err(_)) => Err(Problem::too_large()),
+        Ok(Err(_)) => Err(Problem::too_large(max)),
         Err(_) => Err(Problem::new(Code::TooSlow, "the body takes too long")),
     }
 }
