@@ -79,6 +79,30 @@ fn a_station_enrols_a_board_and_the_board_renews_itself() {
 }
 
 #[test]
+fn a_station_that_is_revoked_enrols_nobody_and_what_it_enrolled_stays() {
+    let mut factory = started();
+    let pem = factory.keep("CB-S1", &factory.post_as("line", ENROL, &factory.request("CB-S1")));
+    factory.stop();
+    let listed = factory.done(&["station", "list", "--tenant", "tenant-0", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
+    let station = listed["fingerprint"].as_str().unwrap();
+    assert_eq!((&listed["name"], &listed["batches"][0]), (&"line".into(), &"spring".into()));
+    assert_eq!(station, fingerprint_of(&factory.file("line.pem")));
+    assert_eq!(factory.done(&["station", "list", "--tenant", "tenant-1", "--json"]).trim(), "");
+    factory.start();
+    factory.done(&["station", "revoke", station, "--reason", "key-compromise"]);
+    let refused = factory.post_as("line", ENROL, &factory.request("CB-S2"));
+    assert_refused(&refused, 403, "revoked");
+    let twice = factory.command(&["station", "revoke", station]);
+    assert_eq!(twice.status.code(), Some(1));
+    let unknown = factory.command(&["station", "revoke", &"0".repeat(64)]);
+    assert_eq!(unknown.status.code(), Some(2));
+    factory.stop();
+    assert_eq!(factory.registered("CB-S1"), Some(fingerprint_of(&pem)));
+    assert!(factory.done(&["station", "list"]).contains("revoked"));
+}
+
+#[test]
 fn a_token_enrols_one_board_and_no_more() {
     let mut factory = Factory::new();
     let (token, other) = (factory.token("spring"), factory.token("spring"));

@@ -20,6 +20,7 @@ mod rollouts;
 mod routes;
 mod sbom;
 mod sessions;
+mod stations;
 mod tenants;
 mod upstreams;
 

@@ -4,15 +4,30 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use storage::{BatchName, TenantId};
+use storage::{BatchName, Fingerprint, TenantId};
 
-use super::{Failure, Files, Invocation, now};
+use super::certificate::Reason;
+use super::{Failure, Files, Invocation, now, output};
 use crate::admin::Admin;
 use crate::trust::{Authorities, Expiry, Issuing, StationName};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Station {
     Issue(Issue),
+    /// List the stations that were issued, and which of them still enrol boards.
+    List {
+        /// Only this tenant's.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<TenantId>,
+    },
+    /// Have a station enrol no more boards, for good; those that it has enrolled stay.
+    Revoke {
+        /// SHA-256 of its certificate's DER, as `station list` has it.
+        fingerprint: Fingerprint,
+        /// Why (RFC 5280 5.3.1).
+        #[arg(long, value_name = "REASON", default_value = "unspecified")]
+        reason: Reason,
+    },
 }
 
 /// Issue the certificate and key of a production station, which may enrol boards of its batches.
@@ -45,14 +60,56 @@ pub(super) struct Issue {
 impl Station {
     /// The files that it names.
     pub(super) fn files(&self) -> Files {
-        let Self::Issue(Issue { out, key, .. }) = self;
-        Files { made: vec![out.clone()], keys: vec![key.clone()], ..Files::default() }
+        match self {
+            Self::Issue(Issue { out, key, .. }) => {
+                Files { made: vec![out.clone()], keys: vec![key.clone()], ..Files::default() }
+            }
+            Self::List { .. } | Self::Revoke { .. } => Files::default(),
+        }
     }
 
     pub(super) fn run(self, hub: &Invocation) -> Result<(), Failure> {
-        let Self::Issue(issue) = self;
-        issue.run(hub)
+        match self {
+            Self::Issue(issue) => issue.run(hub),
+            Self::List { tenant } => list(hub, tenant.as_ref()),
+            Self::Revoke { fingerprint, reason } => {
+                let revoked =
+                    hub.admin()?.revoke_station(&fingerprint, reason.into(), None, now())?;
+                hub.output.answer(&revoked, || format!("station {} revoked", revoked.name))
+            }
+        }
     }
+}
+
+fn list(hub: &Invocation, tenant: Option<&TenantId>) -> Result<(), Failure> {
+    let (store, now) = (hub.store()?, now());
+    let lines = store.stations().list(None).filter_map(|entry| match entry {
+        Ok((_, station)) if tenant.is_none_or(|tenant| station.tenant == *tenant) => {
+            Some(Ok(station))
+        }
+        Ok(_) => None,
+        Err(error) => Some(Err(Failure::from(error))),
+    });
+    let head = format!(
+        "{:<16} {:<16} {:<8} {:<20} {:<64} BATCHES",
+        "STATION", "TENANT", "STATE", "ENDS", "CERTIFICATE"
+    );
+    hub.output.list(&head, lines, |station: &storage::Station| {
+        let state = match &station.revoked {
+            Some(_) => "revoked",
+            None if station.not_after < now => "expired",
+            None => "active",
+        };
+        let batches: Vec<_> = station.batches.iter().map(ToString::to_string).collect();
+        format!(
+            "{:<16} {:<16} {state:<8} {:<20} {:<64} {}",
+            station.name,
+            station.tenant,
+            output::moment(station.not_after),
+            station.fingerprint,
+            batches.join(" ")
+        )
+    })
 }
 
 impl Issue {
@@ -83,9 +140,18 @@ impl Issue {
         let station = crate::trust::Station { name, tenant, batches: &batches };
         let certificate = issuing.authority.issue_station(station, &public, expiry, now())?;
         let fingerprint = certificate.fingerprint();
-        let detail =
-            json!({ "tenant": self.tenant, "batches": self.batches, "fingerprint": fingerprint });
-        admin.record("station.issue", &name, detail)?;
+        admin.add_station(&storage::Station {
+            tenant: self.tenant.clone(),
+            name: name.to_owned(),
+            batches: self.batches.clone(),
+            fingerprint,
+            serial: certificate.serial(),
+            issuer: issuing.number,
+            issued: now(),
+            issued_by: admin.author().who.clone(),
+            not_after: certificate.not_after(),
+            revoked: None,
+        })?;
         hub.write_new(&self.out, certificate.to_pem().as_bytes())?;
         let answer = json!({
             "station": self.station.as_str(), "tenant": self.tenant, "batches": self.batches,

@@ -76,6 +76,7 @@ fn a_sound_store_is_counted_tree_by_tree() {
         ("routes", 0),
         ("rows", 2),
         ("sessions", 0),
+        ("stations", 0),
         ("tenants", 1),
         ("tokens", 0),
         ("upstreams", 0),

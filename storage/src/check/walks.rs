@@ -17,7 +17,7 @@ use crate::{
     ApiToken, ApiTokenId, Approval, AuditCheckpoint, AuditEntry, Authority, Batch, Board,
     BoardFirmware, Campaign, Credentials, DataKey, FileDigest, Files, FirmwareKey, Job, Keyring,
     Login, Release, Renewal, Rollout, RolloutState, Route, RowsState, SavedView, SealedSecret,
-    SecretName, SetupLink, StoreError, Targets, Tenant, TenantId, Token, Upstream, User,
+    SecretName, SetupLink, Station, StoreError, Targets, Tenant, TenantId, Token, Upstream, User,
 };
 
 type Check = fn(&mut Walk<'_>);
@@ -47,6 +47,7 @@ pub(super) const WALKS: &[(&str, Check)] = &[
     ("routes", routes),
     ("sessions/address", slots),
     ("sessions/ownerless", ownerless),
+    ("stations", stations),
     ("tenants", tenants),
     ("tokens", tokens),
     ("upstreams", upstreams),
@@ -358,6 +359,14 @@ fn rollouts(walk: &mut Walk<'_>) {
         let path = Files::of(&inner.dir).rollout(rollout.number).map_err(unread)?;
         let unread = |error| format!("its boards cannot be read from {}: {error}", path.display());
         Targets::open(&path).map_err(unread).map(drop)
+    });
+}
+
+/// One of a tenant that is gone enrols nobody.
+fn stations(walk: &mut Walk<'_>) {
+    walk.each(|_, key, value| {
+        let station: Station = noun(value)?;
+        its_own_key(key, station.fingerprint.as_bytes())
     });
 }
 

@@ -608,6 +608,7 @@ fn decode_as_every_noun(bytes: &[u8]) {
     let _ = decode::<SetupLink>(bytes);
     let _ = decode::<crate::Release>(bytes);
     let _ = decode::<crate::Rollout>(bytes);
+    let _ = decode::<crate::Station>(bytes);
     let _ = decode::<crate::Campaign>(bytes);
     let _ = decode::<crate::BoardFirmware>(bytes);
     let _ = decode::<crate::FirmwareKey>(bytes);
@@ -939,4 +940,27 @@ fn the_bytes_of_what_takes_two_people_for_firmware_are_frozen() {
     assert_golden(&approval, &["01", "01", "02", "06", "07", "01", &text("acme"), &tail]);
     approval.act = Act::ChangeRollout { rollout: 6, release: 7, tenant: None };
     assert_golden(&approval, &["01", "01", "03", "06", "07", "00", &tail]);
+}
+
+#[test]
+fn a_stations_bytes_are_frozen() {
+    use crate::{RevocationReason, Serial, Station, StationRevoked};
+    let revoked = StationRevoked { since: UnixSeconds(6), reason: RevocationReason::KeyCompromise };
+    let mut station = Station {
+        tenant: "acme".parse().unwrap(),
+        name: "line".into(),
+        batches: vec!["spring".parse().unwrap()],
+        fingerprint: Fingerprint([3; 32]),
+        serial: Serial::new(&[4, 5]),
+        issuer: crate::AuthorityNumber::new(2).unwrap(),
+        issued: UnixSeconds(7),
+        issued_by: "anna".into(),
+        not_after: UnixSeconds(8),
+        revoked: None,
+    };
+    let head = [&*text("acme"), &text("line"), "01", &text("spring"), &"03".repeat(32)].concat();
+    let rest = ["02", "0405", "02", "07", &text("anna"), "08"].concat();
+    assert_golden(&station, &["01", &head, &rest, "00"]);
+    station.revoked = Some(revoked);
+    assert_golden(&station, &["01", &head, &rest, "01", "06", "01"]);
 }

@@ -16,6 +16,7 @@
 //! | `firmware/boards` | board | record: what it said last |
 //! | `rollouts` | u64, big-endian, from 1 | record |
 //! | `campaigns` | u64, big-endian, from 1 | record |
+//! | `stations` | 32 bytes, SHA-256: its certificate's | record |
 
 use std::marker::PhantomData;
 use std::ops::Bound;
@@ -25,7 +26,7 @@ use super::{Inner, decode, encode};
 use crate::record::Record;
 use crate::{
     ApiToken, Approval, AuditCheckpoint, BoardFirmware, Campaign, Credentials, FirmwareKey, Job,
-    Login, Release, Rollout, SavedView, SetupLink, Store, StoreError, User,
+    Login, Release, Rollout, SavedView, SetupLink, Station, Store, StoreError, User,
 };
 
 /// SHA-256 of something random that whoever has it shows.
@@ -47,6 +48,7 @@ pub(crate) struct KeyedTrees {
     pub(crate) board_firmware: Tree,
     pub(crate) rollouts: Tree,
     pub(crate) campaigns: Tree,
+    pub(crate) stations: Tree,
 }
 
 impl KeyedTrees {
@@ -68,6 +70,7 @@ impl KeyedTrees {
             board_firmware: tree(BoardFirmware::TREE)?,
             rollouts: tree(Rollout::TREE)?,
             campaigns: tree(Campaign::TREE)?,
+            stations: tree(Station::TREE)?,
         })
     }
 }
@@ -158,6 +161,11 @@ impl KeyedNoun for Campaign {
     const TREE: &'static str = "campaigns";
 }
 
+impl KeyedNoun for Station {
+    type Key = Digest;
+    const TREE: &'static str = "stations";
+}
+
 impl Store {
     /// Releases of firmware, by number.
     pub fn releases(&self) -> Keyed<'_, Release> {
@@ -182,6 +190,11 @@ impl Store {
     /// Campaigns, by number.
     pub fn campaigns(&self) -> Keyed<'_, Campaign> {
         Keyed::new(&self.inner, &self.inner.keyed.campaigns)
+    }
+
+    /// Production stations, by their certificates' SHA-256.
+    pub fn stations(&self) -> Keyed<'_, Station> {
+        Keyed::new(&self.inner, &self.inner.keyed.stations)
     }
 
     /// Work on many boards.

@@ -19,7 +19,7 @@
 //! | `batches`..., `tokens` | see [`batches`] | |
 //! | `vault/keys` | see [`data_keys`] | |
 //! | `vault/secrets` | see [`secrets`] | |
-//! | `users`..., `api-tokens`, `approvals`, `logins`, `firmware`..., `rollouts`, `campaigns` | see [`keyed`] | |
+//! | `users`..., `api-tokens`, `approvals`, `logins`, `firmware`..., `rollouts`, `stations`, `campaigns` | see [`keyed`] | |
 //! | `sessions`... | see [`sessions`] | |
 //!
 //! Invariant: a board and its address change in one transaction, its row follows before anybody else

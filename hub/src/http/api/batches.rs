@@ -1,4 +1,4 @@
-//! `/batches`: what is produced, with the one-time tokens of boards; `/stations`: who produces it.
+//! `/batches`: what is produced, with the one-time tokens of boards.
 
 use actix_web::{HttpResponse, get, post, web};
 use base64::Engine as _;

@@ -246,10 +246,10 @@ fn months(now: UnixSeconds) -> (Vec<UnixSeconds>, Vec<String>) {
 pub(super) struct WhyRevoked {
     /// In words, for the audit log.
     #[schema(example = "the key was copied at the depot", min_length = 1, max_length = 500)]
-    reason: String,
+    pub(super) reason: String,
     /// As lists of revoked certificates say it; `unspecified` where nothing is said.
     #[serde(default)]
-    code: ReasonCode,
+    pub(super) code: ReasonCode,
 }
 
 /// Why, as lists of revoked certificates say it (RFC 5280 5.3.1).

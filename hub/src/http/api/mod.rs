@@ -39,6 +39,7 @@ mod sbom;
 mod serving;
 mod session;
 mod setup;
+mod stations;
 mod stream;
 mod system;
 mod tenants;
@@ -110,6 +111,7 @@ fn resources(app: &mut utoipa_actix_web::service_config::ServiceConfig) {
     app.configure(jobs::resources).configure(views::resources);
     app.configure(board_sessions::resources);
     app.configure(batches::resources).configure(certificates::resources);
+    app.configure(stations::resources);
     app.configure(campaigns::resources);
     app.configure(events::resources);
     app.configure(overview::resources).configure(system::resources);
