@@ -22,6 +22,12 @@ fn names(api: &Api) -> BTreeMap<&'static str, String> {
     let job = admin.post("/jobs", &work).ok();
     let ask = json!({ "act": { "kind": "remove-tenant", "tenant": "tenant-0" }, "reason": "over" });
     admin.post("/approvals", &ask);
+    with_firmware(api);
+    let (out, key) = (api.site.path("line.pem"), api.site.path("line.key"));
+    let (out, key) = (out.to_str().unwrap(), key.to_str().unwrap());
+    let station = ["station", "issue", "line", "--tenant", "tenant-0", "--batch", "spring"];
+    api.done(&[&station[..], &["--out", out, "--key", key]].concat());
+    let station = admin.get("/stations").ok()["items"][0]["id"].clone();
     let of_tenant_0 = api.site.of_tenant("tenant-0");
     let board = of_tenant_0[0].id.clone();
     let fingerprint =
@@ -35,17 +41,32 @@ fn names(api: &Api) -> BTreeMap<&'static str, String> {
         ("job", job["id"].as_str().unwrap().to_owned()),
         ("fingerprint", fingerprint.as_str().unwrap().to_owned()),
         ("approval", "1".to_owned()),
+        ("release", "1".to_owned()),
+        ("rollout", "1".to_owned()),
+        ("campaign", "1".to_owned()),
+        ("station", station.as_str().unwrap().to_owned()),
         // Not a tenant's: a person's own, or the hub's.
         ("user", "anna".to_owned()),
         ("token", "0123456789abcdef".to_owned()),
         ("session", "0123456789abcdef".to_owned()),
         ("passkey", "0123456789abcdef".to_owned()),
         ("view", "mine".to_owned()),
-        ("release", "1".to_owned()),
-        ("rollout", "1".to_owned()),
-        ("campaign", "1".to_owned()),
     ]
     .into()
+}
+
+/// A release of `tenant-0`'s, a rollout of it, and a campaign among its authorities; each is the first.
+fn with_firmware(api: &Api) {
+    let here = api.site.path(".");
+    crate::firmware::make_image(&here, "own.bin", "1.0.0", 1, None);
+    let image = here.join("own.bin");
+    let image = image.to_str().unwrap();
+    api.done(&["key", "new", "firmware"]);
+    api.done(&["firmware", "add", image, "--product", "valve", "--tenant", "tenant-0"]);
+    api.done(&["firmware", "sign", "1"]);
+    api.done(&["rollout", "add", "own", "--release", "1", "--tenant", "tenant-0"]);
+    api.done(&["authority", "add", "tenant-0"]);
+    api.done(&["campaign", "new", "--from", "tenant-0/1", "--to", "tenant-0/2"]);
 }
 
 fn plan() -> Plan {
@@ -58,7 +79,17 @@ fn nothing_of_a_tenants_is_there_for_the_people_of_another() {
     let api = Api::of(plan());
     let names = names(&api);
     let stranger = api.browser_of("tina", &["tenant-admin@tenant-1"]);
-    let of_tenants = ["tenant", "board", "job", "fingerprint", "approval"];
+    let of_tenants = [
+        "tenant",
+        "board",
+        "job",
+        "fingerprint",
+        "approval",
+        "release",
+        "rollout",
+        "campaign",
+        "station",
+    ];
     let mut asked = 0;
     for operation in operations() {
         let named: Vec<_> =
