@@ -91,7 +91,7 @@ fn a_session_changes_its_name_with_what_it_may_and_is_over_when_it_is_left() {
     let is_over = |name: &str| {
         thief.set_cookie(SESSION, name);
         thief.get("/me").refused(401, "unauthenticated");
-        assert_eq!(thief.get("/session").ok()["state"], "signed-out");
+        assert_ne!(thief.get("/session").ok()["state"], "signed-in");
     };
     // What was there before a sign-in is nobody's session after it, whatever came of it.
     let brought = "C".repeat(43);

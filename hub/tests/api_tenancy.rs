@@ -102,8 +102,15 @@ fn nothing_of_a_tenants_is_there_for_the_people_of_another() {
             continue;
         }
         let path = operation.path_of(&names, "");
-        let answer =
-            stranger.send(&operation.method, &path, &[("If-Match", "*")], operation.body.as_ref());
+        let known = ("If-Match", "*");
+        let answer = match operation.takes_file {
+            true => {
+                let kind = ("Content-Type", "application/octet-stream");
+                let path = format!("/api/v1{path}");
+                stranger.ask(&operation.method, &path, &[known, kind], b"a file")
+            }
+            false => stranger.send(&operation.method, &path, &[known], operation.body.as_ref()),
+        };
         let what = format!("{operation}: {} {}", answer.status, answer.text());
         // Who may not do such a thing anywhere is told that, and not whether there is one.
         assert!([403, 404].contains(&answer.status), "{what}");

@@ -87,7 +87,7 @@ fn a_station_that_is_revoked_enrols_nobody_and_what_it_enrolled_stays() {
     let listed: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
     let station = listed["fingerprint"].as_str().unwrap();
     assert_eq!((&listed["name"], &listed["batches"][0]), (&"line".into(), &"spring".into()));
-    assert_eq!(station, fingerprint_of(&factory.file("line.pem")));
+    assert_eq!(station, fingerprint_of(&factory.path("line.pem")));
     assert_eq!(factory.done(&["station", "list", "--tenant", "tenant-1", "--json"]).trim(), "");
     factory.start();
     factory.done(&["station", "revoke", station, "--reason", "key-compromise"]);

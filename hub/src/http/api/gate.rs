@@ -16,8 +16,8 @@ use actix_web::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _, web};
 use storage::{User, UserName, UserState};
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::{OpenApi, RefOr};
 
 use super::caller::{Caller, Means, unauthenticated};
 use super::problem::{Code, Problem};
@@ -98,8 +98,10 @@ fn said(operation: &Operation) -> Option<Said> {
         "signed-in" => Access::SignedIn,
         permission => permission.parse().ok().map(Access::Permitted)?,
     };
-    let body = operation.request_body.as_ref();
-    let takes_file = body.is_some_and(|body| body.content.contains_key("application/octet-stream"));
+    let takes_file = match &operation.request_body {
+        Some(RefOr::T(body)) => body.content.contains_key("application/octet-stream"),
+        Some(RefOr::Ref(_)) | None => false,
+    };
     Some(Said { access, takes_file })
 }
 
