@@ -1404,6 +1404,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/stations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The stations that you may see and the hub has issued, by their certificates. */
+        get: operations["list_stations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stations/{station}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a station enrol no more boards, for good; those that it has enrolled stay. */
+        post: operations["revoke_station"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -3579,6 +3613,42 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_Station: {
+            /** @description Its items, in the list's order. */
+            items: {
+                /** @description The batches whose boards it enrols. */
+                batches: string[];
+                /** @description SHA-256 of its certificate's DER: what it is named by here. */
+                id: string;
+                /** @description When its certificate was issued. */
+                issued: components["schemas"]["Moment"];
+                /**
+                 * @description Who had it issued.
+                 * @example user:anna
+                 */
+                issued_by: string;
+                /**
+                 * @description Its name, for people.
+                 * @example line-1
+                 */
+                name: string;
+                /** @description The last moment of its validity. */
+                not_after: components["schemas"]["Moment"];
+                revoked?: components["schemas"]["Moment"] | null;
+                /** @description Its certificate's serial number, in hexadecimal. */
+                serial: string;
+                /** @description Whether it enrols boards, as far as its batches take them. */
+                state: components["schemas"]["StationState"];
+                /**
+                 * @description Whose boards it enrols.
+                 * @example acme
+                 */
+                tenant: string;
+            }[];
+            /** @description What to give as `after` for the next page; none behind the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Token: {
             /** @description Its items, in the list's order. */
             items: {
@@ -4386,6 +4456,42 @@ export interface components {
              */
             reason?: string | null;
         };
+        /** @description A production station, as its certificate makes it one. */
+        Station: {
+            /** @description The batches whose boards it enrols. */
+            batches: string[];
+            /** @description SHA-256 of its certificate's DER: what it is named by here. */
+            id: string;
+            /** @description When its certificate was issued. */
+            issued: components["schemas"]["Moment"];
+            /**
+             * @description Who had it issued.
+             * @example user:anna
+             */
+            issued_by: string;
+            /**
+             * @description Its name, for people.
+             * @example line-1
+             */
+            name: string;
+            /** @description The last moment of its validity. */
+            not_after: components["schemas"]["Moment"];
+            revoked?: components["schemas"]["Moment"] | null;
+            /** @description Its certificate's serial number, in hexadecimal. */
+            serial: string;
+            /** @description Whether it enrols boards, as far as its batches take them. */
+            state: components["schemas"]["StationState"];
+            /**
+             * @description Whose boards it enrols.
+             * @example acme
+             */
+            tenant: string;
+        };
+        /**
+         * @description Whether a station enrols boards.
+         * @enum {string}
+         */
+        StationState: "active" | "expired" | "revoked";
         /** @description How the store is. */
         StoreHealth: {
             /**
@@ -7841,6 +7947,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LinkFor"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_stations: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many items at most: 50 where nothing is said. */
+                limit?: number;
+                /** @description Of this tenant; of all that you may see where none is named. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Station"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_station: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SHA-256 of its certificate's DER, in hexadecimal */
+                station: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhyRevoked"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Station"];
                 };
             };
             /** @description It is refused, for a reason of the list of codes */
