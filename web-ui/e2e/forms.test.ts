@@ -34,6 +34,16 @@ afterAll(async () => {
   await site.end();
 });
 
+test("a tenant is added, and has an authority for its boards at once", async () => {
+  await anna.goto("/tenants");
+  await anna.getByRole("button", { name: "Add a tenant" }).click();
+  await dialog(anna).getByLabel("Id").fill("acme");
+  await dialog(anna).getByLabel("Name").fill("Acme Pumps");
+  await dialog(anna).getByRole("button", { name: "Add a tenant" }).click();
+  await anna.getByRole("heading", { level: 1, name: "Acme Pumps" }).waitFor();
+  expect(site.command("authority", "list")).toContain("acme/1");
+});
+
 test("a tenant's quota is changed, and what is not said stays the configuration's", async () => {
   await anna.goto("/tenants/tenant-0");
   const quota = anna.getByRole("region", { name: "Quota" });
@@ -129,6 +139,11 @@ async function ask(version: string, key: string | null) {
   return release;
 }
 
+test("what boards run in the field is counted, and those that never said so are named", async () => {
+  await anna.goto("/firmware");
+  await anna.getByRole("region", { name: "In the field" }).getByText("4 of 4 boards have never said what they run.").waitFor();
+});
+
 test("firmware is signed by two people, or by a key elsewhere once two have allowed it; notes are kept", async () => {
   site.command("key", "new", "firmware");
   await ask("1.4.0", null);
@@ -158,6 +173,9 @@ test("firmware is signed by two people, or by a key elsewhere once two have allo
 test("a rollout that is paused goes on with another release, all boards anew", async () => {
   await anna.goto("/rollouts/new?release=1");
   await anna.getByText("4 boards fit.").waitFor();
+  // What it would mean, before there is one.
+  await anna.getByText("of 4 that fit").waitFor();
+  await anna.getByText("4 have never said what they run", { exact: false }).waitFor();
   await anna.getByLabel("Name").fill("leak");
   await anna.getByRole("button", { name: "Make the rollout" }).click();
   await anna.getByRole("heading", { level: 1, name: "leak" }).waitFor();

@@ -1,6 +1,7 @@
 // Boards: lists by filter and order, one board, and what is done to them.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
+import { asFault } from "./fault.ts";
 import { api, body, tagged, type Schemas } from "./client.ts";
 import type { paths } from "./schema.ts";
 
@@ -53,6 +54,21 @@ export const board = (id: string) =>
     queryKey: ["boards", "one", id],
     queryFn: () => tagged(api.GET("/api/v1/boards/{board}", { params: { path: { board: id } } })),
     refetchInterval: 15_000,
+  });
+
+/** What it said last of its firmware; nothing where it never has. */
+export const boardFirmware = (id: string) =>
+  queryOptions({
+    queryKey: ["boards", "firmware", id],
+    queryFn: async () => {
+      try {
+        return await body(api.GET("/api/v1/boards/{board}/firmware", { params: { path: { board: id } } }));
+      } catch (error) {
+        if (asFault(error).status === 404) return null;
+        throw error;
+      }
+    },
+    refetchInterval: 30_000,
   });
 
 /** What happened to it: the hub writes that down every few seconds. */

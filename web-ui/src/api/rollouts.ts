@@ -1,5 +1,5 @@
 // Rollouts: how far their groups are, what a new one is made of, and how many boards an act is about.
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { api, body, type Schemas } from "./client.ts";
 
@@ -41,6 +41,17 @@ export const rolloutBoards = (id: number, state: Step | "", moving: boolean) =>
     initialPageParam: "",
     getNextPageParam: (page) => page.next ?? undefined,
     refetchInterval: moving ? MOVING_MS * 2 : STILL_MS,
+  });
+
+export type RolloutWanted = Schemas["PreviewedRollout"];
+
+/** `wanted` as text, so that one that has not changed is not asked for again. */
+export const preview = (wanted: string) =>
+  queryOptions({
+    queryKey: ["rollouts", "preview", wanted],
+    queryFn: () => body(api.POST("/api/v1/rollouts/preview", { body: JSON.parse(wanted) as RolloutWanted })),
+    placeholderData: keepPreviousData,
+    retry: false,
   });
 
 const count = (group: RolloutGroup, step: Step): number => (step === "on-trial" ? group.on_trial : group[step]);

@@ -21,6 +21,7 @@ import { EditLabels } from "./EditLabels.tsx";
 import { Held } from "./Held.tsx";
 import { History } from "./History.tsx";
 import { Messages } from "./Messages.tsx";
+import { Runs } from "./Runs.tsx";
 
 export default function Board() {
   const { board: id } = useParams({ from: "/signed-in/boards/$board" });
@@ -43,8 +44,9 @@ export default function Board() {
   const of = seen.data;
   return (
     <Page title={of.id} over={over} lead={<InWords of={of} />} actions={<Acts of={of} />}>
-      {of.state === "held" && <Held board={of.id} reason={of.reason ?? ""} />}
+      {of.state === "held" && <Held of={of} />}
       <Identity of={of} />
+      <Runs board={of.id} />
       <Messages board={of.id} />
       <History board={of.id} />
     </Page>

@@ -14,6 +14,7 @@ import { bytes } from "../../parts/Figures.tsx";
 import { Facts, Page, Section } from "../../parts/Page.tsx";
 import { Time } from "../../parts/Time.tsx";
 import { ReleaseMark } from "./ReleaseMark.tsx";
+import { InTheField } from "./InTheField.tsx";
 import { Upload } from "./Upload.tsx";
 
 const columns = (): Column<Release>[] => [
@@ -61,6 +62,7 @@ export default function Firmware() {
           }
         />
       </Section>
+      <InTheField />
       <Keys />
       {adding && (
         <Upload

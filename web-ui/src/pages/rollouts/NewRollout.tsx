@@ -10,13 +10,13 @@ import { releases } from "../../api/firmware.ts";
 import { groupText, whoIsSaid, type NewGroup } from "../../api/rollouts.ts";
 import { t } from "../../i18n/index.ts";
 import { FaultNote } from "../../parts/FaultNote.tsx";
-import { amount, bytes, Figures } from "../../parts/Figures.tsx";
 import { Page, Section } from "../../parts/Page.tsx";
 import { act } from "../../parts/said.ts";
 import { boardFilter, queryOf } from "../../search.ts";
 import { Facets } from "../boards/Facets.tsx";
 import { Filters } from "../boards/Filters.tsx";
 import { GroupRows } from "./GroupRows.tsx";
+import { Preview } from "./Preview.tsx";
 
 const HOUR_S = 3600;
 
@@ -49,9 +49,14 @@ export default function NewRollout() {
   const [tried, setTried] = useState(false);
   const set = (part: Partial<typeof terms>) => setTerms({ ...terms, ...part });
 
+  const wanted = () => {
+    const { lost_after_h, begins, ...same } = terms;
+    return { ...same, lost_after_s: lost_after_h * HOUR_S, begins: begins === "" ? null : new Date(begins).toISOString() };
+  };
+  const said = groups.every((group) => whoIsSaid(group) && /^[^:]+$/.test(group.name));
+
   const making = useMutation({
     mutationFn: async (release: number) => {
-      const { lost_after_h, begins, ...same } = terms;
       const made = body(
         api.POST("/api/v1/rollouts", {
           body: {
@@ -60,7 +65,7 @@ export default function NewRollout() {
             filter: queryOf(filter),
             dynamic,
             groups: groups.map(groupText),
-            terms: { ...same, lost_after_s: lost_after_h * HOUR_S, begins: begins === "" ? null : new Date(begins).toISOString() },
+            terms: wanted(),
           },
           headers: once(),
         }),
@@ -72,7 +77,7 @@ export default function NewRollout() {
   });
   function make() {
     setTried(true);
-    if (name.trim() === "" || chosen === undefined || !groups.every((group) => whoIsSaid(group) && /^[^:]+$/.test(group.name))) return;
+    if (name.trim() === "" || chosen === undefined || !said) return;
     making.mutate(chosen.id);
   }
   const change = (next: BoardFilter) => void navigate({ search: { ...next, ...(search.release === undefined ? {} : { release: search.release }) }, replace: true });
@@ -114,16 +119,11 @@ export default function NewRollout() {
         <Checkbox mt="md" label={t("rollout.permanent")} checked={terms.permanent} onChange={(event) => set({ permanent: event.currentTarget.checked })} />
       </Section>
       <Section title={t("rollout.step-look")}>
-        <Figures
-          name={t("rollout.step-look")}
-          of={[
-            { name: t("place.boards"), value: total },
-            { name: t("rollout.groups"), value: groups.length },
-            { name: t("rollout.image-each"), value: chosen === undefined ? "–" : bytes(chosen.size) },
-            { name: t("rollout.image-all"), value: chosen === undefined ? "–" : bytes(chosen.size * total) },
-          ]}
-        />
-        <p className="soft">{t("rollout.look-note", { boards: amount(total) })}</p>
+        {chosen === undefined || !said ? (
+          <p className="soft">{t("preview.first")}</p>
+        ) : (
+          <Preview of={{ release: chosen.id, filter: queryOf(filter), groups: groups.map(groupText), terms: wanted() }} />
+        )}
         {making.error !== null && <FaultNote error={making.error} />}
         <Button mt="md" loading={making.isPending} onClick={make}>
           {t("rollout.make")}

@@ -1,8 +1,10 @@
 // The customers of the hub.
+import { Button } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 
+import { useMay } from "../../api/me.ts";
 import { tenants, type ListedTenant } from "../../api/tenants.ts";
 import { named, t } from "../../i18n/index.ts";
 import { DataTable, type Column } from "../../parts/DataTable.tsx";
@@ -11,6 +13,8 @@ import { amount } from "../../parts/Figures.tsx";
 import { Mark } from "../../parts/Mark.tsx";
 import { Page, Section } from "../../parts/Page.tsx";
 import { Time } from "../../parts/Time.tsx";
+
+const AddTenant = lazy(() => import("./AddTenant.tsx"));
 
 const columns = (): Column<ListedTenant>[] => [
   {
@@ -30,11 +34,14 @@ const columns = (): Column<ListedTenant>[] => [
 
 export default function Tenants() {
   const navigate = useNavigate();
+  const may = useMay();
+  const [adding, setAdding] = useState(false);
   const list = useInfiniteQuery(tenants);
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data]);
   const shown = useMemo(() => columns(), []);
+  const add = may("tenants:write", null) && <Button onClick={() => setAdding(true)}>{t("tenant.add")}</Button>;
   return (
-    <Page title={t("place.tenants")} lead={t("tenants.lead")}>
+    <Page title={t("place.tenants")} lead={t("tenants.lead")} actions={add}>
       <Section title={t("tenants.list")} flush>
         <DataTable
           name={t("tenants.list")}
@@ -46,12 +53,13 @@ export default function Tenants() {
           open={(tenant) => void navigate({ to: "/tenants/$tenant", params: { tenant: tenant.id } })}
           more={{ has: list.hasNextPage, busy: list.isFetchingNextPage, load: () => void list.fetchNextPage() }}
           empty={
-            <Empty title={t("tenants.none")}>
-              <code>cellular-hub tenant add acme --name &quot;Acme Pumps&quot;</code>
+            <Empty title={t("tenants.none")} action={add}>
+              {t("tenants.none-why")}
             </Empty>
           }
         />
       </Section>
+      <Suspense>{adding && <AddTenant close={() => setAdding(false)} />}</Suspense>
     </Page>
   );
 }
