@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("image", &[]),
     ("bootloader", &["image"]),
     ("guard", &["image"]),
-    ("firmware-stories", &["image"]),
+    ("firmware-stories", &["board", "bootloader", "guard", "image"]),
     ("board", &["image", "wire"]),
     ("storage", &["wire"]),
     ("actors", &["image", "storage", "wire"]),

@@ -3,6 +3,7 @@
 //! Never decides what a story should come to.
 
 mod air;
+mod chip;
 mod debugger;
 mod figures;
 mod hub;
@@ -18,6 +19,7 @@ use image::{Keyring, Magic, Map, Swap, Trailer};
 use thiserror::Error;
 
 pub(crate) use air::Air;
+pub(crate) use chip::Chip;
 pub(crate) use hub::Hub;
 pub(crate) use machine::{Machine, Stack};
 pub(crate) use modem::Modem;
@@ -57,12 +59,18 @@ pub(crate) struct Bench {
     pub(crate) workshop: Workshop,
     pub(crate) figures: Figures,
     hub: PathBuf,
+    images: PathBuf,
 }
 
 impl Bench {
     pub(crate) fn new(images: PathBuf, imgtool: PathBuf, hub: PathBuf) -> Told<Self> {
         let figures = Figures::default();
-        Ok(Self { workshop: Workshop::new(images, imgtool)?, figures, hub })
+        Ok(Self { workshop: Workshop::new(images.clone(), imgtool)?, figures, hub, images })
+    }
+
+    /// A file that `scripts/firmware build` made.
+    pub(crate) fn made(&self, name: &str) -> Told<Vec<u8>> {
+        std::fs::read(self.images.join(name)).map_err(Failure::bench(name))
     }
 
     /// A hub that runs, and that knows one board.

@@ -1,6 +1,7 @@
 //! All stories, in the order they are told.
 
 mod boot;
+mod chip;
 mod memory;
 mod network;
 mod power;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[(&str, Story)] = &[
         "survives-a-power-cut-at-every-tenth-write",
         plain!(power::survives_a_power_cut_at_every_tenth_write),
     ),
+    ("starts-and-updates-an-nrf9160", plain!(chip::starts_and_updates_an_nrf9160)),
     ("reports-and-is-rolled-on", plain!(network::reports_and_is_rolled_on)),
     ("keeps-its-session", plain!(network::keeps_its_session)),
     ("takes-back-a-mute-one-and-says-so", plain!(network::takes_back_a_mute_one_and_says_so)),
