@@ -1,6 +1,7 @@
 //! A hub in a process of its own, with a store of its own: what an operator does at its command line.
 //!
 //! Never waits for ever: a hub that does not come to what is expected has failed.
+#![allow(clippy::disallowed_methods, reason = "a bench has no arbiter: nobody waits for it")]
 
 use std::fs;
 use std::io::{Read, Write};
