@@ -34,6 +34,8 @@ use crate::{at, failure, site};
 /// A loop that does not come round for so long hangs.
 pub(crate) const WATCHDOG_S: u32 = 600;
 const ROUND_MAX: Millis = 120_000;
+/// What is due and has to wait for something else, coverage above all, is looked at again after so long.
+const AGAIN: Millis = 60_000;
 
 /// The application's part of the flash: the SDK's, but for two pages.
 const NOTES: Area = Area { at: 0xf_e000, length: 0x2000 };
@@ -53,6 +55,8 @@ const CREDENTIALS: u8 = 2;
 /// Everything that the board is.
 pub(crate) struct Shell<'f> {
     device: Device<'f, GatedFlash, Heater>,
+    /// When the device was told the time last.
+    advanced: Millis,
     attach: Attach,
     credentials: Credentials,
     notes: Notebook<'f, GatedFlash>,
@@ -94,6 +98,7 @@ impl<'f> Shell<'f> {
         let device = Device::new(now(), settings, awakening, flash, MAP, Heater::new(switch))?;
         Some(Self {
             device,
+            advanced: 0,
             attach: Attach::new(site::network(), seed),
             credentials: Credentials::new(site::CREDENTIALS, kept, noted.as_deref(), serial),
             notes,
@@ -152,9 +157,9 @@ impl<'f> Shell<'f> {
             self.link = LteLink::new().await.ok();
         }
         self.renew().await;
-        if self.device.poll_timeout() <= now() {
+        if self.device_due() <= now() {
             self.read_modem().await;
-            self.device.advance(now());
+            self.advance_device();
         }
         if self.session.poll_timeout().is_some_and(|due| now() >= due) {
             self.session.lay_by(now());
@@ -162,10 +167,25 @@ impl<'f> Shell<'f> {
         self.perform().await;
         if self.wants_connection && matches!(coverage, Coverage::Attached { .. }) {
             self.connect().await;
-            self.device.advance(now());
+            self.advance_device();
             self.perform().await;
         }
         self.transmit().await;
+    }
+
+    fn advance_device(&mut self) {
+        self.advanced = now();
+        self.device.advance(self.advanced);
+    }
+
+    /// When the device is to be told the time.
+    fn device_due(&self) -> Millis {
+        let due = self.device.poll_timeout();
+        if self.advanced > 0 && due <= self.advanced {
+            self.advanced.saturating_add(AGAIN)
+        } else {
+            due
+        }
     }
 
     async fn command_modem(&mut self) {
@@ -262,7 +282,7 @@ impl<'f> Shell<'f> {
         [self.attach.poll_timeout(), self.session.poll_timeout(), renewal]
             .into_iter()
             .flatten()
-            .fold(self.device.poll_timeout(), Millis::min)
+            .fold(self.device_due(), Millis::min)
             .min(now().saturating_add(ROUND_MAX))
     }
 
