@@ -1,5 +1,5 @@
 //! The emulated board: QEMU's mps2-an505, a Cortex-M33 with TrustZone, laid out like an nRF9160: its flash,
-//! both its UARTs, its network, its clock and its lamps.
+//! both its UARTs, its network, its clock, its watchdog and its lamps.
 //!
 //! Invariant: all access to its hardware goes through this crate; whoever uses it needs no `unsafe`.
 #![no_std]
@@ -11,6 +11,7 @@ mod lamps;
 mod lan9118;
 mod modem_uart;
 mod uart;
+mod watchdog;
 
 use image::{Area, Map};
 
@@ -20,6 +21,7 @@ pub use lamps::Lamps;
 pub use lan9118::{FRAME_MAX, Lan9118};
 pub use modem_uart::ModemUart;
 pub use uart::Uart;
+pub use watchdog::Watchdog;
 
 /// A megabyte of memory that is treated as flash, in sectors of 4 kB.
 pub const FLASH: Area = Area { at: MAP.address, length: 0x10_0000 };

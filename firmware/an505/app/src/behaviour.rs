@@ -17,6 +17,8 @@ pub(crate) enum Behaviour {
     Mute,
     /// It fails at once.
     Panic,
+    /// It goes round in a circle.
+    Hang,
 }
 
 impl Behaviour {
@@ -25,6 +27,7 @@ impl Behaviour {
         match unsafe { ptr::read_volatile(&raw const BEHAVIOUR[7]) } {
             b'q' => Self::Mute,
             b'p' => Self::Panic,
+            b'h' => Self::Hang,
             _ => Self::Proper,
         }
     }

@@ -21,7 +21,7 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::ptr;
 
-use an505::{APPLICATION_MAP, Clock, EmulatedFlash, MAP, Uart};
+use an505::{APPLICATION_MAP, Clock, EmulatedFlash, MAP, Uart, Watchdog};
 use an505_dtls::Heap;
 use board::Awakening;
 use cortex_m::peripheral::SCB;
@@ -52,14 +52,20 @@ fn main() -> ! {
         }
         None => uart.say("started without a record\n"),
     }
+    let watchdog = Watchdog::start();
     let fault = fault::take();
-    if Behaviour::of_this_image() == Behaviour::Panic {
-        panic!("this image is broken");
+    match Behaviour::of_this_image() {
+        Behaviour::Panic => panic!("this image is broken"),
+        Behaviour::Hang => loop {
+            cortex_m::asm::nop();
+        },
+        Behaviour::Proper | Behaviour::Mute => {}
     }
-    let why = match begin(record, fault) {
+    let why = match begin(record, fault, watchdog) {
         Ok(mut shell) => shell.run(),
         Err(why) => why,
     };
+    // After half a minute the watchdog tries again.
     let _ = writeln!(uart, "halted: {why}");
     loop {
         cortex_m::asm::wfi();
@@ -70,6 +76,7 @@ fn main() -> ! {
 fn begin(
     record: Option<BootRecord>,
     fault: Option<alloc::vec::Vec<u8>>,
+    watchdog: Watchdog,
 ) -> Result<Shell<'static>, &'static str> {
     let peripherals = cortex_m::Peripherals::take().ok_or("the processor is taken")?;
     let clock = Clock::start(peripherals.SYST);
@@ -84,7 +91,7 @@ fn begin(
         board::Device::new(clock.now(), settings, awakening, flash, APPLICATION_MAP, Lamp::new())
             .ok_or("the map leaves no room for readings")?;
     let network = Network::new(peer, seed).ok_or("there is no network")?;
-    Ok(Shell::new(clock, device, Modem::new(seed), network, owned))
+    Ok(Shell::new(clock, watchdog, device, Modem::new(seed), network, owned))
 }
 
 fn record() -> Option<BootRecord> {

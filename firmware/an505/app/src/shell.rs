@@ -4,7 +4,7 @@
 
 use core::fmt::Write;
 
-use an505::{Clock, EmulatedFlash, Uart};
+use an505::{Clock, EmulatedFlash, Uart, Watchdog};
 use an505_dtls::{DtlsError, heap_used};
 use board::modem::Coverage;
 use board::{Device, Effect, Power, Status};
@@ -20,6 +20,7 @@ use crate::network::Network;
 /// A board that runs.
 pub(crate) struct Shell<'f> {
     clock: Clock,
+    watchdog: Watchdog,
     device: Device<'f, EmulatedFlash, Lamp>,
     modem: Modem,
     network: Network,
@@ -43,6 +44,7 @@ enum Link {
 impl<'f> Shell<'f> {
     pub(crate) fn new(
         clock: Clock,
+        watchdog: Watchdog,
         device: Device<'f, EmulatedFlash, Lamp>,
         modem: Modem,
         network: Network,
@@ -50,13 +52,14 @@ impl<'f> Shell<'f> {
     ) -> Self {
         let (air, uart) = (Air::default(), Uart::new());
         let (link, is_wanted, told) = (Link::Down, false, None);
-        Self { clock, device, modem, network, owned, link, is_wanted, told, air, uart }
+        Self { clock, watchdog, device, modem, network, owned, link, is_wanted, told, air, uart }
     }
 
     /// Never comes back but with what it cannot go on with.
     pub(crate) fn run(&mut self) -> &'static str {
         loop {
             let now = self.clock.now();
+            self.watchdog.feed();
             let (mut is_busy, news) = self.modem.poll(now);
             if let Some(news) = news {
                 self.informed(now, news);

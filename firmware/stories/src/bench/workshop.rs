@@ -40,6 +40,7 @@ pub(crate) enum Behaviour {
     /// A whole board's never reaches its hub.
     Wait = b'q' as isize,
     Panic = b'p' as isize,
+    Hang = b'h' as isize,
     OverwriteTheBootloader = b'w' as isize,
 }
 

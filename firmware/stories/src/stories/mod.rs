@@ -44,6 +44,10 @@ pub(crate) const ALL: &[(&str, Story)] = &[
     ("keeps-its-session", plain!(network::keeps_its_session)),
     ("takes-back-a-mute-one-and-says-so", plain!(network::takes_back_a_mute_one_and_says_so)),
     ("takes-back-a-broken-one-and-says-so", plain!(network::takes_back_a_broken_one_and_says_so)),
+    (
+        "takes-back-one-that-hangs-and-says-so",
+        plain!(network::takes_back_one_that_hangs_and_says_so),
+    ),
     ("refuses-what-was-changed-on-the-way", plain!(network::refuses_what_was_changed_on_the_way)),
     (
         "refuses-a-key-that-only-the-hub-knows",

@@ -87,20 +87,26 @@ pub(super) fn keeps_its_session(bench: &Bench) -> Told {
 }
 
 pub(super) fn takes_back_a_mute_one_and_says_so(bench: &Bench) -> Told {
-    taken_back(bench, Behaviour::Wait, "restarting")
+    taken_back(bench, Behaviour::Wait, Some("restarting"))
 }
 
 pub(super) fn takes_back_a_broken_one_and_says_so(bench: &Bench) -> Told {
-    taken_back(bench, Behaviour::Panic, "panic")
+    taken_back(bench, Behaviour::Panic, Some("panic"))
 }
 
-fn taken_back(bench: &Bench, behaviour: Behaviour, last_word: &str) -> Told {
+pub(super) fn takes_back_one_that_hangs_and_says_so(bench: &Bench) -> Told {
+    taken_back(bench, Behaviour::Hang, None)
+}
+
+fn taken_back(bench: &Bench, behaviour: Behaviour, last_word: Option<&str>) -> Told {
     let Scene { hub, air: _air, modem: _modem, mut machine } = Scene::running(bench)?;
     let bad = Plan { behaviour, counter: 2, ..Plan::of_application("2.0.0") };
     hub.add(&bench.workshop.image(bad)?)?;
     hub.roll_out("1")?;
     machine.expect("started", &["2.0.0", "Trial"])?;
-    machine.hears(last_word)?;
+    if let Some(last_word) = last_word {
+        machine.hears(last_word)?;
+    }
     machine.expect("started", &["1.0.0", "Reverted"])?;
     machine.hears("answered")?;
     hub.says(&BOARDS, "did not prove itself")?;
