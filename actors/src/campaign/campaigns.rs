@@ -395,3 +395,6 @@ fn check(new: &NewCampaign) -> Result<(), CampaignError> {
         false => refuse(format!("1 to {PER_MINUTE_MAX} boards a minute can be told")),
     }
 }
+
+#[cfg(test)]
+mod tests;
