@@ -2,20 +2,25 @@
 //! store may block.
 //!
 //! All of it is gathered for a few seconds and written together, with one flush. A sighting that is
-//! lost in a crash is told again with the board's next session; an event is lost.
+//! lost in a crash is told again with the board's next session; an event is lost. Bytes that passed are
+//! written with the board's next sighting, or after ten minutes.
 //! Invariant: nothing is acknowledged on its account.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
-use storage::{BoardHistory, BoardId, Store, UnixSeconds};
+use storage::{BoardHistory, BoardId, Heard, Store, UnixSeconds};
 
 use crate::happened::{Happened, Refusals, What};
 use crate::wall_clock;
 
 const MAILBOX: usize = 65_536;
 const GATHER: Duration = Duration::from_secs(5);
+/// Boards whose bytes may wait to be written.
+const PASSED_MAX: usize = 65_536;
+/// Writes within which the bytes of all are written: ten minutes.
+const PASSED_WRITES: u32 = 120;
 
 /// Gathers sightings of boards.
 pub struct Recorder {
@@ -24,12 +29,21 @@ pub struct Recorder {
     /// Of sessions, which only boards that have proved who they are begin.
     sessions: HashMap<BoardId, BoardHistory>,
     refusals: Refusals,
+    /// Bytes that passed and are not written yet.
+    passed: HashMap<BoardId, u64>,
+    /// How often was written since all of those were.
+    writes: u32,
 }
 
 /// A board was seen now.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Seen(pub BoardId);
+
+/// So many bytes passed between a board and the hub.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Passed(pub BoardId, pub u32);
 
 /// Write down what is gathered, and make it durable.
 #[derive(Message)]
@@ -41,7 +55,8 @@ impl Recorder {
     #[must_use]
     pub fn new(store: Store) -> Self {
         let (seen, sessions) = (HashMap::new(), HashMap::new());
-        Self { store, seen, sessions, refusals: Refusals::default() }
+        let (passed, refusals) = (HashMap::new(), Refusals::default());
+        Self { store, seen, sessions, refusals, passed, writes: 0 }
     }
 
     /// Only forward: a clock set back between two sightings leaves the later one.
@@ -54,7 +69,19 @@ impl Recorder {
     /// other business finds out that its disk is full.
     fn write(&mut self, refusals: Vec<BoardHistory>) {
         // The tables with them: what a crowd of boards has made them large for is given back.
-        let seen: Vec<_> = std::mem::take(&mut self.seen).into_iter().collect();
+        let mut seen: Vec<_> = std::mem::take(&mut self.seen)
+            .into_iter()
+            .map(|(board, at)| {
+                let bytes = self.passed.remove(&board).unwrap_or(0);
+                Heard { board, seen: Some(at), bytes }
+            })
+            .collect();
+        self.writes += 1;
+        if self.writes >= PASSED_WRITES || self.passed.len() >= PASSED_MAX {
+            self.writes = 0;
+            let passed = std::mem::take(&mut self.passed).into_iter();
+            seen.extend(passed.map(|(board, bytes)| Heard { board, seen: None, bytes }));
+        }
         let sessions = std::mem::take(&mut self.sessions).into_values();
         let happened: Vec<_> = sessions.chain(refusals).collect();
         // A store that failed has said so, once and for good.
@@ -62,7 +89,8 @@ impl Recorder {
             return;
         }
         let (boards, histories) = (seen.len(), happened.len());
-        let written = self.store.boards().mark_seen(&seen);
+        let (boards_of, now) = (self.store.boards(), wall_clock::seconds());
+        let written = seen.iter().try_for_each(|heard| boards_of.mark_heard(heard, now));
         let written = written.and_then(|()| self.store.add_history(happened));
         if let Err(error) = written.and_then(|()| self.store.flush())
             && self.store.failure().is_none()
@@ -108,11 +136,20 @@ impl Handler<Seen> for Recorder {
     }
 }
 
+impl Handler<Passed> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, Passed(board, bytes): Passed, _: &mut Self::Context) {
+        *self.passed.entry(board).or_default() += u64::from(bytes);
+    }
+}
+
 impl Handler<Flush> for Recorder {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
         let all = self.refusals.all();
+        self.writes = PASSED_WRITES;
         self.write(all);
     }
 }
@@ -171,6 +208,28 @@ mod tests {
         assert_eq!((history.sessions.len(), history.refusals.len()), (1, 3));
         assert!(history.refusals.iter().all(|refused| refused.count == 100));
         assert_eq!(store.history(&"CB-nobody".parse().unwrap()).unwrap(), None);
+    }
+
+    #[test]
+    fn bytes_are_written_with_the_next_sighting_or_at_the_end() {
+        let (_dir, store, id) = with_board();
+        let mut recorder = Recorder::new(store.clone());
+        let used = || store.boards().data_use(&id).unwrap().in_month_of(wall_clock::seconds());
+        *recorder.passed.entry(id.clone()).or_default() += 100;
+        recorder.write(Vec::new());
+        assert_eq!(used(), 0, "not for its own sake");
+        recorder.note(id.clone(), wall_clock::seconds());
+        recorder.write(Vec::new());
+        assert_eq!(used(), 100);
+        let seen = store.boards().find(&id).unwrap().unwrap().last_seen;
+        *recorder.passed.entry(id.clone()).or_default() += 23;
+        recorder.writes = PASSED_WRITES;
+        recorder.write(Vec::new());
+        assert_eq!(used(), 123);
+        let board = store.boards().find(&id).unwrap().unwrap();
+        assert_eq!(board.last_seen, seen, "which is no sighting");
+        store.boards().change(&id, |board| board.labels.clear()).unwrap();
+        assert_eq!(used(), 123, "whatever else is changed of it");
     }
 
     #[test]

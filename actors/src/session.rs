@@ -59,6 +59,11 @@ pub enum Close {
     Shutdown,
 }
 
+/// Tells the board that the hub has something to say about its firmware: it is to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Call;
+
 /// Asks how the session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "SessionSeen")]
@@ -240,7 +245,8 @@ impl DeviceSession {
         let now_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
         if now_s >= self.note_from_s {
             self.note_from_s = now_s.saturating_add(NOTE_EVERY_S);
-            self.tenant.note(&self.board);
+            let passed = self.take_passed();
+            self.tenant.note(&self.board, passed);
         }
     }
 
@@ -265,6 +271,14 @@ impl DeviceSession {
         self.arm(ctx);
     }
 
+    /// Bytes that passed since this was asked last; nobody counts those of a private network.
+    fn take_passed(&mut self) -> u32 {
+        match &mut self.transport {
+            Transport::Dtls(secured) => secured.take_passed(),
+            Transport::Plain(_) => 0,
+        }
+    }
+
     fn send(&mut self, message: &[u8]) {
         match &mut self.transport {
             Transport::Plain(peer) => {
@@ -275,6 +289,7 @@ impl DeviceSession {
                 match secured.seal(message, &mut datagram) {
                     Ok(()) => {
                         self.shard.sender.send(secured.peer(), &datagram);
+                        secured.pass(datagram.len());
                     }
                     Err(error) => {
                         tracing::error!(board = %self.board, %error, "the session's slot cannot be written; nothing is sent");
@@ -345,6 +360,8 @@ impl Drop for DeviceSession {
             None if std::thread::panicking() => SessionEnd::Panicked,
             None => SessionEnd::Shutdown,
         };
+        let passed = self.take_passed();
+        self.tenant.passed(&self.board, passed);
         self.shard.metrics.session_ended(end);
         if end == SessionEnd::Panicked {
             tracing::error!(board = %self.board, "the session panicked; the board may begin another");
@@ -383,6 +400,15 @@ impl Handler<Doze> for DeviceSession {
             None => self.doze_at(at, ctx),
             Some(due) => self.doze_at(at.max(due).max(now.saturating_add(1000)), ctx),
         }
+    }
+}
+
+impl Handler<Call> for DeviceSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Call, ctx: &mut Self::Context) {
+        self.endpoint.call(wire::resource::FIRMWARE);
+        self.perform(Instant::now(), ctx);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::happened::Happened;
 use crate::link::table::Serial;
 use crate::meter::TenantMeter;
 use crate::metrics::SessionEnd;
-use crate::recorder::{Recorder, Seen};
+use crate::recorder::{Passed, Recorder, Seen};
 use crate::session::{Close, DeviceSession};
 use crate::under_way::UnderWay;
 use crate::upstream::UpstreamHandle;
@@ -168,10 +168,19 @@ impl Tenant {
         })
     }
 
-    /// Notes that a board was heard of.
-    pub fn note(&self, board: &BoardId) {
+    /// Notes that a board was heard of, and how many bytes have passed since that was noted last.
+    pub fn note(&self, board: &BoardId, passed: u32) {
         // Full: the recorder is behind; the board's next sighting is told again.
         let _ = self.recorder.try_send(Seen(board.clone()));
+        self.passed(board, passed);
+    }
+
+    /// Notes that so many bytes have passed.
+    pub fn passed(&self, board: &BoardId, bytes: u32) {
+        if bytes > 0 {
+            // Full: they are not counted.
+            let _ = self.recorder.try_send(Passed(board.clone(), bytes));
+        }
     }
 
     /// Notes that a board's session is over, where that is worth knowing later.

@@ -22,5 +22,7 @@ pub fn bounds(quota: &config::Quota) -> Quota {
             handshakes_per_hour: Some(quota.tenant_handshakes_per_hour),
             in_flight_max: Some(quota.tenant_in_flight_max),
         },
+        // A tenant's, with its SIMs.
+        data_plan: None,
     }
 }

@@ -139,6 +139,7 @@ messages a minute    60                       no bound (default)
 bytes a minute       no bound (default)       no bound (default)
 handshakes an hour   no bound (default)       no bound (default)
 in flight            no bound (default)       no bound
+data plan a month    not known
 ";
     assert_eq!(said, table);
     let (_, shown) = command(&site, &["tenant", "show", "tenant-0"]);

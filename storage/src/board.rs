@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::record::{Record, RecordError, decode_body};
 use crate::rows::RowNumber;
 use crate::{
-    AuthorityNumber, BoardId, Certificate, Fingerprint, Serial, Slot, TenantId, UnixSeconds,
+    AuthorityNumber, BoardId, Certificate, DataUse, Fingerprint, Serial, Slot, TenantId,
+    UnixSeconds,
 };
 
 /// One board: who it is, whose it is, and when it was heard.
@@ -173,33 +174,46 @@ pub(crate) struct BoardRecord {
     pub(crate) session: Option<Slot>,
     /// Its row ([`crate::rows`]), which is its alone; none until it is given one.
     pub(crate) row: Option<RowNumber>,
+    /// What passed between it and the hub this month.
+    pub(crate) used: DataUse,
+}
+
+impl BoardRecord {
+    fn older(board: Board, session: Option<Slot>, row: Option<RowNumber>) -> Self {
+        Self { board, session, row, used: DataUse::default() }
+    }
 }
 
 impl Record for BoardRecord {
-    const VERSION: u8 = 5;
+    const VERSION: u8 = 6;
 
     fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
         match version {
             // Before sessions were found by their board's record.
             1 => Some(decode_body::<WithoutSerial>(body).map(|(board, used)| {
                 let board = board.into();
-                (Self { board, session: None, row: None }, used)
+                (Self::older(board, None, None), used)
             })),
             2 => Some(decode_body::<(WithoutSerial, _)>(body).map(|((board, session), used)| {
                 let board = board.into();
-                (Self { board, session, row: None }, used)
+                (Self::older(board, session, None), used)
             })),
             // Before boards had rows.
             3 => Some(decode_body::<(WithoutIssuer, _)>(body).map(|((board, session), used)| {
                 let board = board.into();
-                (Self { board, session, row: None }, used)
+                (Self::older(board, session, None), used)
             })),
             4 => Some(decode_body::<(WithoutIssuer, _, _)>(body).map(
                 |((board, session, row), used)| {
                     let board = board.into();
-                    (Self { board, session, row }, used)
+                    (Self::older(board, session, row), used)
                 },
             )),
+            // Before what passes was counted.
+            5 => Some(
+                decode_body::<(Board, _, _)>(body)
+                    .map(|((board, session, row), used)| (Self::older(board, session, row), used)),
+            ),
             _ => None,
         }
     }

@@ -10,6 +10,22 @@ pub struct Quota {
     pub board: Bounds,
     /// For all the tenant's boards together.
     pub tenant: Bounds,
+    /// Bytes a month that each board's data plan has, where it is known; 0 is no bound. An update that
+    /// would not fit waits; readings never do.
+    pub data_plan: Option<u32>,
+}
+
+/// A quota as it was written before data plans were.
+#[derive(Decode)]
+pub(crate) struct WithoutPlan {
+    board: Bounds,
+    tenant: Bounds,
+}
+
+impl From<WithoutPlan> for Quota {
+    fn from(WithoutPlan { board, tenant }: WithoutPlan) -> Self {
+        Self { board, tenant, data_plan: None }
+    }
 }
 
 /// Bounds, each of which may be left to somebody else; 0 is no bound.
@@ -29,7 +45,11 @@ impl Quota {
     /// These bounds, and `others` where there are none.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
-        Self { board: self.board.or(others.board), tenant: self.tenant.or(others.tenant) }
+        Self {
+            board: self.board.or(others.board),
+            tenant: self.tenant.or(others.tenant),
+            data_plan: self.data_plan.or(others.data_plan),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use crate::quota::WithoutPlan;
 use crate::record::{Record, RecordError, decode_body};
 use crate::{AuthorityNumber, Quota, TenantId, UnixSeconds};
 
@@ -39,6 +40,24 @@ struct TenantV1 {
     authority: Option<Vec<u8>>,
 }
 
+/// The layout of version 3, before data plans.
+#[derive(Decode)]
+struct TenantV3 {
+    id: TenantId,
+    name: String,
+    state: TenantState,
+    created: UnixSeconds,
+    issuer: Option<AuthorityNumber>,
+    quota: WithoutPlan,
+}
+
+impl From<TenantV3> for Tenant {
+    fn from(older: TenantV3) -> Self {
+        let TenantV3 { id, name, state, created, issuer, quota } = older;
+        Self { id, name, state, created, issuer, quota: quota.into() }
+    }
+}
+
 impl Former {
     fn new(older: TenantV1, quota: Quota) -> Self {
         let TenantV1 { id, name, state, created, authority } = older;
@@ -53,7 +72,8 @@ impl Former {
                 decode_body(body).map(|(older, used)| (Self::new(older, Quota::default()), used)),
             ),
             2 => Some(
-                decode_body(body).map(|((older, quota), used)| (Self::new(older, quota), used)),
+                decode_body::<(_, WithoutPlan)>(body)
+                    .map(|((older, quota), used)| (Self::new(older, quota.into()), used)),
             ),
             _ => None,
         }
@@ -72,10 +92,13 @@ pub enum TenantState {
 }
 
 impl Record for Tenant {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
     /// Without its authority: [`crate::store::authorities`] makes that a noun of its own.
     fn decode_older(version: u8, body: &[u8]) -> Option<Result<(Self, usize), RecordError>> {
+        if version == 3 {
+            return Some(decode_body::<TenantV3>(body).map(|(older, used)| (older.into(), used)));
+        }
         Former::decode(version, body)
             .map(|former| former.map(|(former, used)| (former.tenant, used)))
     }

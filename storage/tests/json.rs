@@ -33,7 +33,7 @@ fn a_tenants_issuer_is_a_number_and_its_quota_has_every_bound() {
     board["messages_per_minute"] = 60.into();
     let expected = json!({
         "id": "acme", "name": "ACME", "state": "active", "created": 1_700_000_000,
-        "issuer": 2, "quota": { "board": board, "tenant": none },
+        "issuer": 2, "quota": { "board": board, "tenant": none, "data_plan": null },
     });
     assert_eq!(to_value(&tenant).unwrap(), expected);
 }

@@ -10,7 +10,7 @@ use super::effect::{Answer, DropReason, Effect};
 use super::exchanges::{ExchangeId, Exchanges, Open, Remembered, Response, Seen, Stage};
 use super::kept::Kept;
 use super::limits::Limits;
-use super::message::{Kind, Malformed, Message, MessageId, Token, code, empty};
+use super::message::{Encoder, Kind, Malformed, Message, MessageId, Token, code, empty, option};
 use super::reply::Reply;
 use super::request::Request;
 use super::upload::Upload;
@@ -127,6 +127,17 @@ impl Endpoint {
         self.conclude(now, index, |kind, id, token| reply.encode(kind, id, token));
         self.exchanges.remember(id, until, answer);
         self.effect(Effect::Counted { code: answer.code });
+    }
+
+    /// Asks the board to do something, by this resource of its own; nobody waits for an answer (RFC 7967).
+    pub fn call(&mut self, resource: &str) {
+        /// No-Response: to none of 2.xx, 4.xx and 5.xx.
+        const NOT_INTERESTED: u32 = 26;
+        let (id, token) = (take(&mut self.next_id), Token::default());
+        let call = Encoder::new(Kind::NonConfirmable, code::POST, id, &token, 20);
+        let call = call.option(option::URI_PATH, resource.as_bytes());
+        let call = call.uint(option::NO_RESPONSE, NOT_INTERESTED);
+        self.effect(Effect::Send(call.finish(&[])));
     }
 
     /// Sends the answer of the open exchange `index` as its stage has it, with the header it gets.

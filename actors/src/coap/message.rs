@@ -69,6 +69,7 @@ pub(super) mod option {
     pub(crate) const PROXY_SCHEME: u16 = 39;
     pub(crate) const SIZE1: u16 = 60;
     pub(crate) const ECHO: u16 = 252;
+    pub(crate) const NO_RESPONSE: u16 = 258;
     pub(crate) const REQUEST_TAG: u16 = 292;
     pub(crate) const RENEW: u16 = wire::OPTION_RENEW;
 }

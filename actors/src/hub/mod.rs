@@ -2,6 +2,7 @@
 //!
 //! Invariant: a tenant's supervisor that dies is replaced, and no other tenant notices.
 
+mod calls;
 mod live;
 mod reload;
 mod sessions;
@@ -25,6 +26,7 @@ use crate::recorder::{Flush, Recorder};
 use crate::tenant::Directory;
 use crate::under_way::UnderWay;
 
+pub use calls::CallBoards;
 pub use live::{EndSessions, Of, Readmit, Reconnect, Resettle, Serve};
 pub use reload::{Reload, Reloadable};
 pub use sessions::{Awake, AwakePage, CountAwake, EndSession, FindSessions, SessionSeen};

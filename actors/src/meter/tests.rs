@@ -15,7 +15,7 @@ const UNBOUNDED: Bounds = Bounds {
 fn meter(board: Bounds, tenant: Bounds) -> (Arc<TenantMeter>, Instant) {
     let began = Instant::now();
     let metrics = Arc::new(Metrics::new()).tenant("acme");
-    (TenantMeter::new(Quota { board, tenant }, began, metrics), began)
+    (TenantMeter::new(Quota { board, tenant, data_plan: None }, began, metrics), began)
 }
 
 fn kind(taken: Result<Held, Over>) -> Result<(), (QuotaKind, u32)> {

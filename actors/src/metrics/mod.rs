@@ -304,6 +304,16 @@ impl Metrics {
         self.trust.enrolment(way, kind, end);
     }
 
+    /// So many boards were called for a rollout.
+    pub fn firmware_calls(&self, count: usize) {
+        self.firmware.calls.inc_by(count as u64);
+    }
+
+    /// How many boards run which release, by number; the most frequent first.
+    pub fn firmware_boards(&self, releases: &[(u64, u64)], other: u64, unknown: u64) {
+        self.firmware.boards(releases, other, unknown);
+    }
+
     /// A board reported on its firmware.
     pub fn firmware_report(&self, end: ReportEnd) {
         self.firmware.reports.of(end).inc();

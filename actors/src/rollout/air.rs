@@ -1,16 +1,16 @@
 //! What a release costs on the air: bytes, seconds of radio, energy. Estimates, each from figures that
 //! stand here with their source.
 //!
-//! Bytes are measured: `hub/tests/rollout_air.rs` has a board fetch an image over DTLS and holds them to what
+//! Bytes are measured: `hub/tests/firmware_fleet.rs` has a board fetch an image over DTLS and holds them to what
 //! the hub counted. Time and energy are a model: a board asks for a block, waits for it, asks for the next,
 //! with its radio on all the while; signal, network and repetitions may make it several times as much.
 //! Invariant: pure.
 
 /// Bytes of a block, as boards ask for them.
 const BLOCK: u32 = 1024;
-/// Bytes of the datagram that asks for one: IP and UDP 28, DTLS with Connection ID 46, CoAP 31.
+/// Bytes of the datagram that asks for one: IP and UDP 28, DTLS with Connection ID 44, CoAP 33.
 const ASK: u32 = 105;
-/// Bytes of the datagram with a block, beside the block: IP and UDP 28, DTLS 38, CoAP 23.
+/// Bytes of the datagram with a block, beside the block: IP and UDP 28, DTLS 37, CoAP 24.
 const ANSWER: u32 = 89;
 /// Bytes of a board's reports on the way, with their answers: one before and three behind it.
 const REPORTS: u32 = 4 * 300;

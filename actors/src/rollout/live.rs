@@ -2,17 +2,18 @@
 //!
 //! Invariant: counts are those of the rows; a row is written before the board is answered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use storage::{
     BoardFilter, BoardId, Release, Rollout, RolloutState, Store, Target, TargetState, Targets,
-    UnixSeconds, Why,
+    TenantId, UnixSeconds, Why,
 };
 use wire::{FirmwareOffer, FirmwareReport};
 
+use super::air;
 use super::assign::labels;
 use super::course::{Counts, Course, course};
 use super::error::RolloutError;
@@ -30,6 +31,8 @@ pub(super) struct Live {
     filter: BoardFilter,
     path: PathBuf,
     under_way: UnderWay,
+    /// Rows whose boards were called; forgotten with the process, and with each attempt.
+    pub(super) called: HashSet<u32>,
     /// Rows were written since the disk had them all.
     is_dirty: bool,
 }
@@ -52,6 +55,7 @@ struct Begun {
 /// A board's report, and whose it is.
 pub(super) struct Heard<'a> {
     pub(super) board: &'a BoardId,
+    pub(super) tenant: &'a TenantId,
     pub(super) report: &'a FirmwareReport<'a>,
     pub(super) now: UnixSeconds,
 }
@@ -73,6 +77,7 @@ impl Live {
             filter,
             path,
             under_way: UnderWay::default(),
+            called: HashSet::new(),
             is_dirty: false,
         };
         live.count()?;
@@ -83,6 +88,7 @@ impl Live {
     fn count(&mut self) -> Result<(), RolloutError> {
         self.counts.iter_mut().for_each(|counts| *counts = Counts::default());
         self.under_way = UnderWay::default();
+        self.called.clear();
         let Self { targets, counts, under_way, path, .. } = self;
         let counted = targets.each(0, |number, target| {
             if let Some(counts) = counts.get_mut(usize::from(target.group)) {
@@ -92,6 +98,27 @@ impl Live {
             true
         });
         counted.map_err(failed(path))
+    }
+
+    /// Whether boards are given the release, where it is their turn.
+    pub(super) fn is_giving(&self) -> bool {
+        matches!(self.rollout.state, RolloutState::Running { .. }) && self.release.is_signed()
+    }
+
+    /// Whether the tenant's boards may be meant.
+    pub(super) fn reaches(&self, tenant: &TenantId) -> bool {
+        let within = &self.rollout.within;
+        within.as_ref().is_none_or(|own| own.contains(tenant)) && self.release.is_for(tenant)
+    }
+
+    /// How many boards fetch it.
+    pub(super) const fn fetching(&self) -> u32 {
+        self.under_way.fetching
+    }
+
+    /// The board's row, where it has one.
+    pub(super) fn find_row(&self, board: &BoardId) -> Result<Option<(u32, Target)>, RolloutError> {
+        self.targets.find(board).map_err(failed(&self.path))
     }
 
     /// What the board is told; nothing where it does not belong here.
@@ -116,7 +143,7 @@ impl Live {
         store: &Store,
         heard: &Heard<'_>,
     ) -> Result<Option<(u32, Target)>, RolloutError> {
-        let found = self.targets.find(heard.board).map_err(failed(&self.path))?;
+        let found = self.find_row(heard.board)?;
         if found.is_some() || !self.rollout.dynamic {
             return Ok(found);
         }
@@ -150,9 +177,8 @@ impl Live {
         target: &mut Target,
         heard: &Heard<'_>,
     ) -> Result<Said, RolloutError> {
-        let is_running = matches!(self.rollout.state, RolloutState::Running { .. });
         let is_its_turn = target.group <= self.rollout.group;
-        if target.state.is_end() || !is_running || !is_its_turn || !self.release.is_signed() {
+        if target.state.is_end() || !is_its_turn || !self.is_giving() {
             return Ok(Said::Nothing);
         }
         if target.state == TargetState::Waiting {
@@ -161,11 +187,16 @@ impl Live {
                 let is_heard = heard.report.on_trial;
                 return Ok(if is_heard { Said::Nothing } else { Said::Later { after_s } });
             }
+            if !self.has_room(store, heard)? {
+                // Its next report, of another day, is soon enough.
+                target.why = Why::DataPlan;
+                return Ok(Said::Nothing);
+            }
             if !self.still_fits(store, heard.board)? {
                 (target.state, target.why) = (TargetState::Skipped, Why::Gone);
                 return Ok(Said::Nothing);
             }
-            target.state = TargetState::Offered;
+            (target.state, target.why) = (TargetState::Offered, Why::Nothing);
             target.attempt = self.rollout.attempt;
             target.outcome = heard.report.outcome.map(|(number, ..)| number);
             (target.changed, target.received) = (heard.now, 0);
@@ -200,6 +231,14 @@ impl Live {
         let waits = is_full(terms.at_once, self.under_way.fetching)
             || is_full(terms.at_once_per_cell, there.unwrap_or(0));
         waits.then_some(again)
+    }
+
+    /// Whether what the board's data plan has left this month is enough, as far as the hub knows.
+    fn has_room(&self, store: &Store, heard: &Heard<'_>) -> Result<bool, RolloutError> {
+        let Some(tenant) = store.tenants().find(heard.tenant)? else { return Ok(true) };
+        let Some(plan) = tenant.quota.data_plan.filter(|plan| *plan > 0) else { return Ok(true) };
+        let used = store.boards().data_use(heard.board)?.in_month_of(heard.now);
+        Ok(used.saturating_add(air::bytes(self.release.size)) <= u64::from(plan))
     }
 
     /// Rows have hashes of labels and tenants, and both may have changed since.

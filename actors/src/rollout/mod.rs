@@ -10,6 +10,7 @@
 
 pub mod air;
 mod assign;
+mod calls;
 mod course;
 mod error;
 mod judge;

@@ -130,13 +130,12 @@ impl Rollouts {
         now: UnixSeconds,
     ) -> Result<Said, RolloutError> {
         self.store.boards().mark_firmware(&said(board, report, now))?;
-        let heard = Heard { board, report, now };
+        let heard = Heard { board, tenant, report, now };
         let mut said = Said::Nothing;
         let mut lives = self.lock();
         // The newest rollout that has something to say to the board is the one that counts.
         for live in lives.values_mut().rev() {
-            let is_in_reach = live.rollout.within.as_ref().is_none_or(|own| own.contains(tenant));
-            if !is_in_reach || !live.release.is_for(tenant) {
+            if !live.reaches(tenant) {
                 continue;
             }
             let heard = live.hear(&self.store, &heard, said == Said::Nothing)?;
@@ -513,7 +512,7 @@ impl Rollouts {
         Ok(self.store.rollouts().put(&rollout.number.to_be_bytes(), rollout)?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Live>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Live>> {
         // Whoever panicked with it has left rows and records that count by themselves.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -68,6 +68,7 @@ impl DeviceSession {
         }
         self.heard = now;
         let Transport::Dtls(secured) = &mut self.transport else { return None };
+        secured.pass(datagram.bytes.len());
         if let Err(error) = secured.remember() {
             tracing::error!(board = %self.board, %error, "the session's slot cannot be written; what came has no effect");
             return Some(SessionEnd::StoreFailed);

@@ -14,6 +14,9 @@ use crate::link::association::{Association, Dropped, Received};
 use crate::link::record::Record;
 use crate::link::table::Key;
 
+/// Bytes of IPv4's and UDP's heads.
+const HEADERS: u32 = 28;
+
 /// A board's association, kept in its slot.
 pub struct Secured {
     association: Association,
@@ -22,6 +25,8 @@ pub struct Secured {
     challenge: Option<Challenge>,
     /// Whether the stored session is being told of its write sequences.
     raising: bool,
+    /// Bytes that passed, down to IP, and are not written down yet.
+    passed: u32,
 }
 
 /// What became of a request of an unproven session.
@@ -39,7 +44,7 @@ impl Secured {
     #[must_use]
     pub fn new(kept: Kept) -> Box<Self> {
         let Kept { association, lease, .. } = kept;
-        Box::new(Self { association, lease, challenge: None, raising: false })
+        Box::new(Self { association, lease, challenge: None, raising: false, passed: 0 })
     }
 
     /// The board's address, as of its newest record.
@@ -145,6 +150,17 @@ impl Secured {
                 Proof::Silence
             }
         }
+    }
+
+    /// Notes that a datagram with so many bytes passed, this way or that.
+    pub fn pass(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.passed = self.passed.saturating_add(bytes.saturating_add(HEADERS));
+    }
+
+    /// Bytes that passed since this was asked last.
+    pub fn take_passed(&mut self) -> u32 {
+        std::mem::take(&mut self.passed)
     }
 
     /// The write floor that the stored session has to be given, once each time it is due.

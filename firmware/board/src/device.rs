@@ -298,6 +298,14 @@ impl<'f, F: MultiwriteNorFlash, P: Product> Device<'f, F, P> {
     fn asked(&mut self, now: Millis, request: &Request) {
         const CHANGED: u8 = 0x44;
         const NOT_ALLOWED: u8 = 0x85;
+        // The hub has something to say about what should run, and nobody waits for more than a report.
+        if request.is_post && request.path == resource::FIRMWARE {
+            self.update.report_soon(now);
+            if request.confirm {
+                self.board.answer(request, CHANGED, &[]);
+            }
+            return;
+        }
         let name = request.path.strip_prefix(resource::COMMAND);
         let name = name.and_then(|rest| rest.strip_prefix('/'));
         let done = match name {

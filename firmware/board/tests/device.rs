@@ -387,6 +387,22 @@ fn the_hub_asks_and_the_product_acts_once() {
 }
 
 #[test]
+fn a_board_that_is_called_reports_at_once_and_not_a_day_later() {
+    let flash = made(&image("1.0.0", 2, 1));
+    let mut hub = Hub::default();
+    let mut life = Life::begin(&flash, 0, Valve::new(|_| {})).unwrap();
+    life.live(&mut hub, MINUTE);
+    let before = hub.states.len();
+    let new = image("2.0.0", 4, 2);
+    hub.offer_now(&new, NEW);
+    life.live(&mut hub, 30 * MINUTE);
+    assert_eq!((hub.states.len(), hub.served), (before, 0), "it knows nothing of it yet");
+    hub.command("fw", b"");
+    assert_eq!(life.live(&mut hub, MINUTE), End::Restarted);
+    assert_eq!(hub.served, new.len());
+}
+
+#[test]
 fn a_fault_is_told_with_the_first_report_and_not_again() {
     let flash = made(&image("1.0.0", 2, 1));
     let mut hub = Hub::default();

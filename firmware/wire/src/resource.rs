@@ -12,7 +12,8 @@ pub const WELL_KNOWN_CORE: &str = ".well-known/core";
 pub const TIME: &str = "time";
 /// Firmware: POST a [`FirmwareReport`](crate::FirmwareReport), answered with a
 /// [`FirmwareOffer`](crate::FirmwareOffer) or nothing; behind it, by
-/// [`FirmwareOffer::segment`](crate::FirmwareOffer::segment), the file: GET, in blocks (RFC 7959).
+/// [`FirmwareOffer::segment`](crate::FirmwareOffer::segment), the file: GET, in blocks (RFC 7959). On a board: POST
+/// to have it report at once.
 pub const FIRMWARE: &str = "fw";
 /// What a board can be told to do: POST to this path and a name behind it, on the board.
 pub const COMMAND: &str = "c";

@@ -234,7 +234,9 @@ fn state(state: &BoardState) -> String {
 }
 
 fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
-    let board = hub.admin()?.board(id)?;
+    let admin = hub.admin()?;
+    let board = admin.board(id)?;
+    let used = admin.store().boards().data_use(id).map_err(AdminError::from)?.in_month_of(now());
     hub.output.answer(&board, || {
         let moment = |at: Option<storage::UnixSeconds>| {
             at.map_or_else(|| String::from("never"), output::moment)
@@ -254,6 +256,7 @@ fn show(hub: &Invocation, id: &BoardId) -> Result<(), Failure> {
             ("created", output::moment(board.created)),
             ("first seen", moment(board.first_seen)),
             ("last seen", moment(board.last_seen)),
+            ("this month", format!("{used} bytes")),
         ];
         let rows: Vec<_> = rows.iter().map(|(name, of)| format!("{name:<12} {of}")).collect();
         rows.join("\n")

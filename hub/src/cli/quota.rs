@@ -40,6 +40,9 @@ struct OfBoard {
     /// Readings of each board that wait for the upstream at once.
     #[arg(long, value_name = "N")]
     board_in_flight_max: Option<Bound>,
+    /// Bytes a month of each board's data plan: an update that would not fit waits, and readings never do.
+    #[arg(long, value_name = "BYTES")]
+    data_plan: Option<Bound>,
 }
 
 #[derive(Args, Debug)]
@@ -117,6 +120,7 @@ impl SetQuota {
             (&mut quota.board.bytes_per_minute, board.board_bytes_per_minute),
             (&mut quota.board.handshakes_per_hour, board.board_handshakes_per_hour),
             (&mut quota.board.in_flight_max, board.board_in_flight_max),
+            (&mut quota.data_plan, board.data_plan),
             (&mut quota.tenant.messages_per_minute, all.tenant_messages_per_minute),
             (&mut quota.tenant.bytes_per_minute, all.tenant_bytes_per_minute),
             (&mut quota.tenant.handshakes_per_hour, all.tenant_handshakes_per_hour),
@@ -169,6 +173,11 @@ pub(super) fn table(own: Quota, default: Quota) -> String {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{of:<20} {board:<24} {all:<24}");
     }
+    let plan = match in_force.data_plan {
+        None => String::from("not known"),
+        bound => cell(bound, bound),
+    };
+    let _ = write!(text, "\n{:<20} {plan}", "data plan a month");
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Invariant: whatever cannot work is found here, before the first board is answered.
 
+mod calling;
 mod campaigns;
 mod checkpoints;
 mod credentials;
 mod forecast;
 mod https;
 mod live;
+mod releases;
 mod reload;
 
 use std::path::PathBuf;
@@ -209,6 +211,9 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         let shown = (pki.clone(), tls);
         let mut reloader = Reloader::new(config.clone(), source, log, running.clone(), shown);
         let signing = actix_rt::spawn(checkpoints::run(checkpoints, config.audit.clone()));
+        let calling =
+            actix_rt::spawn(calling::run(admin.clone(), running.clone(), Arc::clone(&metrics)));
+        let counting = actix_rt::spawn(releases::run(admin.clone(), Arc::clone(&metrics)));
         let campaigning = actix_rt::spawn(campaigns::run(admin.clone(), Arc::clone(&metrics)));
         let watching = actix_rt::spawn(watch::run(watch, admin.clone()));
         let reloading = actix_rt::spawn(async move { reloader.run(&mut hang_up).await });
@@ -218,6 +223,8 @@ pub fn run(config: Config, source: Source, log: LogLevel) -> Result<(), ServeErr
         }
         reloading.abort();
         signing.abort();
+        calling.abort();
+        counting.abort();
         watching.abort();
         campaigning.abort();
         forecasting.abort();

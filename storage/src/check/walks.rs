@@ -358,7 +358,14 @@ fn rollouts(walk: &mut Walk<'_>) {
         }
         let path = Files::of(&inner.dir).rollout(rollout.number).map_err(unread)?;
         let unread = |error| format!("its boards cannot be read from {}: {error}", path.display());
-        Targets::open(&path).map_err(unread).map(drop)
+        let targets = Targets::open(&path).map_err(unread)?;
+        match targets.problem(rollout.groups.len()).map_err(unread)? {
+            None => Ok(()),
+            Some(what) => Err(format!(
+                "{what} in {}: boards there are left alone; restore a backup, or end the rollout and make another",
+                path.display()
+            )),
+        }
     });
 }
 

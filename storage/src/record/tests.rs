@@ -28,7 +28,7 @@ fn assert_golden<T: Record + PartialEq + Debug>(noun: &T, golden: &[&str]) {
 }
 
 fn kept(board: &Board) -> BoardRecord {
-    BoardRecord { board: board.clone(), session: None, row: None }
+    BoardRecord { board: board.clone(), session: None, row: None, used: DataUse::default() }
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -52,7 +52,7 @@ fn a_tenants_bytes_are_frozen() {
     };
     let id = "0461636d65";
     let none = "0000000000000000";
-    assert_golden(&tenant, &["03", id, "0441636d65", "00", "fc00f15365", "00", none]);
+    assert_golden(&tenant, &["04", id, "0441636d65", "00", "fc00f15365", "00", none, "00"]);
     tenant.state = TenantState::Suspended;
     tenant.issuer = AuthorityNumber::new(2);
     tenant.quota.board.messages_per_minute = Some(60);
@@ -61,7 +61,12 @@ fn a_tenants_bytes_are_frozen() {
     tenant.quota.tenant.in_flight_max = Some(1_000);
     let quota = "013c00010000".to_owned() + "0001fcffffffff0001fbe803";
     let head = [id, "0441636d65", "01", "fc00f15365", "01"].concat();
-    assert_golden(&tenant, &["03", &head, "02", &quota]);
+    assert_golden(&tenant, &["04", &head, "02", &quota, "00"]);
+    let older = decode::<Tenant>(&bytes(&["03", &head, "02", &quota].concat()));
+    assert_eq!(older.unwrap(), tenant, "written before data plans were");
+    let planned = Quota { data_plan: Some(5_000_000), ..tenant.quota };
+    let planned = Tenant { quota: planned, ..tenant.clone() };
+    assert_golden(&planned, &["04", &head, "02", &quota, "01fc404b4c00"]);
     let older = bytes(&["02", &head, "023082", &quota].concat());
     let former = crate::tenant::Former::decode(2, &older[1..]).unwrap().unwrap().0;
     assert_eq!(former.authority, Some(vec![0x30, 0x82]), "written while it had one authority");
@@ -153,15 +158,26 @@ fn a_boards_bytes_are_frozen() {
     let id = "0b43422d3030303030303031";
     let tenant = "0461636d65";
     let created = "fc00f15365";
+    let unused = "0000";
     let bare = [id, tenant, "00", "00", "00", "00", created, "00", "00"].concat();
-    assert_golden(&kept(&board), &["05", &bare, "00", "0000", "00", "00"]);
+    assert_golden(&kept(&board), &["06", &bare, "00", "0000", "00", "00", unused]);
     let session = Slot::new(300);
     let awake = BoardRecord { session, ..kept(&board) };
-    assert_golden(&awake, &["05", &bare, "00", "0000", "01", "fb2c01", "00"]);
+    assert_golden(&awake, &["06", &bare, "00", "0000", "01", "fb2c01", "00", unused]);
     let listed = BoardRecord { row: RowNumber::new(301), ..awake.clone() };
-    assert_golden(&listed, &["05", &bare, "00", "0000", "01", "fb2c01", "01", "fb2d01"]);
-    let nowhere = bytes(&["05", &bare, "00", "0000", "00", "01", "fc00000001"].concat());
+    assert_golden(&listed, &["06", &bare, "00", "0000", "01", "fb2c01", "01", "fb2d01", unused]);
+    let nowhere = bytes(&["06", &bare, "00", "0000", "00", "01", "fc00000001", unused].concat());
     assert!(decode::<BoardRecord>(&nowhere).is_err(), "a row behind the last there can be");
+    let mut used = listed.clone();
+    used.used.add(300, UnixSeconds(1_700_000_000));
+    let november = "fb8602" /* 646 months */;
+    assert_golden(
+        &used,
+        &["06", &bare, "00", "0000", "01", "fb2c01", "01", "fb2d01", november, "fb2c01"],
+    );
+    let older = bytes(&["05", &bare, "00", "0000", "01", "fb2c01", "01", "fb2d01"].concat());
+    let older = decode::<BoardRecord>(&older).unwrap();
+    assert_eq!(older, listed, "written before what passes was counted");
     let older = bytes(&["04", &bare, "00", "01", "fb2c01", "01", "fb2d01"].concat());
     let older = decode::<BoardRecord>(&older).unwrap();
     assert_eq!(older, listed, "written before issuers and ends of certificates were kept");
@@ -184,7 +200,7 @@ fn a_boards_bytes_are_frozen() {
     let seen = ["01fa", "01fbfb00"].concat();
     let blocked =
         [id, tenant, digest, "01046c6f737405", labels, "01000a000001", created, &seen].concat();
-    assert_golden(&kept(&board), &["05", &blocked, "00", "0000", "00", "00"]);
+    assert_golden(&kept(&board), &["06", &blocked, "00", "0000", "00", "00", unused]);
     let older = decode::<BoardRecord>(&bytes(&["01", &blocked].concat())).unwrap();
     assert_eq!(older, kept(&board));
 
@@ -193,16 +209,16 @@ fn a_boards_bytes_are_frozen() {
     let address = "010120010db8000000000000000000000001";
     let revoked = [id, tenant, digest, "020000", labels, address, created, &seen].concat();
     board.serial = Some(Serial::new(&[0, 0, 0xab, 0]));
-    assert_golden(&kept(&board), &["05", &revoked, "0102ab00", "0000", "00", "00"]);
+    assert_golden(&kept(&board), &["06", &revoked, "0102ab00", "0000", "00", "00", unused]);
     let older = decode::<BoardRecord>(&bytes(&["04", &revoked, "0102ab00", "00", "00"].concat()));
     assert_eq!(older.unwrap(), kept(&board));
     (board.issuer, board.not_after) = (AuthorityNumber::new(2), Some(UnixSeconds(1_700_000_000)));
     let issued = "010201fc00f15365";
-    assert_golden(&kept(&board), &["05", &revoked, "0102ab00", issued, "00", "00"]);
+    assert_golden(&kept(&board), &["06", &revoked, "0102ab00", issued, "00", "00", unused]);
 
     board.state = BoardState::Held { reason: "two".into(), since: UnixSeconds(7) };
     let held = [id, tenant, digest, "030374776f07", labels, address, created, &seen].concat();
-    assert_golden(&kept(&board), &["05", &held, "0102ab00", issued, "00", "00"]);
+    assert_golden(&kept(&board), &["06", &held, "0102ab00", issued, "00", "00", unused]);
 }
 
 #[test]
@@ -460,9 +476,9 @@ fn the_bytes_of_sessions_at_browsers_and_of_links_are_frozen() {
 #[test]
 fn a_provisioned_boards_record_is_compact() {
     let mut board = Board { fingerprint: Some(Fingerprint([1; 32])), ..bare_board() };
-    assert!(encode(&kept(&board)).unwrap().len() <= 66);
+    assert!(encode(&kept(&board)).unwrap().len() <= 68);
     (board.issuer, board.not_after) = (AuthorityNumber::new(2), Some(UnixSeconds(2_400_000_000)));
-    assert!(encode(&kept(&board)).unwrap().len() <= 76);
+    assert!(encode(&kept(&board)).unwrap().len() <= 78);
 }
 
 #[test]
@@ -470,9 +486,9 @@ fn another_version_and_leftover_bytes_are_refused() {
     let mut bytes = encode(&kept(&bare_board())).unwrap();
     bytes.push(0);
     assert!(matches!(decode::<BoardRecord>(&bytes), Err(RecordError::TooLong { count: 1 })));
-    bytes[0] = 6;
+    bytes[0] = 7;
     let refused = decode::<BoardRecord>(&bytes);
-    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 6, known: 5 })));
+    assert!(matches!(refused, Err(RecordError::UnknownVersion { found: 7, known: 6 })));
     assert!(matches!(decode::<BoardRecord>(&[]), Err(RecordError::Malformed(_))));
 }
 

@@ -16,7 +16,9 @@ use super::rows::Places;
 use super::{Inner, abort, corrupt, decode, encode};
 use crate::board::BoardRecord;
 use crate::record::{self, RecordError};
-use crate::{Board, BoardId, Certificate, Fingerprint, Serial, Slot, StoreError, UnixSeconds};
+use crate::{
+    Board, BoardId, Certificate, DataUse, Fingerprint, Serial, Slot, StoreError, UnixSeconds,
+};
 
 /// The boards of a [`crate::Store`].
 #[derive(Clone, Copy)]
@@ -25,6 +27,17 @@ pub struct Boards<'a> {
 }
 
 pub(super) const TREE: &str = "boards";
+
+/// What was heard of a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The board.
+    pub board: BoardId,
+    /// When it was heard last; none where that is noted already.
+    pub seen: Option<UnixSeconds>,
+    /// Bytes that passed between it and the hub and are not noted yet.
+    pub bytes: u64,
+}
 
 /// Boards that [`Boards::put_many`] writes in one transaction; readers wait meanwhile.
 const CHUNK: usize = 256;
@@ -117,8 +130,10 @@ impl<'a> Boards<'a> {
             trees.boards.remove(id.as_str())?;
             Ok(Some(found.session))
         })?;
-        // What it said of its firmware goes with it; there may be none.
-        self.inner.keyed.board_firmware.remove(id.as_str())?;
+        // What it said of its firmware goes with it.
+        if self.inner.keyed.board_firmware.get(id.as_str())?.is_some() {
+            self.inner.keyed.board_firmware.remove(id.as_str())?;
+        }
         if let Some(Some(session)) = removed {
             super::sessions::disown(self.inner, session, id)?;
         }
@@ -145,20 +160,45 @@ impl<'a> Boards<'a> {
     /// boards are passed over. Not flushed: a crash may lose the last half second, no more than
     /// a time of day on a page; a board's row, by which lists are sorted, loses nothing then.
     pub fn mark_seen(self, heard: &[(BoardId, UnixSeconds)]) -> Result<(), StoreError> {
-        for (id, at) in heard {
-            let mut rows = self.inner.rows.change();
-            let mut marked = None;
-            self.inner.update(id, |BoardRecord { board, row, .. }| {
-                board.first_seen = board.first_seen.or(Some(*at));
-                board.last_seen = board.last_seen.max(Some(*at));
-                marked = row.map(|row| (row, board.first_seen, board.last_seen));
-            })?;
-            if let Some((row, first, last)) = marked {
-                let marked = rows.mark_seen(row, first, last);
-                marked.map_err(|source| self.inner.spoil(&mut rows, source))?;
+        heard.iter().try_for_each(|(board, at)| {
+            let heard = Heard { board: board.clone(), seen: Some(*at), bytes: 0 };
+            self.mark_heard(&heard, *at)
+        })
+    }
+
+    /// Notes when a board was heard, and what has passed since the last note. As
+    /// [`Boards::mark_seen`]: a crash may lose some of it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn mark_heard(self, heard: &Heard, now: UnixSeconds) -> Result<(), StoreError> {
+        let Heard { board: id, seen, bytes } = heard;
+        let mut rows = self.inner.rows.change();
+        let mut marked = None;
+        self.inner.update(id, |BoardRecord { board, row, used, .. }| {
+            if *bytes > 0 {
+                used.add(*bytes, now);
             }
+            if seen.is_some() {
+                board.first_seen = board.first_seen.or(*seen);
+                board.last_seen = board.last_seen.max(*seen);
+                marked = row.map(|row| (row, board.first_seen, board.last_seen));
+            }
+        })?;
+        if let Some((row, first, last)) = marked {
+            let marked = rows.mark_seen(row, first, last);
+            marked.map_err(|source| self.inner.spoil(&mut rows, source))?;
         }
         Ok(())
+    }
+
+    /// What passed between a board and the hub; nothing of a board that is not there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn data_use(self, id: &BoardId) -> Result<DataUse, StoreError> {
+        let record = self.inner.board_record(id.as_str().as_bytes())?;
+        Ok(record.map(|record| record.used).unwrap_or_default())
     }
 
     pub(super) fn find_key(self, key: &[u8]) -> Result<Option<Board>, StoreError> {
@@ -217,9 +257,10 @@ impl BoardTrees<'_> {
         if let Some(old) = &old {
             self.unlink(&old.board)?;
         }
+        let used = old.as_ref().map(|old| old.used).unwrap_or_default();
         let session = old.and_then(|old| old.session);
         let row = self.places.get(&board.id).copied().flatten();
-        let record = BoardRecord { board: board.clone(), session, row };
+        let record = BoardRecord { board: board.clone(), session, row, used };
         let record = encode(key, &record).map_err(abort)?;
         if let Some(address) = board.address
             && let Some(owner) = self.by_address.insert(address_key(address), key)?

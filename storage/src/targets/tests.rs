@@ -94,11 +94,71 @@ fn what_is_no_such_file_is_refused() {
     assert!(Targets::open(&path).is_err());
 }
 
+#[test]
+fn what_is_wrong_with_a_file_is_said_by_its_row() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(some(dir.path(), 3));
+    let path = dir.path().join("1");
+    let good = fs::read(&path).unwrap();
+    let said = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        Targets::open(&path).unwrap().problem(1).unwrap()
+    };
+    assert_eq!(said(&good), None);
+    let row = |number: usize| 64 + ROW * number;
+    let with = |at: usize, byte: u8| {
+        let mut bad = good.clone();
+        bad[at] = byte;
+        bad
+    };
+    for (bytes, what) in [
+        (with(row(1), 9), "row 1 is none that a hub has written"),
+        (with(row(2) + 1, 99), "row 2 is none that a hub has written"),
+        (with(row(1) + 4, 7), "row 1 names group 7, and there are 1"),
+        (with(row(0) + 16, b'D'), "row 1 is not in the order of ids"),
+        ([&good[..], &good[row(1)..row(2)], &good[row(1)..row(2)]].concat(), "row 4 has a board"),
+        ([&good[..], &good[row(1)..row(2) - 1]].concat(), "its last row is not whole"),
+        (vec![good.clone(), vec![0; ROW]].concat(), "row 3 is none"),
+    ] {
+        let said = said(&bytes).unwrap_or_default();
+        assert!(said.starts_with(what), "{said}, and not {what}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_board_or_none(row in any::<[u8; ROW]>()) {
         if let Some(target) = decode(&row) {
             prop_assert_eq!(decode(&encode(&target)), Some(target));
+        }
+    }
+
+    #[test]
+    fn a_file_damaged_anywhere_is_refused_or_read_and_what_is_wrong_is_said(
+        damage in proptest::collection::vec((0..64 + 9 * ROW, any::<u8>()), 1..8),
+        length in 0..64 + 10 * ROW,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        drop(some(dir.path(), 9));
+        let path = dir.path().join("1");
+        let mut bytes = fs::read(&path).unwrap();
+        damage.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+        bytes.resize(length, 0);
+        fs::write(&path, &bytes).unwrap();
+        let Ok(targets) = Targets::open(&path) else { return Ok(()) };
+        let mut read = 0;
+        targets.each(0, |number, target| {
+            read += 1;
+            number < 100 && target.board.as_str().len() <= ID_MAX
+        }).unwrap();
+        let rows = (bytes.len() - 64).div_ceil(ROW);
+        let problem = targets.problem(1).unwrap();
+        prop_assert!(problem.is_some() || read == rows, "{} of {} rows", read, rows);
+        for number in 0..20 {
+            // In what is out of order a board may not be found; what is found is it.
+            if let Ok(Some((_, found))) = targets.find(&board(number)) {
+                prop_assert_eq!(found.board, board(number));
+            }
         }
     }
 }

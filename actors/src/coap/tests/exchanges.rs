@@ -57,6 +57,15 @@ fn a_board_is_told_to_renew_in_three_bytes_once_and_a_repetition_is_answered_wit
 }
 
 #[test]
+fn a_call_is_a_short_post_that_wants_no_answer() {
+    let mut endpoint = crate::coap::Endpoint::new(0x0102);
+    endpoint.call("fw");
+    let call = [0x50, code::POST, 1, 2, 0xb2, b'f', b'w', 0xd1, 234, 26].to_vec();
+    assert_eq!(endpoint.poll_effect(), Some(crate::coap::Effect::Send(call)));
+    assert_eq!((endpoint.poll_effect(), endpoint.poll_timeout()), (None, None));
+}
+
+#[test]
 fn a_duplicate_is_answered_again_but_not_delivered_again() {
     let mut rig = Rig::new();
     rig.send(&post(7, b"21.5")).send(&post(7, b"21.5"));

@@ -10,6 +10,7 @@ use wire::UpdateState;
 
 use super::*;
 use crate::coap::{Part, Piece};
+use crate::rollout::air;
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 const IMAGE: usize = 3000;
@@ -378,4 +379,65 @@ fn an_image_is_given_block_by_block_to_those_whose_it_is() {
     rig.rollouts.release_changed(3).unwrap();
     assert_eq!(rig.rollouts.shelf().read(&tenant(), part(0, 64)), Piece::Unknown);
     assert!(rig.dir.path().join("files/blobs").is_dir());
+}
+
+#[test]
+fn boards_that_are_awake_are_called_once_an_attempt_within_pace_group_and_windows() {
+    let rig = Rig::new(20);
+    let awake = |numbers: std::ops::Range<u32>| -> Vec<_> {
+        numbers.map(|number| (tenant(), board(number))).collect()
+    };
+    let called = |numbers| rig.rollouts.to_call(awake(numbers), rig.now).unwrap().len();
+    assert!(!rig.rollouts.calls_boards(rig.now));
+    let roof = Share::Label { key: "site".into(), value: "roof".into() };
+    let groups =
+        vec![group(roof, 100, Errors::Count(0)), group(Share::Rest, 90, Errors::Percent(10))];
+    let terms = Terms { at_once: 3, ..Terms::default() };
+    let number = rig.rollouts.add(NewRollout { terms, ..rig.wanted(groups) }, rig.now).unwrap();
+    let number = number.number;
+    assert!(!rig.rollouts.calls_boards(rig.now), "it is not started");
+    rig.rollouts.start(number, false, rig.now).unwrap();
+    assert!(rig.rollouts.calls_boards(rig.now));
+    let chosen = rig.rollouts.to_call(awake(0..20), rig.now).unwrap();
+    assert_eq!(
+        chosen,
+        [(tenant(), board(0)), (tenant(), board(10))],
+        "those whose group has begun"
+    );
+    assert_eq!(called(0..20), 0, "once");
+    let stranger: TenantId = "bell".parse().unwrap();
+    assert_eq!(rig.rollouts.to_call(vec![(stranger, board(99))], rig.now).unwrap(), []);
+    for number in [0, 10] {
+        assert!(rig.updates(number, true));
+    }
+    assert_eq!(called(0..20), 3, "no more than may begin");
+    assert!(matches!(rig.says(1, &report()), Said::Offer(_)));
+    assert!(matches!(rig.says(2, &report()), Said::Offer(_)));
+    assert_eq!(called(0..20), 1, "two fetch");
+    rig.rollouts.pause(number, "uid:0".into(), rig.now).unwrap();
+    assert_eq!((called(0..20), rig.rollouts.calls_boards(rig.now)), (0, false));
+    rig.rollouts.resume(number, Some(2), rig.now).unwrap();
+    assert_eq!(called(0..20), 2, "another release is worth another call");
+}
+
+#[test]
+fn a_board_waits_where_its_data_plan_has_no_room_until_the_month_is_over() {
+    let mut rig = Rig::new(2);
+    let number = rig.started(vec![group(Share::Rest, 90, Errors::Percent(10))]);
+    let plan = |bytes: Option<u32>| {
+        let mut acme = rig.store.tenants().find(&tenant()).unwrap().unwrap();
+        acme.quota.data_plan = bytes;
+        rig.store.tenants().put(&acme).unwrap();
+    };
+    let takes = air::bytes(u32::try_from(IMAGE).unwrap());
+    plan(Some(u32::try_from(takes).unwrap() + 100));
+    let heard = |bytes| storage::Heard { board: board(0), seen: None, bytes };
+    rig.store.boards().mark_heard(&heard(101), rig.now).unwrap();
+    assert_eq!(rig.says(0, &report()), Said::Nothing);
+    let waiting = |rig: &Rig| rig.rollouts.targets(number, &[], 0, 1).unwrap().0.remove(0);
+    assert_eq!((waiting(&rig).state, waiting(&rig).why), (TargetState::Waiting, Why::DataPlan));
+    assert!(matches!(rig.says(1, &report()), Said::Offer(_)), "which has used nothing");
+    rig.now = UnixSeconds(rig.now.0 + 31 * 24 * 60 * 60);
+    assert!(matches!(rig.says(0, &report()), Said::Offer(_)), "another month");
+    assert_eq!((waiting(&rig).state, waiting(&rig).why), (TargetState::Offered, Why::Nothing));
 }

@@ -284,6 +284,10 @@ pub(super) struct QuotaView {
     board: BoundsView,
     /// All boards together.
     tenant: BoundsView,
+    /// Bytes a month that each board's data plan has; 0 is no bound, and `null` not known. A rollout's update
+    /// that would not fit waits; readings never do.
+    #[serde(default)]
+    data_plan: Option<u32>,
 }
 
 /// Bounds; 0 is none, and `null` the configuration's.
@@ -332,13 +336,15 @@ impl From<BoundsView> for Bounds {
 
 impl From<Quota> for QuotaView {
     fn from(quota: Quota) -> Self {
-        Self { board: quota.board.into(), tenant: quota.tenant.into() }
+        let (board, tenant) = (quota.board.into(), quota.tenant.into());
+        Self { board, tenant, data_plan: quota.data_plan }
     }
 }
 
 impl From<QuotaView> for Quota {
     fn from(quota: QuotaView) -> Self {
-        Self { board: quota.board.into(), tenant: quota.tenant.into() }
+        let (board, tenant) = (quota.board.into(), quota.tenant.into());
+        Self { board, tenant, data_plan: quota.data_plan }
     }
 }
 

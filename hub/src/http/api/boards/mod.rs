@@ -4,6 +4,7 @@
 
 mod asked;
 mod counts;
+mod data;
 mod firmware;
 mod history;
 mod labels;
@@ -40,6 +41,7 @@ pub(super) fn resources(app: &mut ServiceConfig) {
     app.service(counts::facets);
     app.service(list).service(add).service(show).service(remove);
     app.service(messages::listen).service(history::show).service(firmware::show);
+    app.service(data::show);
     app.service(labels::show).service(labels::set);
     app.service(states::block).service(states::unblock).service(states::release);
     app.service(states::revoke);
