@@ -26,7 +26,7 @@ export function Attention({ of }: { of: readonly Item[] }) {
         <li key={`${item.code}-${item.tenant ?? ""}-${item.subject ?? ""}`}>
           <Mark tone={TONES[item.severity]}>
             <strong>{t(`attention.${item.code}`, { n: item.count, tenant: item.tenant ?? "", subject: item.subject ?? "" })}</strong>
-            {DETAILED.has(item.code) && <div className="soft">{item.detail}</div>}
+            {DETAILED.has(item.code) && <div className="soft" lang="en">{item.detail}</div>}
           </Mark>
           <Where of={item} />
         </li>
