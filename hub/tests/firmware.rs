@@ -32,7 +32,13 @@ fn body(version: &str) -> Vec<u8> {
 }
 
 /// An image that imgtool made and nobody signed, or a key did.
-pub fn make_image(folder: &Path, name: &str, version: &str, counter: u32, key: Option<&Path>) {
+pub(crate) fn make_image(
+    folder: &Path,
+    name: &str,
+    version: &str,
+    counter: u32,
+    key: Option<&Path>,
+) {
     let raw = folder.join("raw.bin");
     fs::write(&raw, body(version)).unwrap();
     let mut sign = Command::new(imgtool());
@@ -161,7 +167,11 @@ fn what_boards_would_refuse_is_refused_at_once_with_the_reason() {
 }
 
 /// What a board says, and what it is told.
-pub fn report(client: &mut Client, id: u16, report: &FirmwareReport<'_>) -> (String, Vec<u8>) {
+pub(crate) fn report(
+    client: &mut Client,
+    id: u16,
+    report: &FirmwareReport<'_>,
+) -> (String, Vec<u8>) {
     let mut bytes = [0; REPORT_MAX];
     let length = report.encode(&mut bytes).unwrap();
     let ask = Message::post("fw", id, &bytes[..length]).with(12, 60).with(17, 60);
@@ -169,11 +179,11 @@ pub fn report(client: &mut Client, id: u16, report: &FirmwareReport<'_>) -> (Str
     (answer.dotted(), answer.payload)
 }
 
-pub fn says() -> FirmwareReport<'static> {
+pub(crate) fn says() -> FirmwareReport<'static> {
     FirmwareReport { product: "valve", hardware: "A", version: (1, 0, 0, 0), ..Default::default() }
 }
 
-pub fn block(client: &mut Client, id: u16, offer: &FirmwareOffer, number: u32) -> Message {
+pub(crate) fn block(client: &mut Client, id: u16, offer: &FirmwareOffer, number: u32) -> Message {
     let name = String::from_utf8(offer.segment().to_vec()).unwrap();
     let ask = Message::request(1, &format!("fw/{name}"), id, &[]).with(23, number << 4 | 6);
     exchange(client, &ask, PATIENCE).unwrap().message
