@@ -74,7 +74,7 @@ pub(super) fn furnish(
 fn labels(index: usize, customer: usize) -> BTreeMap<String, String> {
     let product = CUSTOMERS.get(customer).map_or("gateway", |(_, product)| product);
     let site = SITES.get(index / CUSTOMERS.len() % SITES.len()).copied().unwrap_or("hamburg");
-    let hardware = if index % OLDER_EVERY == 0 { "b" } else { "c" };
+    let hardware = if index.is_multiple_of(OLDER_EVERY) { "b" } else { "c" };
     [("product", product), ("site", site), ("hardware", hardware)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()

@@ -329,7 +329,7 @@ mod tests {
         lead(true);
         pki.finish_rollover().unwrap();
         lead(false);
-        assert_eq!(pki.root_certificates().unwrap(), [new.clone()]);
+        assert_eq!(pki.root_certificates().unwrap(), std::slice::from_ref(&new));
         // What it signs from now on is by the new one.
         let (_, label) = pki.succeed_tenant(&"acme".parse().unwrap(), NOW).unwrap();
         assert_eq!(label.to_string(), "tenant/acme/2");
