@@ -1,5 +1,4 @@
 //! What production writes: one layout for good, and nothing else is taken for it.
-#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 
 use board::Identity;
 use proptest::prelude::*;

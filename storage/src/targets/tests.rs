@@ -118,7 +118,7 @@ fn what_is_wrong_with_a_file_is_said_by_its_row() {
         (with(row(0) + 16, b'D'), "row 1 is not in the order of ids"),
         ([&good[..], &good[row(1)..row(2)], &good[row(1)..row(2)]].concat(), "row 4 has a board"),
         ([&good[..], &good[row(1)..row(2) - 1]].concat(), "its last row is not whole"),
-        (vec![good.clone(), vec![0; ROW]].concat(), "row 3 is none"),
+        ([good.clone(), vec![0; ROW]].concat(), "row 3 is none"),
     ] {
         let said = said(&bytes).unwrap_or_default();
         assert!(said.starts_with(what), "{said}, and not {what}");
