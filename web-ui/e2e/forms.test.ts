@@ -49,13 +49,16 @@ test("a tenant's quota is changed, and what is not said stays the configuration'
   const quota = anna.getByRole("region", { name: "Quota" });
   await quota.getByRole("button", { name: "Change" }).click();
   await dialog(anna).getByRole("group", { name: "Each board" }).getByLabel("Readings a minute").fill("120");
+  await dialog(anna).getByLabel("Bytes a month of a board's data plan").fill("500000");
   await dialog(anna).getByRole("button", { name: "Save" }).click();
   await closed(anna);
   await quota.getByRole("row", { name: /Readings a minute/ }).getByText("120").waitFor();
-  expect(site.command("tenant", "show", "tenant-0", "--json")).toMatch(/"messages_per_minute": ?120/);
+  const now = site.command("tenant", "show", "tenant-0", "--json");
+  expect(now).toMatch(/"messages_per_minute": ?120/);
+  expect(now).toMatch(/"data_plan": ?500000/);
 });
 
-test("a batch is opened, its token is shown once, and it is closed", async () => {
+test("a batch is opened, its token is shown once, its station is revoked, and it is closed", async () => {
   await anna.goto("/production");
   await anna.getByRole("button", { name: "Open a batch" }).first().click();
   await choose(anna, "Tenant", "Tenant 0");
@@ -71,7 +74,19 @@ test("a batch is opened, its token is shown once, and it is closed", async () =>
   await shown.getByRole("button", { name: "I have it" }).click();
   await closed(anna);
   expect(await anna.content()).not.toContain(token);
-  await anna.getByRole("row", { name: /spring/ }).getByRole("button", { name: "Close" }).click();
+  // Who may enrol its boards, and then may not.
+  site.command("station", "issue", "line-1", "--tenant", "tenant-0", "--batch", "spring", "--out", at("line.pem"), "--key", at("line.key.pem"));
+  await anna.reload();
+  const line = anna.getByRole("group", { name: "Stations" }).getByRole("row", { name: /line-1/ });
+  await line.getByText("enrols").waitFor();
+  await line.getByRole("button", { name: "Revoke" }).click();
+  await dialog(anna).getByLabel("Reason").fill("the line is sold");
+  await dialog(anna).getByRole("button", { name: "Revoke this station" }).click();
+  await closed(anna);
+  await line.getByText("revoked").waitFor();
+  expect(site.command("station", "list")).toContain("revoked");
+  const spring = anna.getByRole("group", { name: "Batches" }).getByRole("row", { name: /spring/ });
+  await spring.getByRole("button", { name: "Close" }).click();
   await dialog(anna).getByText("2 more had room", { exact: false }).waitFor();
   await dialog(anna).getByLabel("Type spring to confirm").fill("spring");
   await dialog(anna).getByRole("button", { name: "Close", exact: true }).last().click();

@@ -270,6 +270,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards/{board}/data-use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a board has used of its data plan this month. */
+        get: operations["show_data_use"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/boards/{board}/firmware": {
         parameters: {
             query?: never;
@@ -2468,6 +2485,20 @@ export interface components {
             /** @description The state. */
             value: components["schemas"]["BoardState"];
         };
+        /** @description What passed between a board and the hub this month (UTC), and what its data plan has. */
+        DataUse: {
+            /**
+             * Format: int32
+             * @description Bytes a month of its data plan, as its tenant's quota says; none where that is not known.
+             */
+            plan?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes both ways, down to IP: as far as the hub knows. Handshakes, plain CoAP, what others send the board, and
+             *     what a crash took are not in it.
+             */
+            used: number;
+        };
         /** @description A month. */
         EndingMonth: {
             /**
@@ -3862,6 +3893,12 @@ export interface components {
         Quota: {
             /** @description Each board. */
             board: components["schemas"]["Bounds"];
+            /**
+             * Format: int32
+             * @description Bytes a month that each board's data plan has; 0 is no bound, and `null` not known. A rollout's update
+             *     that would not fit waits; readings never do.
+             */
+            data_plan?: number | null;
             /** @description All boards together. */
             tenant: components["schemas"]["Bounds"];
         };
@@ -5557,6 +5594,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Shut"];
+                };
+            };
+            /** @description It is refused, for a reason of the list of codes */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_data_use: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The board's hardware id */
+                board: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataUse"];
                 };
             };
             /** @description It is refused, for a reason of the list of codes */

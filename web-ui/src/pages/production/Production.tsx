@@ -18,6 +18,7 @@ import { act, complain } from "../../parts/said.ts";
 import { Secret } from "../../parts/Secret.tsx";
 import { Time } from "../../parts/Time.tsx";
 import { AddBatch } from "./AddBatch.tsx";
+import { Stations } from "./Stations.tsx";
 
 export default function Production() {
   const may = useMay();
@@ -111,10 +112,7 @@ export default function Production() {
           }
         />
       </Section>
-      <Section title={t("station.all")} note={t("station.note")}>
-        <p className="soft">{t("station.how")}</p>
-        <pre className="mono">cellular-hub station issue line-1 --tenant acme --batch spring --out line-1.pem --key line-1.key.pem</pre>
-      </Section>
+      <Stations />
       {adding && <AddBatch close={() => setAdding(false)} />}
       {token !== null && <Secret title={t("batch.token-title")} note={t("batch.token-note")} secret={token} close={() => setToken(null)} />}
       {asking}

@@ -59,6 +59,13 @@ export function Quota({ tenant }: { tenant: string }) {
                   ))}
                 </tr>
               ))}
+              <tr>
+                <td>{t("quota.data-plan")}</td>
+                <td data-name={named("quota-of", "board")}>
+                  <span>{seen.data.own.data_plan == null ? <span className="faint">{t("quota.data-plan-unknown")}</span> : <strong>{said(seen.data.own.data_plan)}</strong>}</span>
+                </td>
+                <td />
+              </tr>
             </tbody>
           </table>
         </div>
@@ -98,6 +105,16 @@ function Change({ tenant, of, close }: { tenant: string; of: Schemas["TenantQuot
           ))}
         </fieldset>
       ))}
+      <NumberInput
+        label={t("quota.data-plan")}
+        description={t("quota.data-plan-what")}
+        placeholder={t("quota.data-plan-unknown")}
+        min={0}
+        max={4_294_967_295}
+        allowDecimal={false}
+        value={own.data_plan ?? ""}
+        onChange={(value) => setOwn({ ...own, data_plan: value === "" ? null : Number(value) })}
+      />
     </FormModal>
   );
 }
