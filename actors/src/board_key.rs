@@ -19,9 +19,10 @@ pub fn is_on_p256(key: &SubjectPublicKeyInfo<'_>) -> bool {
         && point.data.first() == Some(&4)
 }
 
-/// Reading a value as an object identifier does not look at its tag.
+/// Reading a value as an object identifier does not look at its tag, nor whether it is primitive (X.690, 8.19.1).
 fn is_p256(curve: &Any<'_>) -> bool {
     curve.class() == Class::Universal
         && curve.tag() == Tag::Oid
+        && curve.header.is_primitive()
         && curve.as_oid().is_ok_and(|curve| curve == oid!(1.2.840.10045.3.1.7))
 }

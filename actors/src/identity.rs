@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_whose_name_is_constructed_is_none() {
+        let mut der = with_module(&module_name(b"CB-1"));
+        let curve = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+        let at = der.windows(curve.len()).position(|window| window == curve).unwrap();
+        der[at] |= 0x20;
+        assert_eq!(hardware_id(&der), Err(IdentityError::KeyUnsuited));
+    }
+
+    #[test]
     fn bytes_after_the_certificate_are_malformed() {
         let mut der = with_module(&module_name(b"CB-1"));
         der.push(0);
