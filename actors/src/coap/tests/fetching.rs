@@ -47,18 +47,27 @@ impl Board {
                     }
                 }
             }
-            let answers = std::mem::take(&mut self.rig.sent);
-            let mut answers = answers.into_iter().filter(|it| it.get_token() == packet.get_token());
-            if let Some(answer) = answers.find(|it| u8::from(it.header.code) != 0) {
-                if answer.header.get_type() == MessageType::Confirmable {
-                    self.rig.send(&empty(MessageType::Acknowledgement, answer.header.message_id));
-                }
+            if let Some(answer) = self.heard(packet) {
                 return answer;
             }
             // A separate response that got lost comes again by itself.
             self.rig.pass(3_000);
+            if let Some(answer) = self.heard(packet) {
+                return answer;
+            }
         }
         panic!("five times lost");
+    }
+
+    /// The answer to `packet`, acknowledged where it asks for that, out of what has come since.
+    fn heard(&mut self, packet: &Packet) -> Option<Packet> {
+        let said = std::mem::take(&mut self.rig.sent);
+        let mut said = said.into_iter().filter(|it| it.get_token() == packet.get_token());
+        let answer = said.find(|it| u8::from(it.header.code) != 0)?;
+        if answer.header.get_type() == MessageType::Confirmable {
+            self.rig.send(&empty(MessageType::Acknowledgement, answer.header.message_id));
+        }
+        Some(answer)
     }
 
     fn deliver(&mut self, packet: &Packet) {
