@@ -154,18 +154,20 @@ impl Campaigns {
         let mut lives = self.lock();
         let Some(live) = lives.get_mut(&number) else { return Ok(None) };
         live.forget(&renewed);
+        let mut campaign = live.campaign.clone();
         let went = match live.counted(counts) {
             Course::Same => return Ok(None),
             Course::Begins(group) => {
-                live.campaign.group = group;
+                campaign.group = group;
                 Went::Begun { number, group }
             }
             Course::Completes => {
-                live.campaign.state = CampaignState::Completed { at: now };
+                campaign.state = CampaignState::Completed { at: now };
                 Went::Completed { number }
             }
         };
-        self.keep(&live.campaign)?;
+        self.keep(&campaign)?;
+        live.campaign = campaign;
         lives.retain(|_, live| !live.campaign.state.is_over());
         self.look(&mut lives, now);
         Ok(Some(went))
