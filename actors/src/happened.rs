@@ -45,13 +45,25 @@ pub fn refusal_said(Reason(number): Reason) -> Option<(&'static str, String)> {
 }
 
 /// Something happened to a board.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub struct Happened {
     /// The board.
     pub board: BoardId,
     /// What it was.
     pub what: What,
+}
+
+/// Has all of it written down.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Note(pub Vec<Happened>);
+
+impl Note {
+    /// Tells `recorder`, in one message for however much happened at once.
+    pub fn tell(self, recorder: &Addr<Recorder>) {
+        // Full: the recorder is behind; the metrics and the log have it all the same.
+        let _ = recorder.try_send(self);
+    }
 }
 
 /// What happened.
@@ -93,8 +105,7 @@ impl Happened {
 
     /// Has it written down.
     pub fn tell(self, recorder: &Addr<Recorder>) {
-        // Full: the recorder is behind; the metrics and the log have it all the same.
-        let _ = recorder.try_send(self);
+        Note(vec![self]).tell(recorder);
     }
 }
 

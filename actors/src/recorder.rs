@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use storage::{BoardHistory, BoardId, Heard, Store, UnixSeconds};
 
-use crate::happened::{Happened, Refusals, What};
+use crate::happened::{Happened, Note, Refusals, What};
 use crate::wall_clock;
 
 const MAILBOX: usize = 65_536;
@@ -154,11 +154,11 @@ impl Handler<Flush> for Recorder {
     }
 }
 
-impl Handler<Happened> for Recorder {
+impl Handler<Note> for Recorder {
     type Result = ();
 
-    fn handle(&mut self, happened: Happened, _: &mut Self::Context) {
-        self.take_in(happened);
+    fn handle(&mut self, Note(happened): Note, _: &mut Self::Context) {
+        happened.into_iter().for_each(|happened| self.take_in(happened));
     }
 }
 

@@ -15,7 +15,7 @@ use storage::{BoardId, Slot, TenantId};
 use super::keep::{Keep, Kept, NotKept, Place};
 use crate::admission::Admitted;
 use crate::barred::Whose;
-use crate::happened::Happened;
+use crate::happened::{Happened, Note};
 use crate::link::established::Established;
 use crate::link::priority;
 use crate::metrics::{ActorKind, HandshakeEnd, Metrics};
@@ -177,11 +177,12 @@ impl Keeper {
             return self.failed(&error.into(), waiting.len());
         }
         let mut of_links: Vec<Vec<Stored>> = self.links.iter().map(|_| Vec::new()).collect();
+        let mut begun = Vec::with_capacity(waiting.len());
         for Waiting { owner, stored, end } in waiting {
             self.metrics.handshake_ended(end);
             let board = stored.kept.admitted.board.clone();
             let is_resumed = end == HandshakeEnd::Resumed;
-            Happened::begun(board, stored.peer, is_resumed).tell(&self.recorder);
+            begun.push(Happened::begun(board, stored.peer, is_resumed));
             let Some(sessions) = of_links.get_mut(owner) else { continue };
             sessions.push(stored);
             if sessions.len() >= AT_ONCE {
@@ -190,6 +191,9 @@ impl Keeper {
         }
         for (owner, sessions) in of_links.into_iter().enumerate() {
             self.begin(owner, sessions);
+        }
+        if !begun.is_empty() {
+            Note(begun).tell(&self.recorder);
         }
     }
 
