@@ -283,6 +283,20 @@ pub(super) async fn show(
     Ok(web::Json(shown.await?))
 }
 
+/// A file of `release`, to be kept under its name.
+pub(super) fn file(
+    release: &Release,
+    extension: &str,
+    media_type: &str,
+    bytes: Vec<u8>,
+) -> HttpResponse {
+    let Release { product, version, .. } = release;
+    let name = format!("attachment; filename=\"{product}-{version}.{extension}\"");
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(("Content-Disposition", name)).content_type(media_type);
+    answer.body(bytes)
+}
+
 /// A release's image as it is now.
 #[utoipa::path(
     tag = "firmware",
@@ -303,10 +317,7 @@ pub(super) async fn download(
         Ok::<_, Problem>((admin.image(&release)?, release))
     });
     let (bytes, release) = read.await?;
-    let name = format!("attachment; filename=\"{}-{}.bin\"", release.product, release.version);
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header(("Content-Disposition", name)).content_type("application/octet-stream");
-    Ok(answer.body(bytes))
+    Ok(file(&release, "bin", "application/octet-stream", bytes))
 }
 
 /// Text and bill of materials of a release.

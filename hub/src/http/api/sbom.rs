@@ -5,7 +5,7 @@ use storage::FILE_BYTES_MAX;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::caller::Caller;
-use super::firmware::{View, found};
+use super::firmware::{View, file, found};
 use super::problem::{Code, Problem};
 use super::serving::Api;
 use crate::people::Permission;
@@ -43,11 +43,7 @@ pub(super) async fn fetch(
         Ok::<_, Problem>((admin.sbom(&release)?, release))
     });
     let (sbom, release) = read.await?;
-    let (product, version, ending) = (release.product, release.version, sbom.kind.extension());
-    let name = format!("attachment; filename=\"{product}-{version}.{ending}\"");
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header(("Content-Disposition", name)).content_type(sbom.kind.media_type());
-    Ok(answer.body(sbom.bytes))
+    Ok(file(&release, sbom.kind.extension(), sbom.kind.media_type(), sbom.bytes))
 }
 
 /// Attach a release's bill of materials: the body, at most 4 MiB, kept as it comes. One that was there
